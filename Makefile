@@ -1,0 +1,41 @@
+# make demo and make test need Python 3.11, pip and make; everything else they install into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+.PHONY: demo test check format install dev clean
+
+demo: $(VENV)/.installed ## write a small corpus with the embedded model, offline
+	$(BIN)/metasynth run examples/demo.yaml --out runs/demo
+
+test: $(VENV)/.installed-dev ## the whole test suite
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.installed-dev ## formatting, linting, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: a later step then finds its requirement met and never asks for a CUDA build.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) torch==2.13.0
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

@@ -1,0 +1,5 @@
+"""`python -m metasynth`."""
+
+from metasynth.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Checkable small domains."""

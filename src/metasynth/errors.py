@@ -1,0 +1,52 @@
+"""What a person is told when something goes wrong.
+
+    MetaSynthError              the run failed: exit status 1
+    ├── ModelCallError          an endpoint or a local model could not answer
+    │   └── ContextLimitError   the prompt does not fit the model
+    ├── BudgetEndedError        a limit of the run file was reached (not a failure of the run)
+    └── RequestError            the request was wrong, nothing was started: exit status 2
+        └── ConfigError         a file of the user is wrong: file, key and what was expected
+
+Every message is one line that says what is wrong and where; `hint` says what to do about it.
+Anything else that escapes is a defect of ours and prints a traceback.
+"""
+
+from typing import ClassVar
+
+
+class MetaSynthError(Exception):
+    """A failure that is told in one line, without a traceback.
+
+    Args:
+        message: What went wrong and where.
+        hint: What to do about it.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class RequestError(MetaSynthError):
+    """The request was wrong: nothing was started."""
+
+    exit_status: ClassVar[int] = 2
+
+
+class ConfigError(RequestError):
+    """A file that the user wrote is wrong."""
+
+
+class ModelCallError(MetaSynthError):
+    """A model could not answer and another try would not help, or the tries are used up."""
+
+
+class ContextLimitError(ModelCallError):
+    """The prompt (with room for an answer) is longer than the model's context."""
+
+
+class BudgetEndedError(MetaSynthError):
+    """A limit of the run's budget was reached before a call; what is written so far is kept."""

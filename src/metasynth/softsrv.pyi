@@ -1,0 +1,1 @@
+from softsrv import *
