@@ -1,0 +1,357 @@
+"""The run file: one YAML file, validated as a whole before anything starts.
+
+Unknown keys, wrong types and missing files end with one line that names the file and the path of
+the key. Secrets are never here: a model names the environment variable that holds its key.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from metasynth.errors import ConfigError
+
+MODEL_KINDS = ("embedded", "local:", "openai:")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def _model_name(value: object) -> object:
+    if isinstance(value, str) and not (value == "embedded" or value.startswith(MODEL_KINDS[1:])):
+        raise ValueError("expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'")
+    return value
+
+
+class ModelConfig(_Section):
+    """A chat model and how it is called; what is not given keeps the model's own default."""
+
+    model: Annotated[str, BeforeValidator(_model_name)] = "embedded"
+    base_url: str | None = None
+    api_key_env: str = "OPENAI_API_KEY"
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    timeout_s: float = Field(default=120.0, gt=0)
+    max_tries: int = Field(default=8, ge=1)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    max_concurrency: int | None = Field(default=None, ge=1)
+    extra_body: dict[str, Any] | None = None
+    max_batch: int = Field(default=16, ge=1)
+    device: str = "auto"
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+
+
+class ConductorConfig(ModelConfig):
+    """The conductor's model, where it differs from the teacher, and the bounds of its work."""
+
+    max_turns: int = Field(default=30, ge=3, description="turns for one record")
+    max_calls_per_turn: int = Field(default=6, ge=1)
+    max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
+
+
+class DomainConfig(_Section):
+    """What the corpus is about."""
+
+    name: str
+    description: str = ""
+    language: str = "en"
+    genres: tuple[str, ...] = ()
+
+
+def _split(value: object) -> object:
+    """`a, b` in YAML is a set of keywords, as is `[a, b]`."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+KeywordSet = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class SeedsConfig(_Section):
+    """Where records start: keyword sets, or the user's documents."""
+
+    keywords: tuple[KeywordSet, ...] = ()
+    keywords_file: Path | None = None
+    documents: str | None = Field(
+        default=None, description="file, folder, glob, or hf:NAME of a Hugging Face data set"
+    )
+    text_field: str = "text"
+    split: str = "train"
+    limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
+    refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
+    neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
+    max_words: int = Field(default=400, ge=20, description="a longer seed document is cut")
+
+
+class GateConfig(_Section):
+    """Thresholds of the gate, which decides in code whether a draft may enter the corpus."""
+
+    tries: int = Field(default=4, ge=1, description="drafts submitted for one record")
+    min_words: int = Field(default=20, ge=1)
+    max_words: int = Field(default=400, ge=5)
+    min_seed_words: float = Field(default=0.5, ge=0, le=1, description="share of the seed set")
+    min_distance: float = Field(default=0.15, ge=0, le=2, description="cosine, to the nearest")
+    ngram: int = Field(default=8, ge=2, description="words in an n-gram")
+    max_ngram_overlap: float = Field(default=0.2, ge=0, le=1)
+    opening_words: int = Field(default=5, ge=2)
+    max_same_opening: int = Field(default=2, ge=1, description="records that open alike")
+    opening_chars: int = Field(default=240, ge=20, description="of the opening that is embedded")
+    check_language: bool = True
+
+
+class MemoryConfig(_Section):
+    """The memory of what was written, and how much of it the conductor sees."""
+
+    url: str | None = Field(default=None, description="a Chroma server; default: in the run")
+    embedder: str = "default"
+    neighbours: int = Field(default=3, ge=0, le=20)
+    labels: int = Field(default=8, ge=0, le=50)
+    topics: int = Field(default=12, ge=0, le=100)
+
+
+class BudgetConfig(_Section):
+    """What a run may use; whichever ends first stops it."""
+
+    records: int = Field(default=24, ge=1, description="accepted records")
+    calls: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    usd: float | None = Field(default=None, gt=0)
+    stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
+
+
+class PriceConfig(_Section):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class TemplateConfig(_Section):
+    """The baseline `graph: template`: one call a record from a fixed prompt."""
+
+    prompt: str = (
+        "Write a {{ genre or 'document' }} for the domain {{ domain }} that uses these keywords: "
+        "{{ keywords | join(', ') }}. At most {{ max_words }} words."
+    )
+
+
+def _domain(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _paths(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class RunConfig(_Section):
+    """A whole run file."""
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    graph: Literal["document", "template"] = "document"
+    domain: Annotated[DomainConfig, BeforeValidator(_domain)]
+    seeds: SeedsConfig = SeedsConfig()
+    teacher: ModelConfig = ModelConfig()
+    conductor: ConductorConfig = ConductorConfig()
+    experts: ModelConfig = ModelConfig()
+    template: TemplateConfig = TemplateConfig()
+    gate: GateConfig = GateConfig()
+    memory: MemoryConfig = MemoryConfig()
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    roles: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
+    checker: str | None = None
+    concurrency: int = Field(default=8, ge=1, le=512, description="chains")
+    random_seed: int = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = [self.seeds.keywords, self.seeds.keywords_file, self.seeds.documents]
+        if sum(bool(source) for source in given) != 1:
+            raise ValueError("seeds: give exactly one of keywords, keywords_file, documents")
+        if self.budget.usd is not None:
+            unpriced = sorted({self.model_for(part).model for part in ("conductor", "experts")})
+            unpriced = [name for name in unpriced if _priced(name) and name not in self.prices]
+            if unpriced:
+                raise ValueError(f"budget.usd needs prices for {', '.join(unpriced)}")
+        return self
+
+    def model_for(self, part: Literal["teacher", "conductor", "experts"]) -> ModelConfig:
+        """The model that plays `part`: the teacher, with what the part's own section changes."""
+        if part == "teacher":
+            return self.teacher
+        own: ModelConfig = getattr(self, part)
+        fields = set(ModelConfig.model_fields)
+        changed = {name: getattr(own, name) for name in own.model_fields_set & fields}
+        return self.teacher.model_copy(update=changed)
+
+    def identity(self) -> str:
+        """A hash of all that shapes the records; a run directory belongs to one identity.
+
+        Left out is what may change between two starts of one run: its name, budget and prices, the
+        number of chains, and how fast an endpoint is called.
+        """
+        pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
+        pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
+        data = self.model_dump(
+            mode="json",
+            exclude={
+                "name": True,
+                "budget": True,
+                "prices": True,
+                "concurrency": True,
+                "teacher": pace,
+                "conductor": pace,
+                "experts": pace,
+            },
+        )
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _priced(model: str) -> bool:
+    return model.startswith("openai:")
+
+
+def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run file at `path` with `--set key.path=value` overrides applied.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a valid run file; names file and key.
+    """
+    data = _read(path, seen=())
+    for override in overrides:
+        _override(data, override)
+    return _validated(data, path)
+
+
+def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The mapping in `path` over the one that it extends; relative paths become absolute."""
+    resolved = path.resolve()
+    if resolved in seen:
+        raise ConfigError(f"{path}: extends itself")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path}{where}: {problem}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    _make_absolute(data, resolved.parent)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    return _merged(_read(resolved.parent / str(base), seen=(*seen, resolved)), data)
+
+
+def _make_absolute(data: dict[str, Any], folder: Path) -> None:
+    """Paths in a run file are relative to the file, wherever the command is started."""
+    seeds = data.get("seeds")
+    if isinstance(seeds, dict):
+        if isinstance(seeds.get("keywords_file"), str):
+            seeds["keywords_file"] = str(folder / seeds["keywords_file"])
+        documents = seeds.get("documents")
+        if isinstance(documents, str) and not documents.startswith("hf:"):
+            seeds["documents"] = str(folder / documents)
+    roles = data.get("roles")
+    if isinstance(roles, str):
+        data["roles"] = [str(folder / roles)]
+    elif isinstance(roles, list):
+        data["roles"] = [str(folder / str(entry)) for entry in roles]
+    for part in ("teacher", "conductor", "experts"):
+        section = data.get(part)
+        if not isinstance(section, dict):
+            continue
+        model = section.get("model")
+        if isinstance(model, str) and model.startswith(("local:./", "local:../")):
+            section["model"] = f"local:{folder / model.removeprefix('local:')}"
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: expected key.path=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not YAML") from None
+    *parents, last = key.split(".")
+    place = data
+    for name in parents:
+        child = place.setdefault(name, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override}: {name} is not a section")
+        place = child
+    place[last] = value
+
+
+def _validated(data: Mapping[str, Any], path: Path) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(dict(each)) for each in error.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+    for key, file in (("seeds.keywords_file", config.seeds.keywords_file),):
+        if file is not None and not file.exists():
+            raise ConfigError(f"{path}: {key}: no such file: {file}")
+    for folder in config.roles:
+        if not folder.is_dir():
+            raise ConfigError(f"{path}: roles: no such directory: {folder}")
+    return config
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One problem that pydantic found, said with the path of its key."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _keys(location[:-1]), n=1)
+        return f"{key}: unknown key" + (f" (did you mean {close[0]!r}?)" if close else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        message = "this key is needed"
+    return f"{key}: {message}" if key else message
+
+
+def _keys(location: Sequence[str]) -> list[str]:
+    """The keys that are allowed in the section at `location`."""
+    model: type[BaseModel] = RunConfig
+    for name in location:
+        field = model.model_fields.get(name)
+        if field is None:
+            return []
+        candidates = [field.annotation, *get_args(field.annotation)]
+        sections = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not sections:
+            return []
+        model = sections[0]
+    return [*model.model_fields, *(["extends"] if model is RunConfig else [])]

@@ -1,0 +1,99 @@
+"""The run directory: who owns it, which configuration it belongs to, where things lie in it."""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from metasynth.errors import RequestError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by `text` so that a reader never sees half a file."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+class RunDirectory:
+    """A run's folder, held by one process at a time.
+
+    Raises:
+        RequestError: The folder cannot be written, is in use, or belongs to another configuration.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.run_file = root / "run.yaml"
+        self.ledger = root / "ledger.sqlite"
+        self.memory = root / "memory"
+        self.vectors = root / "vectors.sqlite"
+        self.checkpoints = root / "checkpoints.sqlite"
+        self._lock: int | None = None
+
+    def open(self, resolved: Mapping[str, Any], *, identity: str) -> Self:
+        """Take the folder for a run with this identity, making it where it is missing."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RequestError(f"{self.root}: cannot be written ({error.strerror})") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise RequestError(f"{self.root}: another process is running in it") from None
+        try:
+            self._claim(resolved, identity)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _claim(self, resolved: Mapping[str, Any], identity: str) -> None:
+        found = self.identity()
+        if found is None and (self.root / "corpus.jsonl").exists():
+            raise RequestError(f"{self.root}: holds a corpus but no run.yaml", hint="use --out")
+        if found not in (None, identity):
+            raise RequestError(
+                f"{self.root}: belongs to another configuration (its identity is {found}, "
+                f"this run file's is {identity})",
+                hint="give another --out, or the run file that the folder was made with",
+            )
+        document = {"identity": identity, **resolved}
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+        write_atomically(self.run_file, text)
+
+    def identity(self) -> str | None:
+        """The identity of the configuration that the folder belongs to; None for a new one."""
+        try:
+            found = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RequestError(f"{self.run_file}: cannot be read ({error})") from None
+        return found.get("identity") if isinstance(found, dict) else None
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
