@@ -51,6 +51,7 @@ class ModelConfig(_Section):
     tokens_per_minute: float | None = Field(default=None, gt=0)
     max_concurrency: int | None = Field(default=None, ge=1)
     extra_body: dict[str, Any] | None = None
+    send_seed: bool = Field(default=True, description="some servers refuse the field")
     max_batch: int = Field(default=16, ge=1)
     device: str = "auto"
     dtype: str = "auto"

@@ -76,7 +76,7 @@ def _documents(source: str, config: SeedsConfig) -> Iterator[str]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in TABLES | TEXTS)
     else:
-        files = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(source))]
+        files = [path] if path.exists() else [Path(n) for n in sorted(glob.glob(source))]  # noqa: PTH207 - absolute patterns
     if not files:
         raise ConfigError(f"seeds.documents: no such file: {source}")
     for file in files:
@@ -126,7 +126,7 @@ def _parquet_rows(file: Path, field: str) -> Iterator[str]:
 
 
 def _hub_rows(name: str, config: SeedsConfig) -> Iterator[str]:
-    from datasets import load_dataset
+    from datasets import load_dataset  # type: ignore[import-untyped]
 
     try:
         rows = load_dataset(name, split=config.split, streaming=True)

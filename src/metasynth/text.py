@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -69,22 +69,27 @@ class Overlap(NamedTuple):
 
 
 class NgramIndex:
-    """Which earlier texts hold a word n-gram.
+    """Which earlier texts hold a word n-gram, in bounded memory.
 
-    Memory is about 100 bytes for each distinct n-gram: 10,000 documents of 400 words take 400 MB
-    with all n-grams, so only those with a hash divisible by `sample` are kept; the share is then an
-    estimate from a fixed random sample of the n-grams.
+    Beyond `most` n-grams only those with a hash divisible by 2, then 4, 8, … are kept, so the share
+    becomes an estimate from a fixed random sample of the n-grams instead of taking more memory
+    (about 150 bytes an n-gram).
     """
 
-    def __init__(self, n: int, *, sample: int = 1) -> None:
+    def __init__(self, n: int, *, most: int = 2_000_000) -> None:
         self.n = n
-        self._sample = sample
-        self._holders: defaultdict[int, list[str]] = defaultdict(list)
+        self._most = most
+        self._sample = 1
+        self._size = 0
+        self._holders: dict[int, list[str]] = {}
 
     def add(self, id_: str, text: str) -> None:
         """Remember the n-grams of `text` under `id_`."""
         for gram in self._grams(text):
-            self._holders[gram].append(id_)
+            self._holders.setdefault(gram, []).append(id_)
+            self._size += 1
+        while self._size > self._most:
+            self._thin_out()
 
     def overlap(self, text: str) -> Overlap:
         """The text added so far that shares the largest part of the n-grams of `text`."""
@@ -97,3 +102,9 @@ class NgramIndex:
 
     def _grams(self, text: str) -> set[int]:
         return {gram for gram in word_ngrams(text, self.n) if gram % self._sample == 0}
+
+    def _thin_out(self) -> None:
+        self._sample *= 2
+        kept = {gram: ids for gram, ids in self._holders.items() if gram % self._sample == 0}
+        self._holders = kept
+        self._size = sum(map(len, kept.values()))

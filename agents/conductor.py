@@ -1,0 +1,159 @@
+"""The conductor: its prompt, its brief and the tools by which it decides."""
+
+import hashlib
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, ConfigDict, Field
+
+from .messages import Attachment, instruct, one_line
+from .roles import Role
+
+BRIEF = "Write one new document."
+NUDGE = "Act through a tool: consult, set_seeds, submit or give_up."
+
+_SANDBOX = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+class _Tool(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Consult(_Tool):
+    """Ask one expert to do one thing; it sees only your instruction and what you attach."""
+
+    expert: str = Field(max_length=60, description="name of an expert, or one that you invent")
+    instruction: str = Field(min_length=1, max_length=1200, description="what the expert shall do")
+    attach: list[str] = Field(
+        default_factory=list, max_length=8, description="references such as draft-1 or seed-1"
+    )
+    persona: str = Field(default="", max_length=120, description="who the expert writes as")
+    genre: str = Field(default="", max_length=80, description="the form of the document")
+    produces: Literal["", "draft", "keywords", "summary", "topic", "analysis", "note"] = Field(
+        default="", description="what an invented expert makes"
+    )
+
+
+class SetSeeds(_Tool):
+    """Settle the seed set that the document must fit."""
+
+    source: str = Field(max_length=40, description="reference of a keyword list: keywords-1")
+
+
+class Submit(_Tool):
+    """Hand a draft to the gate; it needs a summary and a topic label."""
+
+    draft: str = Field(max_length=40, description="reference of the draft")
+
+
+class GiveUp(_Tool):
+    """End this record without a document."""
+
+    reason: str = Field(max_length=300)
+
+
+TOOLS: Mapping[str, type[_Tool]] = {
+    "consult": Consult,
+    "set_seeds": SetSeeds,
+    "submit": Submit,
+    "give_up": GiveUp,
+}
+
+
+def tool_schemas() -> list[dict[str, Any]]:
+    """The tools in OpenAI's format, in the order in which they are offered."""
+    schemas = []
+    for name, tool in TOOLS.items():
+        schema = convert_to_openai_tool(tool)
+        schema["function"]["name"] = name
+        schemas.append(schema)
+    return schemas
+
+
+def conductor_prompt(
+    variables: Mapping[str, object], roles: Sequence[Role], *, tries: int, min_words: int
+) -> SystemMessage:
+    """The system message: the same for every record of a run, so that endpoints can cache it."""
+    text = _template("conductor.jinja").render(
+        **variables, roles=roles, tries=tries, min_words=min_words
+    )
+    return SystemMessage(text.strip())
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What the conductor is told of the memory; every list is bounded by whoever fills it."""
+
+    count: int = 0
+    topics: str = ""
+    recent: Sequence[str] = ()
+    personas: Sequence[str] = ()
+    neighbours: Sequence[str] = ()
+    claims: Sequence[str] = ()
+    genres: Sequence[str] = field(default=())
+
+
+def brief(seed: str, digest: Digest) -> HumanMessage:
+    """The human message that opens a record's conversation."""
+    text = _template("brief.jinja").render(
+        seed=seed,
+        count=digest.count,
+        topics=one_line(digest.topics, most_words=80),
+        recent=[one_line(label, most_words=6) for label in digest.recent],
+        personas=[one_line(persona, most_words=10) for persona in digest.personas],
+        neighbours=[one_line(line, most_words=45) for line in digest.neighbours],
+        claims=[one_line(claim, most_words=16) for claim in digest.claims],
+        genres=digest.genres,
+    )
+    attachments = [Attachment("seed-1", "seed", "seed-1")]
+    if digest.genres:
+        attachments.append(Attachment("forms", "forms", ", ".join(digest.genres)))
+    return instruct(BRIEF, attachments, text=text.strip())
+
+
+def bounded(messages: Sequence[BaseMessage], most_tokens: int) -> list[BaseMessage]:
+    """The conversation within `most_tokens` (estimated at four bytes a token).
+
+    The oldest tool results lose all but their first line, which names what they made; system
+    message, brief and the conductor's own calls stay whole.
+    """
+    kept = list(messages)
+    for index, message in enumerate(kept):
+        if estimated_tokens(kept) <= most_tokens:
+            break
+        if isinstance(message, ToolMessage):
+            first = str(message.content).partition("\n")[0]
+            kept[index] = message.model_copy(update={"content": first})
+    return kept
+
+
+def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
+    """Tokens of a conversation at four bytes each, tool calls and message frames included."""
+    size = 0
+    for message in messages:
+        calls = str(getattr(message, "tool_calls", "") or "")
+        size += 16 + len(str(message.content).encode()) + len(calls.encode())
+    return size // 4
+
+
+def prompt_version() -> str:
+    """A short hash of the conductor's templates and tools."""
+    parts = [_source("conductor.jinja"), _source("brief.jinja"), str(tool_schemas())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _template(name: str) -> Any:
+    return _SANDBOX.from_string(_source(name))
+
+
+def _source(name: str) -> str:
+    folder = importlib.resources.files("metasynth.agents").joinpath("prompts")
+    return folder.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,48 @@
+"""A consultation: a stateless expert sees its role, the instruction and what is attached."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from langchain_core.messages import BaseMessage, SystemMessage
+
+from .conductor import Consult
+from .messages import Attachment, instruct
+from .roles import Role, RoleBook
+
+_INVENTED = re.compile(r"[\w'’.&-]+(?: [\w'’.&-]+){0,4}")
+
+
+def expert_messages(
+    role: Role,
+    instruction: str,
+    attachments: Sequence[Attachment],
+    variables: Mapping[str, object],
+) -> list[BaseMessage]:
+    """All that the expert is shown (rule of fresh eyes: nothing of the conversation)."""
+    system = role.system_prompt({**variables, "title": role.title})
+    return [SystemMessage(system), instruct(instruction, list(attachments))]
+
+
+def resolve_role(call: Consult, roles: RoleBook, *, graph: str) -> Role | str:
+    """The role that a consultation names, one that it invents, or what is wrong with the name."""
+    role = roles.get(call.expert)
+    if role is not None:
+        if graph in role.for_:
+            return role
+        return f"{call.expert} is not offered here"
+    name = call.expert.strip()
+    if not _INVENTED.fullmatch(name):
+        return f"{name!r} is no expert's name: use one to five words"
+    return Role.model_validate(
+        {
+            "name": "invented",
+            "title": name,
+            "description": "Invented by the conductor.",
+            "instructions": (
+                "You are consulted by someone who is making a document in the domain {{ domain }}, "
+                "in the language {{ language }}. Do what the instruction says, within "
+                "{{ max_words }} words. Answer with the result alone."
+            ),
+            "produces": call.produces or "note",
+        }
+    )

@@ -1,0 +1,65 @@
+"""Messages to models: an instruction with documents attached.
+
+A hosted model reads the message's text, in which each attachment stands between fences longer than
+any run of tildes inside it. A local model's chat template may use the two extra fields instead,
+`instruction` and `attachments`, which never leave for an endpoint.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+
+from langchain_core.messages import HumanMessage
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A text that is passed by reference."""
+
+    ref: str
+    kind: str
+    text: str
+
+
+def instruct(instruction: str, attachments: list[Attachment], *, text: str = "") -> HumanMessage:
+    """A human message; `text` replaces the instruction in what a hosted model reads."""
+    content = text or "\n\n".join([instruction, *map(fenced, attachments)])
+    return HumanMessage(
+        content=content,
+        additional_kwargs={
+            "instruction": instruction,
+            "attachments": [asdict(attachment) for attachment in attachments],
+        },
+    )
+
+
+def fenced(attachment: Attachment) -> str:
+    """The attachment's text between fences that cannot occur inside it."""
+    longest = max((len(run) for run in re.findall(r"~+", attachment.text)), default=0)
+    fence = "~" * max(4, longest + 1)
+    return f"{attachment.ref} ({attachment.kind}):\n{fence}\n{attachment.text}\n{fence}"
+
+
+_KEYWORD = re.compile(r"[^\w\s'’&+./%-]|_")
+
+
+def parse_keywords(text: str, *, most: int = 16) -> list[str]:
+    """The keywords in a model's comma list: cleaned of markup, at most five words each.
+
+    Keywords are shown to the conductor, so nothing but words, digits and inner punctuation stays.
+    """
+    found: list[str] = []
+    for part in re.split(r"[,;\n]", text):
+        words = _KEYWORD.sub(" ", part).split()
+        if words and words[0].rstrip(".").isdigit():  # a numbered list
+            words = words[1:]
+        keyword = " ".join(words[:5]).strip("-. ")
+        if keyword and keyword.lower() not in {each.lower() for each in found}:
+            found.append(keyword)
+    return found[:most]
+
+
+def one_line(text: str, *, most_words: int) -> str:
+    """`text` without control characters and line breaks, cut to `most_words`."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    words = printable.split()
+    return " ".join(words[:most_words]) + (" …" if len(words) > most_words else "")

@@ -1,0 +1,115 @@
+"""What a run may still use, and who may start another record."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from metasynth.config import BudgetConfig
+from metasynth.errors import BudgetEndedError
+
+
+class Spent(Protocol):
+    """What the ledger has counted so far."""
+
+    @property
+    def calls(self) -> int: ...
+    @property
+    def tokens_in(self) -> int: ...
+    @property
+    def tokens_out(self) -> int: ...
+    @property
+    def usd(self) -> float: ...
+
+
+class Budget:
+    """The limits on calls, tokens, minutes and money.
+
+    They are checked before each call, so what is in flight when a limit is reached still ends.
+    Minutes count from this start; everything else counts over all starts of the run.
+    """
+
+    def __init__(
+        self,
+        config: BudgetConfig,
+        spent: Callable[[], Spent],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._spent = spent
+        self._clock = clock
+        self._started = clock()
+
+    def check(self) -> None:
+        """Let a call pass.
+
+        Raises:
+            BudgetEndedError: A limit is reached; says which one and what was used.
+        """
+        if reason := self.ended():
+            raise BudgetEndedError(reason)
+
+    def ended(self) -> str | None:
+        """The limit that is reached, or None."""
+        limits, spent = self._config, self._spent()
+        tokens = spent.tokens_in + spent.tokens_out
+        if limits.calls is not None and spent.calls >= limits.calls:
+            return f"budget.calls: {spent.calls} of {limits.calls} calls used"
+        if limits.tokens is not None and tokens >= limits.tokens:
+            return f"budget.tokens: {tokens} of {limits.tokens} tokens used"
+        if limits.usd is not None and spent.usd >= limits.usd:
+            return f"budget.usd: {spent.usd:.4f} of {limits.usd} dollars used"
+        minutes = (self._clock() - self._started) / 60
+        if limits.minutes is not None and minutes >= limits.minutes:
+            return f"budget.minutes: {minutes:.1f} of {limits.minutes} minutes used"
+        return None
+
+
+class Quota:
+    """Hands out the records that are still to be written, so that no chain writes one too many.
+
+    A chain that would exceed the goal waits until a record in work has ended: if that one is
+    rejected, the waiting chain takes its place.
+    """
+
+    def __init__(self, goal: int, *, accepted: int, stall_after: int) -> None:
+        self._goal = goal
+        self._accepted = accepted
+        self._in_work = 0
+        self._rejected_in_row = 0
+        self._stall_after = stall_after
+        self._changed = asyncio.Condition()
+        self.stopped_because: str | None = None
+
+    async def take(self) -> bool:
+        """Wait for a record to write; False when there is none any more."""
+        async with self._changed:
+            await self._changed.wait_for(self._decided)
+            if self.stopped_because is not None or self._accepted >= self._goal:
+                return False
+            self._in_work += 1
+            return True
+
+    async def finish(self, *, accepted: bool) -> None:
+        """A record that was taken has ended."""
+        async with self._changed:
+            self._in_work -= 1
+            self._accepted += accepted
+            self._rejected_in_row = 0 if accepted else self._rejected_in_row + 1
+            if self._rejected_in_row >= self._stall_after:
+                self.stopped_because = (
+                    f"stalled: {self._rejected_in_row} records in a row were rejected; "
+                    "nothing new enough passes the gate any more"
+                )
+            self._changed.notify_all()
+
+    async def stop(self, reason: str) -> None:
+        """No further record for anybody; the first reason stays."""
+        async with self._changed:
+            self._in_work -= 1
+            self.stopped_because = self.stopped_because or reason
+            self._changed.notify_all()
+
+    def _decided(self) -> bool:
+        done = self.stopped_because is not None or self._accepted >= self._goal
+        return done or self._accepted + self._in_work < self._goal
