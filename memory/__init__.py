@@ -1,1 +1,37 @@
-"""memory."""
+"""What a run remembers: its records, its model calls, and a store that finds what is near."""
+
+from typing import TYPE_CHECKING
+
+from .corpus import Corpus
+from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals, payload_hash
+from .recorder import CallRecorder
+from .records import Claim, Digest, Neighbour, RecordMemory
+
+if TYPE_CHECKING:
+    from .store import ChromaStore
+else:
+
+    def __getattr__(name):
+        if name == "ChromaStore":
+            from .store import ChromaStore
+
+            return ChromaStore
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Call",
+    "CallKey",
+    "CallRecorder",
+    "CallTag",
+    "ChromaStore",
+    "Claim",
+    "Corpus",
+    "Digest",
+    "Ledger",
+    "Neighbour",
+    "Price",
+    "RecordMemory",
+    "Totals",
+    "payload_hash",
+]

