@@ -18,12 +18,22 @@ CANDIDATES = 128  # tokens looked at first where the distribution is cut; nearly
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """What the rows of a batch ask for, as tensors of shape [rows, 1]; None: no row asks for it."""
+    """What the rows of a batch ask for, as tensors.
+
+    Attributes:
+        temperature: [rows, 1]; 1 where the likeliest token is taken.
+        greedy: The rows that take the likeliest token, [rows], or None.
+        cut: The indices of the rows that draw among the likeliest tokens only, or None.
+        top_k: How many tokens these look at, [cut rows, 1].
+        top_p: And how much probability, [cut rows, 1].
+        all_greedy: Whether no row draws at all.
+    """
 
     temperature: "torch.Tensor"
     greedy: "torch.Tensor | None"
-    top_k: "torch.Tensor | None"
-    top_p: "torch.Tensor | None"
+    cut: "torch.Tensor | None"
+    top_k: "torch.Tensor"
+    top_p: "torch.Tensor"
     all_greedy: bool
 
     @classmethod
@@ -31,19 +41,16 @@ class SamplingPlan:
         """The plan for rows with these settings."""
         import torch
 
-        def column(values: list[float] | list[int] | list[bool]) -> torch.Tensor:
-            return torch.tensor(values, device=device)[:, None]
-
         greedy = [one.temperature <= 0 for one in settings]
-        top_k = [one.top_k or 2**31 for one in settings]
-        top_p = [one.top_p for one in settings]
+        cut = [row for row, one in enumerate(settings) if one.top_k > 0 or one.top_p < 1]
+        top_k = [settings[row].top_k or 2**31 for row in cut]
+        warmth = [one.temperature if one.temperature > 0 else 1.0 for one in settings]
         return cls(
-            temperature=column(
-                [one.temperature if one.temperature > 0 else 1.0 for one in settings]
-            ),
-            greedy=column(greedy) if any(greedy) else None,
-            top_k=column(top_k) if min(top_k) < 2**31 else None,
-            top_p=column(top_p) if min(top_p) < 1 else None,
+            temperature=torch.tensor(warmth, device=device)[:, None],
+            greedy=torch.tensor(greedy, device=device) if any(greedy) else None,
+            cut=torch.tensor(cut, device=device) if cut else None,
+            top_k=torch.tensor(top_k, device=device)[:, None],
+            top_p=torch.tensor([settings[row].top_p for row in cut], device=device)[:, None],
             all_greedy=all(greedy),
         )
 
@@ -61,13 +68,12 @@ def sample(logits: "torch.Tensor", plan: SamplingPlan, uniform: "torch.Tensor") 
     if plan.all_greedy:
         return logits.argmax(-1)
     scaled = logits / plan.temperature
-    if plan.top_k is None and plan.top_p is None:
-        tokens = _inverse_cdf(torch.softmax(scaled, -1), uniform)
-    else:
-        tokens = _sample_cut(scaled, plan, uniform)
-    if plan.greedy is None:
-        return tokens
-    return torch.where(plan.greedy[:, 0], logits.argmax(-1), tokens)
+    tokens = _inverse_cdf(torch.softmax(scaled, -1), uniform)
+    if plan.cut is not None:  # these rows alone: how a row maps numbers to tokens is its own affair
+        tokens[plan.cut] = _sample_cut(scaled[plan.cut], plan, uniform[plan.cut])
+    if plan.greedy is not None:
+        tokens = torch.where(plan.greedy, logits.argmax(-1), tokens)
+    return tokens
 
 
 def _inverse_cdf(weights: "torch.Tensor", uniform: "torch.Tensor") -> "torch.Tensor":
@@ -92,11 +98,7 @@ def _sample_cut(
         best, indices = torch.topk(scaled, size, dim=-1)  # sorted, likeliest first
         weights = (best - total).exp()
         before = weights.cumsum(-1) - weights
-        keep = torch.ones_like(weights, dtype=torch.bool)
-        if plan.top_k is not None:
-            keep &= torch.arange(size, device=weights.device) < plan.top_k
-        if plan.top_p is not None:
-            keep &= before < plan.top_p
+        keep = (torch.arange(size, device=weights.device) < plan.top_k) & (before < plan.top_p)
         if size == scaled.shape[-1] or not bool((keep[:, -1] & (weights[:, -1] > 0)).any()):
             break
     keep[:, 0] = True
