@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from .corpus import Corpus
-from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals, payload_hash
+from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals
+from .messages import payload_hash
 from .recorder import CallRecorder
 from .records import Claim, Digest, Neighbour, RecordMemory
 

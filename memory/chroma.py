@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metasynth.errors import MetaSynthError, RequestError
 
 from .rows import Namespace, Row, namespace_text, parse_namespace, parse_row
@@ -56,7 +59,8 @@ class Collections:
 
     def close(self) -> None:
         """Let go of the client."""
-        self._client.close()
+        client: Any = self._client  # its declared type lacks `close`
+        client.close()
 
     def rows(self, ids: Sequence[str]) -> dict[str, Row]:
         """The items' rows with these ids, as far as they exist."""
@@ -84,7 +88,7 @@ class Collections:
         for part in self._parts([row for row in rows if row.id not in earlier]):
             self._items.add(
                 ids=[row.id for row in part],
-                embeddings=[_spread(row.id) for row in part],
+                embeddings=_spread([row.id for row in part]),
                 documents=[row.document for row in part],
                 metadatas=[row.metadata() for row in part],
             )
@@ -92,7 +96,7 @@ class Collections:
             self._items.update(
                 ids=[row.id for row in part],
                 # Without them Chroma would embed the documents with its default function.
-                embeddings=[_spread(row.id) for row in part],
+                embeddings=_spread([row.id for row in part]),
                 documents=[row.document for row in part],
                 metadatas=[_replacing(row, earlier[row.id]) for row in part],
             )
@@ -119,7 +123,7 @@ class Collections:
             for part in self._parts(entries):
                 self._vectors_of(root).add(
                     ids=[id_ for id_, _, _ in part],
-                    embeddings=[list(vector) for _, _, vector in part],
+                    embeddings=_matrix([vector for _, _, vector in part]),
                     metadatas=[row.vector_metadata() for _, row, _ in part],
                 )
 
@@ -133,7 +137,7 @@ class Collections:
     ) -> list[Hit]:
         """The `count` vectors of a root label nearest to `vector`, nearest first."""
         answer = self._vectors_of(root).query(
-            query_embeddings=[list(vector)],
+            query_embeddings=_matrix([vector]),
             n_results=count,
             where=condition,
             include=["metadatas", "distances"],
@@ -158,7 +162,7 @@ class Collections:
             texts = [namespace_text(namespace) for namespace in part]
             ids = [hashlib.sha256(text.encode()).hexdigest()[:40] for text in texts]
             # An id that is there already is left alone by `add`, which is what is wanted.
-            self._namespaces.add(ids=ids, embeddings=[_spread(id_) for id_ in ids], documents=texts)
+            self._namespaces.add(ids=ids, embeddings=_spread(ids), documents=texts)
         self._known |= namespaces
 
     def _vectors_of(self, root: str) -> "Collection":
@@ -212,6 +216,10 @@ def _replacing(row: Row, earlier: Row) -> dict[str, Any]:
     return dict.fromkeys(earlier.metadata()) | row.metadata()
 
 
-def _spread(id_: str) -> list[float]:
-    """A vector for a row that has none of its own; all different, so that the index stays flat."""
-    return [int(id_[:6], 16) / 0x1000000]
+def _spread(ids: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors for rows that have none of their own; all different, which keeps the index fast."""
+    return _matrix([[int(id_[:6], 16) / 0x1000000] for id_ in ids])
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+    return np.asarray(rows, dtype=np.float32)

@@ -50,7 +50,7 @@ def matches(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
 
 def pushed(conditions: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The conditions that Chroma can judge, as `where` clauses over `field_metadata`."""
-    clauses = []
+    clauses: list[dict[str, Any]] = []
     for field, wanted in conditions.items():
         tests = wanted.items() if _is_operators(wanted) else [("$eq", wanted)]
         for name, operand in tests:

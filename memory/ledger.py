@@ -6,34 +6,24 @@ committed survives SIGKILL, because it is with the operating system; a power cut
 moments (never the file's soundness), which costs those calls again and nothing else.
 """
 
-import hashlib
-import json
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 
 from metasynth.errors import MetaSynthError
+
+from .messages import parse_response, response_text
 
 if TYPE_CHECKING:
     from .recorder import CallRecorder
 
-_RESPONSE_FIELDS = (
-    "content",
-    "additional_kwargs",
-    "tool_calls",
-    "invalid_tool_calls",
-    "usage_metadata",
-    "response_metadata",
-    "id",
-    "name",
-)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     number INTEGER PRIMARY KEY,
@@ -176,7 +166,7 @@ class Ledger:
             row = self._db.execute(
                 "SELECT response FROM calls WHERE chain = ? AND step = ? AND payload = ?", key
             ).fetchone()
-        return None if row is None else _message(row[0])
+        return None if row is None else parse_response(row[0])
 
     def record(
         self,
@@ -227,7 +217,7 @@ class Ledger:
                 f"SELECT {_COLUMNS} FROM calls WHERE record_id = ? ORDER BY number",  # noqa: S608
                 (record_id,),
             ).fetchall()
-        return [Call(CallKey(*row[:3]), *row[3:6], _message(row[6]), *row[7:]) for row in rows]
+        return [_call(row) for row in rows]
 
     def totals_of(self, record_id: str) -> Totals:
         """What the calls of a record used."""
@@ -239,7 +229,7 @@ class Ledger:
             call.record_id,
             call.agent,
             call.model,
-            _response_text(call.response),
+            response_text(call.response),
             call.tokens_in,
             call.tokens_out,
             call.seconds,
@@ -267,36 +257,10 @@ class Ledger:
         return {agent: Totals(*sums) for agent, *sums in rows}
 
 
-def payload_hash(messages: Sequence[BaseMessage], **settings: Any) -> str:
-    """A stable name for what a model is asked: the messages and the settings that shape the answer.
-
-    Ids, usage and other metadata of messages do not count, so a replayed conversation has the
-    hash of the original. Settings must be JSON (model name, temperature, tools, seed, ...).
-    """
-    asked = [_asked(message) for message in messages]
-    text = json.dumps([asked, settings], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _asked(message: BaseMessage) -> dict[str, Any]:
-    kept = {"type": message.type, "content": message.content, "name": message.name}
-    for name in ("tool_calls", "invalid_tool_calls", "tool_call_id", "status"):
-        if part := getattr(message, name, None):
-            kept[name] = part
-    # The instruction and attachments that a local model reads instead of the content.
-    for name in ("instruction", "attachments"):
-        if name in message.additional_kwargs:
-            kept[name] = message.additional_kwargs[name]
-    return kept
-
-
-def _response_text(response: AIMessage) -> str:
-    kept = {name: getattr(response, name) for name in _RESPONSE_FIELDS}
-    return json.dumps({name: part for name, part in kept.items() if part}, default=str)
-
-
-def _message(text: str) -> AIMessage:
-    return AIMessage(**{"content": "", **json.loads(text)})
+def _call(row: tuple[Any, ...]) -> Call:
+    chain, step, payload, record_id, agent, model, response, *used = row
+    key = CallKey(chain, step, payload)
+    return Call(key, record_id, agent, model, parse_response(response), *used)
 
 
 def _usd(price: Price | None, tokens_in: int, tokens_out: int) -> float | None:

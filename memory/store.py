@@ -7,13 +7,12 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import (
@@ -22,7 +21,6 @@ from langgraph.store.base import (
     IndexConfig,
     InvalidNamespaceError,
     ListNamespacesOp,
-    MatchCondition,
     Op,
     PutOp,
     Result,
@@ -30,18 +28,14 @@ from langgraph.store.base import (
     TTLConfig,
     ensure_embeddings,
     get_text_at_path,
-    validate_op_namespace,  # type: ignore[attr-defined]
+    validate_op_namespace,
 )
 
-from .chroma import Collections, Hit
-from .filters import check_filter, matches, pushed
-from .rows import Namespace, Row, new_revision, prefix_clauses, row_id, where
+from .chroma import Collections
+from .filters import check_filter
+from .reader import Reader, Vector
+from .rows import Row, new_revision, row_id
 
-# A vector without its item is left from a write that was cut off, or belongs to one under way in
-# another process; after this many seconds it is the former.
-_ABANDONED = 600.0
-
-Vector = Sequence[float]
 Clock = Callable[[], float]
 
 
@@ -95,6 +89,7 @@ class ChromaStore(BaseStore):
         self._collections = collections
         self._clock = clock
         self._omit_expired = (ttl or {}).get("omit_expired", True)
+        self._reader = Reader(collections, is_gone=self._is_gone, clock=clock)
         self._swept = clock()
         self._lock = threading.Lock()
         # A thread of its own: waiting for Chroma must not use up the loop's few default threads.
@@ -231,10 +226,10 @@ class ChromaStore(BaseStore):
             self._note_read([row], op.refresh_ttl, expiries)
             return row.item()
         if isinstance(op, SearchOp):
-            found = self._search(op, vectors.queries.get(op.query or ""))
+            found = self._reader.search(op, vectors.queries.get(op.query or ""))
             self._note_read([row for row, _ in found], op.refresh_ttl, expiries)
             return [row.search_item(score) for row, score in found]
-        return self._list(op) if isinstance(op, ListNamespacesOp) else None
+        return self._reader.namespaces(op) if isinstance(op, ListNamespacesOp) else None
 
     def _write(self, plan: _Plan, earlier: dict[str, Row], vectors: _Vectors) -> None:
         """Vectors first, then the items, which makes both count, then what they replace."""
@@ -267,54 +262,6 @@ class ChromaStore(BaseStore):
             vectors=len(plan.texts.get(id_, [])),
         )
 
-    def _search(self, op: SearchOp, vector: Vector | None) -> list[tuple[Row, float | None]]:
-        if op.limit <= 0:
-            return []
-        window = slice(op.offset, op.offset + op.limit)
-        clauses = [*prefix_clauses(tuple(op.namespace_prefix)), *pushed(op.filter or {})]
-        if vector is None:
-            rows = self._collections.scan(where(clauses), page=window.stop)
-            found = (row for row in rows if self._is_found(row, op))
-            return [(row, None) for row in islice(found, window.start, window.stop)]
-        prefix = tuple(op.namespace_prefix)
-        # A root's vectors are a collection of their own, so its label needs no condition.
-        condition = where(clauses[1:] if len(prefix) == 1 else clauses)
-        roots = prefix[:1] or sorted({namespace[0] for namespace in self._collections.namespaces()})
-        ranked = [pair for root in roots for pair in self._rank(op, root, vector, condition)]
-        ranked.sort(key=lambda pair: (-pair[1], pair[0].id))
-        return list(ranked[window])
-
-    def _rank(
-        self, op: SearchOp, root: str, vector: Vector, condition: dict[str, Any] | None
-    ) -> list[tuple[Row, float]]:
-        """At least the best `offset + limit` items of a root label, if there are as many."""
-        wanted = op.offset + op.limit
-        count = max(2 * wanted, 10)
-        while True:
-            hits = self._collections.nearest(root, vector, count=count, condition=condition)
-            rows = self._collections.rows([hit.item for hit in hits]) if hits else {}
-            best: dict[str, float] = {}
-            for hit in hits:
-                row = rows.get(hit.item)
-                if row and row.revision == hit.revision and self._is_found(row, op):
-                    best.setdefault(row.id, 1.0 - hit.distance)
-            if len(best) >= wanted or len(hits) < count:
-                self._remove_abandoned(root, hits, rows)
-                return [(rows[id_], score) for id_, score in best.items()]
-            count *= 4
-
-    def _remove_abandoned(self, root: str, hits: list[Hit], rows: dict[str, Row]) -> None:
-        before = self._clock() - _ABANDONED
-        left = [
-            hit.id
-            for hit in hits
-            if hit.at < before and (hit.item not in rows or rows[hit.item].revision != hit.revision)
-        ]
-        self._collections.remove_vectors(root, left)
-
-    def _is_found(self, row: Row, op: SearchOp) -> bool:
-        return not self._is_gone(row) and (not op.filter or matches(row.value, op.filter))
-
     def _is_gone(self, row: Row) -> bool:
         return self._omit_expired and row.is_expired(self._clock())
 
@@ -322,27 +269,6 @@ class ChromaStore(BaseStore):
         if refresh:
             now = self._clock()
             expiries.update({row.id: now + row.ttl * 60 for row in rows if row.ttl is not None})
-
-    def _list(self, op: ListNamespacesOp) -> list[Namespace]:
-        conditions = op.match_conditions or ()
-        matching = [
-            namespace
-            for namespace in self._collections.namespaces()
-            if all(_fits(condition, namespace) for condition in conditions)
-        ]
-        return list(islice(self._living(matching, op.max_depth), op.offset, op.offset + op.limit))
-
-    def _living(self, namespaces: list[Namespace], depth: int | None) -> Iterator[Namespace]:
-        """The sorted namespaces that hold something, cut to `depth`, each once."""
-        last: Namespace | None = None
-        for namespace in namespaces:
-            short = namespace[:depth]
-            if short == last:
-                continue
-            rows = self._collections.scan({"ns": {"$eq": json.dumps(list(namespace))}}, page=10)
-            if any(not self._is_gone(row) for row in rows):
-                last = short
-                yield short
 
     def _sweep_if_due(self) -> None:
         interval = (self.ttl_config or {}).get("sweep_interval_minutes")
@@ -362,17 +288,3 @@ class ChromaStore(BaseStore):
             by_root.setdefault(row.namespace[0], []).extend(row.vector_ids())
         for root, ids in by_root.items():
             self._collections.remove_vectors(root, ids)
-
-
-def _fits(condition: MatchCondition, namespace: Namespace) -> bool:
-    """Whether a namespace begins or ends with the condition's labels, `*` standing for any one."""
-    path = condition.path
-    if len(path) > len(namespace):
-        return False
-    if condition.match_type == "prefix":
-        part = namespace[: len(path)]
-    elif condition.match_type == "suffix":
-        part = namespace[len(namespace) - len(path) :]
-    else:
-        raise ValueError(f"Unsupported match type: {condition.match_type}")
-    return all(wanted in ("*", label) for wanted, label in zip(path, part, strict=True))

