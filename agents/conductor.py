@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
+
+from metasynth.errors import ConfigError
 
 from .messages import Attachment, instruct, one_line
 from .roles import Role
@@ -148,6 +150,19 @@ def prompt_version() -> str:
     """A short hash of the conductor's templates and tools."""
     parts = [_source("conductor.jinja"), _source("brief.jinja"), str(tool_schemas())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def render_template(source: str, variables: Mapping[str, object]) -> str:
+    """A template of the user's, filled in the sandbox; the variables are data, never templates.
+
+    Raises:
+        ConfigError: The template does not parse or names something unknown.
+    """
+    try:
+        return _SANDBOX.from_string(source).render(variables)
+    except TemplateError as error:
+        known = ", ".join(sorted(variables))
+        raise ConfigError(f"template.prompt: {error}; known variables are {known}") from None
 
 
 def _template(name: str) -> Any:

@@ -1,1 +1,40 @@
-"""graphs."""
+"""Graphs: the state machines that write records, and the nodes that they are made of."""
+
+from .admission import Admission
+from .briefing import digest_for
+from .budget import Budget, Quota
+from .calls import Caller
+from .corpus import RECORD_GRAPHS, RecordWriter, corpus_graph, record_graph
+from .document import document_graph
+from .drafts import draft_of
+from .gate import Checker, Draft, Gate, Verdict
+from .labels import expert_label
+from .seeding import SeedPicker
+from .template import template_graph
+from .workspace import RunContext, Voice, Voices, Workspace, constant
+
+__all__ = [
+    "RECORD_GRAPHS",
+    "Admission",
+    "Budget",
+    "Caller",
+    "Checker",
+    "Draft",
+    "Gate",
+    "Quota",
+    "RecordWriter",
+    "RunContext",
+    "SeedPicker",
+    "Verdict",
+    "Voice",
+    "Voices",
+    "Workspace",
+    "constant",
+    "corpus_graph",
+    "digest_for",
+    "document_graph",
+    "draft_of",
+    "expert_label",
+    "record_graph",
+    "template_graph",
+]

@@ -27,7 +27,7 @@ _META = re.compile(
     r"(?:document|draft|text|version|rewrite|story|article|essay|passage)|"
     r"(?:document|draft|title|revised (?:document|draft|version))\s*:)"
     r"|(?:let me know if|i hope this (?:helps|meets)|would you like me to|"
-    r"\(?word count\s*[:=])[^\n]*\W*$|\{\{|\{%|<tool_call>",
+    r"\(?word count\s*[:=])[^\n]*\W*$",
     re.IGNORECASE,
 )
 _LANGUAGE_NEEDS_WORDS = 20
@@ -111,11 +111,13 @@ class Gate:
         *,
         checker: Checker | None = None,
         language: str = "en",
+        opening_words: int = 16,
     ) -> None:
         self._config = config
         self._memory = memory
         self._checker = checker
         self._language = language
+        self._opening_words = opening_words
         self._ngrams = NgramIndex(config.ngram)
         self._openings: Counter[str] = Counter()
 
@@ -154,7 +156,7 @@ class Gate:
     async def novelty(self, draft: Draft) -> Verdict:
         """Distance, n-gram overlap and opening, against everything learnt and remembered."""
         limits = self._config
-        head = draft.text[: limits.opening_chars]
+        head = opening(draft.text, self._opening_words)
         found = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
         nearest: Neighbour | None = found[0] if found else None
         overlap = self._ngrams.overlap(draft.text)

@@ -111,7 +111,6 @@ class GateConfig(_Section):
     max_ngram_overlap: float = Field(default=0.2, ge=0, le=1)
     opening_words: int = Field(default=5, ge=2)
     max_same_opening: int = Field(default=2, ge=1, description="records that open alike")
-    opening_chars: int = Field(default=240, ge=20, description="of the opening that is embedded")
     check_language: bool = True
 
 
@@ -121,6 +120,7 @@ class MemoryConfig(_Section):
     url: str | None = Field(default=None, description="a Chroma server; default: in the run")
     embedder: str = "default"
     neighbours: int = Field(default=3, ge=0, le=20)
+    opening_words: int = Field(default=16, ge=4, description="words of an opening that is embedded")
     labels: int = Field(default=8, ge=0, le=50)
     topics: int = Field(default=12, ge=0, le=100)
 

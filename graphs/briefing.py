@@ -1,0 +1,50 @@
+"""What the conductor is told of the memory before it starts a record."""
+
+from metasynth.agents import Digest
+
+from .workspace import Workspace
+
+_GENRES_OFFERED = 3
+_PERSONAS_SHOWN = 5
+_CLAIMS_SHOWN = 8
+
+
+async def digest_for(workspace: Workspace, seed_text: str, chain: str) -> tuple[Digest, str]:
+    """The digest for a seed, and the summaries of its nearest records as one attachment.
+
+    Every part is bounded, so the brief does not grow with the corpus.
+    """
+    limits = workspace.config.memory
+    memory = workspace.memory
+    found = await memory.digest(
+        seed_text,
+        k=limits.neighbours,
+        labels=limits.labels,
+        topics=limits.topics,
+        others=_CLAIMS_SHOWN,
+        chain=chain,
+    )
+    personas = [name for name, _ in memory.personas().most_common(_PERSONAS_SHOWN)]
+    neighbours = [neighbour.summary for neighbour in found.neighbours]
+    digest = Digest(
+        count=found.records,
+        topics=_counts(found.topics, found.other_topics),
+        recent=found.labels,
+        personas=personas,
+        neighbours=neighbours,
+        claims=[claim.label for claim in found.claims],
+        genres=least_used_genres(workspace, most=_GENRES_OFFERED),
+    )
+    return digest, "\n".join(neighbours)
+
+
+def _counts(topics: tuple[tuple[str, int], ...], others: int) -> str:
+    told = ", ".join(f"{name} {count}" for name, count in topics)
+    return f"{told}, others {others}" if others else told
+
+
+def least_used_genres(workspace: Workspace, *, most: int) -> list[str]:
+    """The domain's genres that the corpus holds least of; the run file's order breaks ties."""
+    counts = workspace.memory.genres()
+    offered = workspace.config.domain.genres
+    return sorted(offered, key=lambda genre: counts[genre])[:most]

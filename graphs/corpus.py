@@ -1,0 +1,125 @@
+"""The corpus graph: many chains over one memory until the budget ends.
+
+open ─► chain, chain, … (each runs the record graph again and again) ─► close
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+
+from metasynth.errors import BudgetEndedError
+
+from .budget import Quota
+from .document import document_graph
+from .state import ChainTask, CorpusInput, CorpusState
+from .template import template_graph
+from .workspace import RunContext, Source, Workspace, constant
+
+RECORD_GRAPHS = {"document": document_graph, "template": template_graph}
+_RECURSION_LIMIT = 10_000  # a record's own bounds (turns, tries) end it long before
+
+
+def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
+    """The graph, not yet compiled; `source` gives the workspace that its nodes work in."""
+    nodes = _Nodes(source)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        CorpusState, context_schema=RunContext, input_schema=CorpusInput
+    )
+    graph.add_node("open", nodes.open, input_schema=CorpusInput, destinations=("chain",))
+    graph.add_node("chain", nodes.chain, input_schema=ChainTask)
+    graph.add_node("close", nodes.close, defer=True)
+    graph.add_edge(START, "open")
+    graph.add_edge("chain", "close")
+    graph.add_edge("close", END)
+    return graph
+
+
+class _Nodes:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def open(self, state: CorpusInput, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Count what is there and start the chains."""
+        workspace = await self._source(runtime.context)
+        budget = workspace.config.budget
+        workspace.quota = Quota(
+            budget.records,
+            accepted=workspace.corpus.accepted,
+            stall_after=budget.stall_after,
+        )
+        sends = [Send("chain", ChainTask(chain=number)) for number in range(state.chains)]
+        return Command(update={"chains": state.chains}, goto=sends)
+
+    async def chain(self, task: ChainTask, runtime: Runtime[RunContext]) -> CorpusState:
+        """Write record after record while the quota gives any out."""
+        workspace = await self._source(runtime.context)
+        chain = f"{task['chain']:02d}"
+        writer = RecordWriter(workspace, chain)
+        assert workspace.quota is not None
+        while await workspace.quota.take():
+            try:
+                accepted = await writer.write_next()
+            except BudgetEndedError as ended:
+                await workspace.quota.stop(ended.message)
+                break
+            await workspace.quota.finish(accepted=accepted)
+        workspace.memory.release(chain)
+        return CorpusState(finished=[chain])
+
+    async def close(self, _state: CorpusState, runtime: Runtime[RunContext]) -> CorpusState:
+        """Say what came of it."""
+        workspace = await self._source(runtime.context)
+        stopped = workspace.quota.stopped_because if workspace.quota else None
+        return CorpusState(
+            accepted=workspace.corpus.accepted,
+            rejected=workspace.corpus.rejected,
+            stopped_because=stopped or "budget.records: all records are written",
+        )
+
+
+class RecordWriter:
+    """One chain's records, each in a thread of its own that survives a kill."""
+
+    def __init__(self, workspace: Workspace, chain: str) -> None:
+        self._workspace = workspace
+        self._chain = chain
+        self._graph = record_graph(workspace)
+        self._number = 1
+        while workspace.record_id(chain, self._number) in workspace.corpus:
+            self._number += 1
+
+    async def write_next(self) -> bool:
+        """Write the next record, or finish the one that an earlier start began.
+
+        Returns:
+            True where the record was accepted.
+
+        Raises:
+            BudgetEndedError: The budget ended; the record stays where it is.
+        """
+        workspace = self._workspace
+        record_id = workspace.record_id(self._chain, self._number)
+        config = RunnableConfig(
+            configurable={"thread_id": record_id}, recursion_limit=_RECURSION_LIMIT
+        )
+        begun = bool(workspace.checkpointer) and (await self._graph.aget_state(config)).values
+        given = {"record_id": record_id, "chain": self._chain, "number": self._number}
+        result = await self._graph.ainvoke(None if begun else given, config)
+        self._number += 1
+        if workspace.checkpointer is not None:
+            await workspace.checkpointer.adelete_thread(record_id)
+        await asyncio.sleep(0)  # let the other chains see the memory
+        return bool(result["outcome"] == "accepted")
+
+
+def record_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """The compiled graph that writes one record of this run."""
+    builder = RECORD_GRAPHS[workspace.config.graph](constant(workspace))
+    saver: BaseCheckpointSaver[Any] | None = workspace.checkpointer
+    return builder.compile(checkpointer=saver, name=workspace.config.graph)

@@ -1,0 +1,51 @@
+"""Topic labels of seeds, by which a refresh goes where the corpus has not been."""
+
+from collections.abc import Awaitable, Callable
+
+from metasynth.agents import Attachment, RoleBook, expert_messages, one_line
+from metasynth.config import RunConfig
+from metasynth.seeds import Seed
+
+from .calls import Caller
+from .workspace import Voices
+
+_ROLE = "topic_label"
+
+
+def expert_label(
+    caller: Caller, voices: Voices, roles: RoleBook, config: RunConfig
+) -> Callable[[Seed], Awaitable[str]]:
+    """What labels a seed: a keyword set by its first keyword, a document by the label expert.
+
+    A seed is labelled at most once in a run: the ledger answers every later question.
+    """
+
+    async def label(seed: Seed) -> str:
+        if seed.keywords:
+            return seed.keywords[0]
+        role = roles[_ROLE]
+        variables = {
+            "domain": config.domain.name,
+            "description": config.domain.description,
+            "language": config.domain.language,
+            "persona": "",
+            "genre": "",
+            "max_words": config.gate.max_words,
+        }
+        reply = await caller.call(
+            voices.for_role(role),
+            expert_messages(
+                role,
+                "Name the topic of this seed.",
+                [Attachment("seed-1", "seed", seed.text)],
+                variables,
+            ),
+            chain="seeds",
+            step=seed.id,
+            agent=_ROLE,
+            record_id="",
+            settings={"temperature": role.temperature, "max_tokens": role.max_tokens},
+        )
+        return one_line(str(reply.text), most_words=4)
+
+    return label

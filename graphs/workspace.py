@@ -1,0 +1,109 @@
+"""What the nodes of every graph work with: one object, made by `compose` for a run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from pydantic import BaseModel, Field
+
+from metasynth.agents import Role, RoleBook
+from metasynth.config import RunConfig
+from metasynth.memory import Corpus, Ledger, RecordMemory
+
+from .admission import Admission
+from .budget import Budget, Quota
+from .calls import Caller
+from .gate import Gate
+from .seeding import SeedPicker
+
+
+class Voice(NamedTuple):
+    """A chat model under the name that the ledger and the prices know it by."""
+
+    name: str
+    model: BaseChatModel
+
+
+@dataclass(frozen=True)
+class Voices:
+    """Who speaks: the conductor, and the experts, of which a role may name a model of its own."""
+
+    conductor: Voice
+    experts: Voice
+    by_name: dict[str, Voice] = field(default_factory=dict)
+
+    def for_role(self, role: Role) -> Voice:
+        """The voice of an expert."""
+        return self.by_name[role.model] if role.model else self.experts
+
+
+@dataclass
+class Workspace:
+    """A run's live objects. `state` of the graphs holds none of them."""
+
+    config: RunConfig
+    identity: str
+    roles: RoleBook
+    voices: Voices
+    ledger: Ledger
+    corpus: Corpus
+    memory: RecordMemory
+    gate: Gate
+    admission: Admission
+    seeds: SeedPicker
+    budget: Budget
+    caller: Caller
+    checkpointer: BaseCheckpointSaver[Any] | None = None
+    quota: Quota | None = None
+    prompt_version: str = ""
+    stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def keeps_time(self) -> bool:
+        """Whether records carry times: not where a run repeats byte for byte (the ledger does)."""
+        voices = (self.voices.conductor, self.voices.experts, *self.voices.by_name.values())
+        return self.config.concurrency > 1 or any(voice.name != "embedded" for voice in voices)
+
+    def variables(self, *, persona: str = "", genre: str = "") -> dict[str, object]:
+        """What prompts may mention."""
+        domain = self.config.domain
+        return {
+            "domain": domain.name,
+            "description": domain.description,
+            "language": domain.language,
+            "persona": persona,
+            "genre": genre,
+            "max_words": self.config.gate.max_words,
+        }
+
+    def record_id(self, chain: str, number: int) -> str:
+        """The id of a chain's n-th record: the same on every start, unlike any other run's."""
+        return f"{self.identity[:6]}-{chain}-{number:05d}"
+
+
+class RunContext(BaseModel):
+    """What Studio's form asks for before it runs a graph; the defaults work offline at once."""
+
+    domain: str = Field(default="everyday arithmetic", description="what the corpus is about")
+    teacher: str = Field(
+        default="embedded", description="embedded, local:PATH_OR_HUB_ID or openai:NAME"
+    )
+    base_url: str = Field(default="", description="OpenAI-compatible server, where not OpenAI's")
+    records: int = Field(default=4, ge=1, le=10_000, description="budget: accepted records")
+    roles: str = Field(default="", description="directory with role files of your own")
+    run_file: str = Field(default="", description="a run file, instead of the fields above")
+
+
+Source = Callable[[RunContext | None], Awaitable[Workspace]]
+
+
+def constant(workspace: Workspace) -> Source:
+    """A source that always gives this workspace."""
+
+    async def source(_context: RunContext | None) -> Workspace:
+        return workspace
+
+    return source

@@ -1,0 +1,65 @@
+"""What `doctor` looks at."""
+
+import asyncio
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from metasynth import __version__
+from metasynth.config import ModelConfig, load_run_config
+from metasynth.errors import MetaSynthError
+
+_PACKAGES = ("langgraph", "langchain-core", "openai", "chromadb", "torch", "transformers")
+
+
+def check_up(config: Path | None) -> int:
+    """Print the findings; the exit status: 0 where everything answers."""
+    typer.echo(f"metasynth {__version__}, Python {sys.version.split()[0]}")
+    for name in _PACKAGES:
+        typer.echo(f"  {name:<16} {importlib.metadata.version(name)}")
+    _device()
+    fine = _embedder() and _model("embedded", ModelConfig())
+    if config is not None:
+        run = load_run_config(config)
+        fine = _model("conductor", run.model_for("conductor")) and fine
+        fine = _model("experts", run.model_for("experts")) and fine
+    key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
+    typer.echo(f"  OPENAI_API_KEY   {key}")
+    return 0 if fine else 1
+
+
+def _device() -> None:
+    import torch
+
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
+    typer.echo(f"  device           {device}, {torch.get_num_threads()} threads")
+
+
+def _embedder() -> bool:
+    from metasynth.embed import load_embedder
+
+    try:
+        size = len(load_embedder("default").embed_query("a lamp in the garden"))
+    except MetaSynthError as error:
+        typer.echo(f"✗ embedder: {error.message}")
+        return False
+    typer.echo(f"✓ embedder: default, {size} dimensions")
+    return True
+
+
+def _model(part: str, config: ModelConfig) -> bool:
+    from metasynth.agents import chat_model
+
+    try:
+        reply = asyncio.run(chat_model(config).ainvoke("Say yes.", max_tokens=8))
+    except MetaSynthError as error:
+        typer.echo(f"✗ {part}: {error.message}")
+        if error.hint:
+            typer.echo(f"  {error.hint}")
+        return False
+    served = reply.response_metadata.get("model_name", config.model)
+    typer.echo(f"✓ {part}: {config.model} answers (as {served})")
+    return True

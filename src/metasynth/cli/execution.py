@@ -1,0 +1,64 @@
+"""Carrying out a run: the corpus graph with live progress beside it."""
+
+import asyncio
+import signal
+import tempfile
+from pathlib import Path
+
+import typer
+
+from metasynth.compose import RunPlan, open_run
+from metasynth.graphs import Workspace, constant, corpus_graph
+
+from .progress import watch
+from .summary import print_forecast, print_summary
+
+
+def carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
+    """Run to the end of the budget and print the summary; the exit status."""
+    return asyncio.run(_carry_out(plan, directory, quiet=quiet))
+
+
+async def _carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
+    async with open_run(plan, directory) as workspace:
+        stopped_because = await _write(workspace, quiet=quiet)
+        print_summary(workspace, directory, stopped_because)
+        goal = plan.config.budget.records
+        return 0 if workspace.corpus.accepted >= goal or "budget" in stopped_because else 1
+
+
+async def _write(workspace: Workspace, *, quiet: bool) -> str:
+    graph = corpus_graph(constant(workspace)).compile(name="corpus")
+    work = asyncio.ensure_future(
+        graph.ainvoke({"chains": workspace.config.concurrency}, {"recursion_limit": 100})
+    )
+    # a polite end: the write in hand is finished, the run directory closed, the status 130
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    watcher = asyncio.ensure_future(watch(workspace, quiet=quiet))
+    try:
+        result = await work
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+    return str(result["stopped_because"])
+
+
+def preview_run(plan: RunPlan, records: int) -> int:
+    """Write `records` records into a directory that is removed again, and print a forecast."""
+    small = plan.config.budget.model_copy(update={"records": records})
+    few = min(plan.config.concurrency, records)
+    trial = plan.config.model_copy(update={"budget": small, "concurrency": few})
+
+    async def write() -> None:
+        with tempfile.TemporaryDirectory(prefix="metasynth-preview-") as folder:
+            async with open_run(RunPlan(trial), Path(folder)) as workspace:
+                await _write(workspace, quiet=True)
+                for record in workspace.corpus.records():
+                    typer.echo(f"— {record.topic or record.genre or record.id}")
+                    typer.echo(record.body + "\n")
+                print_forecast(workspace, plan.config)
+
+    asyncio.run(write())
+    return 0

@@ -1,0 +1,54 @@
+"""The commands, and what the user is told when one fails."""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from metasynth.errors import MetaSynthError
+
+from . import corpus, inspection, roles, run
+
+app = typer.Typer(
+    name="metasynth",
+    help="Agents that write training data for language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+run.register(app)
+corpus.register(app)
+inspection.register(app)
+app.add_typer(roles.app, name="roles")
+
+
+def main() -> None:
+    """Run the command line; see the design for what each exit status means."""
+    sys.exit(guarded(lambda: app(standalone_mode=False)))
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Carry out `command` and turn what it raises into one line and an exit status."""
+    import click
+
+    try:
+        status = command()
+    except MetaSynthError as error:
+        _tell(error.message, error.hint)
+        return error.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _tell("interrupted", "the same command goes on where it stopped")
+        return 130
+    except BrokenPipeError:
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _tell(message: str, hint: str | None) -> None:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - this is the place that prints
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201

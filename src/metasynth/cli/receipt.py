@@ -1,0 +1,73 @@
+"""A record's receipt, from corpus and ledger."""
+
+from contextlib import closing
+from pathlib import Path
+
+import typer
+
+from metasynth.errors import RequestError
+from metasynth.memory import Ledger
+from metasynth.records import Record, read_records
+from metasynth.rundir import RunDirectory
+from metasynth.text import excerpt
+
+
+def print_receipt(directory: Path, record_id: str) -> None:
+    """Print who wrote the record, what they saw, what was said of it and what it cost.
+
+    Raises:
+        RequestError: The run holds no such record.
+    """
+    record = _find(directory, record_id)
+    typer.echo(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
+    for label, value in _facts(record):
+        if value:
+            typer.echo(f"  {label:<12} {value}")
+    typer.echo(f"\n{record.body}\n")
+    with closing(Ledger(RunDirectory(directory).ledger)) as ledger:
+        for number, call in enumerate(ledger.calls_of(record.id), start=1):
+            cost = f", ${call.usd:.6f}" if call.usd is not None else ""
+            typer.echo(
+                f"  {number:>2}. {call.agent} ({call.model}, {call.tokens_in} in, "
+                f"{call.tokens_out} out, {call.seconds:.2f} s{cost})"
+            )
+            for made in call.response.tool_calls:
+                given = ", ".join(f"{key}={value!r}" for key, value in made["args"].items())
+                typer.echo(f"        {made['name']}({excerpt(given, 40)})")
+            if text := str(call.response.text).strip():
+                typer.echo(f"        {excerpt(text, 40)}")
+
+
+def _find(directory: Path, record_id: str) -> Record:
+    for name in ("corpus.jsonl", "rejected.jsonl"):
+        for record in read_records(directory / name):
+            if record.id == record_id:
+                return record
+    raise RequestError(f"{directory}: no record {record_id!r}", hint="ids stand in corpus.jsonl")
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    made, novelty, checker = record.generation, record.novelty, record.checker
+    near = ""
+    if novelty and novelty.distance is not None:
+        near = (
+            f"{novelty.distance:.3f} from {novelty.nearest_id}, "
+            f"n-gram overlap {novelty.ngram_overlap:.0%}"
+        )
+    said = f"{'right' if checker.passed else 'not right'} ({checker.detail})" if checker else ""
+    cost = f"{made.calls} calls, {made.tokens_in} tokens in, {made.tokens_out} out"
+    return [
+        ("topic", record.topic),
+        ("genre", record.genre),
+        ("persona", record.persona),
+        ("seeds", ", ".join(record.seed_ids)),
+        ("keywords", ", ".join(record.keywords)),
+        ("experts", " → ".join(record.experts)),
+        ("revisions", str(record.revisions)),
+        ("summary", record.summary),
+        ("nearest", near),
+        ("checker", said),
+        ("models", ", ".join(f"{part} {name}" for part, name in made.models.items())),
+        ("cost", cost + (f", ${made.usd:.6f}" if made.usd is not None else "")),
+        ("made by", f"configuration {made.config_hash}, prompts {made.prompt_version}"),
+    ]

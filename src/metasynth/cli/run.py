@@ -1,0 +1,91 @@
+"""`run`, `preview`, `validate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metasynth.errors import MetaSynthError
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the run file"),
+]
+RolesOption = Annotated[
+    list[Path] | None, typer.Option("--roles", metavar="DIR", help="a directory of own roles")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("run")(run)
+    app.command("preview")(preview)
+    app.command("validate")(validate)
+
+
+def run(
+    config: ConfigArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="run directory [runs/NAME]")
+    ] = None,
+    set_: SetOption = None,
+    roles: RolesOption = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
+) -> int:
+    """Carry out a run, or go on with the one in its directory."""
+    from metasynth.compose import plan_run
+
+    from .execution import carry_out
+
+    plan = plan_run(_load(config, set_, roles))
+    directory = out or Path("runs") / plan.config.name
+    return carry_out(plan, directory, quiet=quiet)
+
+
+def preview(
+    config: ConfigArgument,
+    records: Annotated[int, typer.Option("--records", min=1, help="how many to write")] = 3,
+    set_: SetOption = None,
+    roles: RolesOption = None,
+) -> int:
+    """Write a few records, keep nothing, and forecast what the whole run will cost."""
+    from metasynth.compose import plan_run
+
+    from .execution import preview_run
+
+    return preview_run(plan_run(_load(config, set_, roles)), records)
+
+
+def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
+    """Check a run file and all that it names, without starting anything."""
+    from metasynth.compose import plan_run
+
+    plan = plan_run(_load(config, set_, roles))
+    print_line(f"{config}: valid")
+    print_line(f"  graph      {plan.config.graph}")
+    print_line(f"  domain     {plan.config.domain.name}")
+    print_line(f"  seeds      {len(plan.seeds)}")
+    print_line(f"  conductor  {plan.config.model_for('conductor').model}")
+    print_line(f"  experts    {plan.config.model_for('experts').model}")
+    print_line(f"  roles      {', '.join(plan.roles.names())}")
+    print_line(f"  budget     {plan.config.budget.records} records")
+    print_line(f"  identity   {plan.identity}")
+    return 0
+
+
+def _load(config: Path, overrides: list[str] | None, roles: list[Path] | None):  # type: ignore[no-untyped-def]
+    from metasynth.config import load_run_config
+
+    given = list(overrides or [])
+    if roles:
+        for folder in roles:
+            if not folder.is_dir():
+                raise MetaSynthError(f"--roles: no such directory: {folder}")
+        given.append(f"roles=[{', '.join(repr(str(folder.resolve())) for folder in roles)}]")
+    return load_run_config(config, given)
+
+
+def print_line(text: str = "") -> None:
+    """One line of a command's result."""
+    typer.echo(text)
