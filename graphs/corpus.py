@@ -56,10 +56,10 @@ class _Nodes:
         sends = [Send("chain", ChainTask(chain=number)) for number in range(state.chains)]
         return Command(update={"chains": state.chains}, goto=sends)
 
-    async def chain(self, task: ChainTask, runtime: Runtime[RunContext]) -> CorpusState:
+    async def chain(self, state: ChainTask, runtime: Runtime[RunContext]) -> CorpusState:
         """Write record after record while the quota gives any out."""
         workspace = await self._source(runtime.context)
-        chain = f"{task['chain']:02d}"
+        chain = f"{state['chain']:02d}"
         writer = RecordWriter(workspace, chain)
         assert workspace.quota is not None
         while await workspace.quota.take():
@@ -72,7 +72,11 @@ class _Nodes:
         workspace.memory.release(chain)
         return CorpusState(finished=[chain])
 
-    async def close(self, _state: CorpusState, runtime: Runtime[RunContext]) -> CorpusState:
+    async def close(
+        self,
+        state: CorpusState,  # noqa: ARG002 - every node has one
+        runtime: Runtime[RunContext],
+    ) -> CorpusState:
         """Say what came of it."""
         workspace = await self._source(runtime.context)
         stopped = workspace.quota.stopped_because if workspace.quota else None
@@ -90,9 +94,7 @@ class RecordWriter:
         self._workspace = workspace
         self._chain = chain
         self._graph = record_graph(workspace)
-        self._number = 1
-        while workspace.record_id(chain, self._number) in workspace.corpus:
-            self._number += 1
+        self._number = workspace.next_number(chain)
 
     async def write_next(self) -> bool:
         """Write the next record, or finish the one that an earlier start began.

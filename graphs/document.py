@@ -83,10 +83,12 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def brief(self, given: DocumentInput, runtime: Runtime[RunContext]) -> DocumentState:
+    async def brief(self, state: DocumentInput, runtime: Runtime[RunContext]) -> DocumentState:
         """Choose the seed and tell the conductor what the memory holds."""
         workspace = await self._source(runtime.context)
-        chain, record_id = given.chain, given.record_id
+        chain = state.chain
+        number = state.number if state.record_id else workspace.next_number(chain)
+        record_id = state.record_id or workspace.record_id(chain, number)
         seed = await workspace.seeds.pick(chain)
         digest, neighbours = await digest_for(workspace, seed.text, chain)
         shown = _seed_line(seed.text, bool(seed.keywords))
@@ -98,7 +100,7 @@ class _Nodes:
         return DocumentState(
             record_id=record_id,
             chain=chain,
-            number=given.number,
+            number=number,
             seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
             messages=[message],
             artifacts=artifacts,

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Protocol
 
 from metasynth.config import GateConfig
@@ -235,16 +234,8 @@ class Gate:
         return Verdict(checker=result)
 
 
-@cache
-def _identifier() -> Any:
-    from py3langid.langid import (  # type: ignore[import-untyped]
-        MODEL_FILE,
-        LanguageIdentifier,
-    )
-
-    return LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
-
-
 def _language_of(text: str) -> str:
     """The ISO 639-1 code of the language that `text` is most likely written in."""
-    return str(_identifier().classify(text)[0])
+    import py3langid  # type: ignore[import-untyped]
+
+    return str(py3langid.classify(text)[0])

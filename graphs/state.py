@@ -51,7 +51,7 @@ def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 class DocumentInput(BaseModel):
     """What starts the document graph; all of it may be left to the defaults."""
 
-    record_id: str = Field(default="studio-00-00001", description="id of the record to write")
+    record_id: str = Field(default="", description="id of the record; empty: the next free one")
     chain: str = Field(default="00", description="which chain writes it")
     number: int = Field(default=1, description="which record of the chain it is")
 

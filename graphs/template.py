@@ -45,15 +45,16 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def seed(self, given: DocumentInput, runtime: Runtime[RunContext]) -> TemplateState:
+    async def seed(self, state: DocumentInput, runtime: Runtime[RunContext]) -> TemplateState:
         """Choose what the record starts from."""
         workspace = await self._source(runtime.context)
-        seed = await workspace.seeds.pick(given.chain)
+        seed = await workspace.seeds.pick(state.chain)
         genres = least_used_genres(workspace, most=1)
+        number = state.number if state.record_id else workspace.next_number(state.chain)
         return TemplateState(
-            record_id=given.record_id,
-            chain=given.chain,
-            number=given.number,
+            record_id=state.record_id or workspace.record_id(state.chain, number),
+            chain=state.chain,
+            number=number,
             seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
             genre=genres[0] if genres else "",
         )

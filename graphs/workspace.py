@@ -83,6 +83,13 @@ class Workspace:
         """The id of a chain's n-th record: the same on every start, unlike any other run's."""
         return f"{self.identity[:6]}-{chain}-{number:05d}"
 
+    def next_number(self, chain: str) -> int:
+        """The number of the chain's first record that is neither accepted nor rejected."""
+        number = 1
+        while self.record_id(chain, number) in self.corpus:
+            number += 1
+        return number
+
 
 class RunContext(BaseModel):
     """What Studio's form asks for before it runs a graph; the defaults work offline at once."""

@@ -54,12 +54,11 @@ def plan_run(config: RunConfig) -> RunPlan:
 def _checker(name: str | None) -> Checker | None:
     if name is None:
         return None
-    from metasynth.domains import domain_names, get_domain
+    from metasynth.domains import DOMAINS, get_domain
 
-    if name not in domain_names():
-        raise ConfigError(f"checker: no checker {name!r}; there are {', '.join(domain_names())}")
-    checker: Checker = get_domain(name)
-    return checker
+    if name not in DOMAINS:
+        raise ConfigError(f"checker: no checker {name!r}; there are {', '.join(DOMAINS)}")
+    return get_domain(name)
 
 
 @asynccontextmanager

@@ -1,0 +1,79 @@
+"""The graphs as LangGraph Studio serves them. An entry point: nothing imports it.
+
+Each graph is compiled without a checkpointer, because the server brings its own. The workspace is
+made at the first run with a given context and kept for later runs with the same one; it lies in a
+run directory under `runs/studio`.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from metasynth.compose import open_run, plan_run
+from metasynth.config import RunConfig, load_run_config
+from metasynth.graphs import (
+    Quota,
+    RunContext,
+    Workspace,
+    corpus_graph,
+    document_graph,
+    template_graph,
+)
+
+_ROOT = Path(__file__).resolve().parent.parent
+_DEMO = _ROOT / "examples" / "demo.yaml"
+
+
+class _Workspaces:
+    """The workspaces of this server, one for each context."""
+
+    def __init__(self, graph: str) -> None:
+        self._graph = graph
+        self._open: dict[str, Workspace] = {}
+        self._stack = AsyncExitStack()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __call__(self, context: RunContext | None) -> Workspace:
+        given = context or RunContext()
+        async with self._one_at_a_time:
+            key = given.model_dump_json()
+            if key not in self._open:
+                self._open[key] = await self._make(given)
+            return self._open[key]
+
+    async def _make(self, context: RunContext) -> Workspace:
+        config = await asyncio.to_thread(_config_of, context, self._graph)
+        plan = await asyncio.to_thread(plan_run, config)
+        folder = _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
+        workspace = await self._stack.enter_async_context(open_run(plan, folder))
+        workspace.checkpointer = None if self._graph != "corpus" else workspace.checkpointer
+        workspace.quota = Quota(
+            config.budget.records,
+            accepted=workspace.corpus.accepted,
+            stall_after=config.budget.stall_after,
+        )
+        return workspace
+
+
+def _config_of(context: RunContext, graph: str) -> RunConfig:
+    """The demo's run file, or the one that is named, with what the form says."""
+    path = Path(context.run_file) if context.run_file else _DEMO
+    changes = [f"graph={'template' if graph == 'template' else 'document'}"]
+    if not context.run_file:
+        changes += [
+            f"domain.name={context.domain!r}",
+            f"teacher.model={context.teacher!r}",
+            f"budget.records={context.records}",
+        ]
+        if context.teacher != "embedded":
+            changes.append("checker=null")
+        if context.base_url:
+            changes.append(f"teacher.base_url={context.base_url!r}")
+        if context.roles:
+            changes.append(f"roles={str(Path(context.roles).resolve())!r}")
+    return load_run_config(path, changes)
+
+
+document = document_graph(_Workspaces("document")).compile(name="document")
+corpus = corpus_graph(_Workspaces("corpus")).compile(name="corpus")
+template = template_graph(_Workspaces("template")).compile(name="template")
