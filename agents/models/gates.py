@@ -31,7 +31,7 @@ class Allowance:
     alone larger than the burst: that one goes when the bucket is full, and is paid off afterwards.
     """
 
-    per_minute: int
+    per_minute: float
     burst_s: float
     level: float = field(init=False)
     updated_at: float = field(default=-math.inf, init=False)

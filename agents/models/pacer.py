@@ -109,8 +109,8 @@ class Pacer:
     def __init__(
         self,
         *,
-        requests_per_minute: int | None = None,
-        tokens_per_minute: int | None = None,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
         max_concurrency: int = 256,
         max_hold_s: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
@@ -141,8 +141,8 @@ class Pacer:
     def limit(
         self,
         *,
-        requests_per_minute: int | None = None,
-        tokens_per_minute: int | None = None,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
         max_concurrency: int | None = None,
     ) -> None:
         """Add limits of the user: of two, the tighter one holds."""
@@ -267,8 +267,8 @@ def pacer_for(
     base_url: str,
     key: str,
     *,
-    requests_per_minute: int | None = None,
-    tokens_per_minute: int | None = None,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
     max_concurrency: int | None = None,
 ) -> Pacer:
     """The pacer that everybody shares who calls this endpoint with this key.

@@ -39,8 +39,8 @@ class Regulator:
     def __init__(
         self,
         *,
-        requests_per_minute: int | None = None,
-        tokens_per_minute: int | None = None,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
         max_concurrency: int = 256,
     ) -> None:
         self.window = Window(max_concurrency)
@@ -63,8 +63,8 @@ class Regulator:
     def limit(
         self,
         *,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
+        requests_per_minute: float | None,
+        tokens_per_minute: float | None,
         max_concurrency: int | None,
     ) -> None:
         """Add limits of the user: of two, the tighter one holds."""

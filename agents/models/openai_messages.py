@@ -1,0 +1,140 @@
+"""What goes over the wire and what comes back: plain messages out, counted answers in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+
+def plain_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """The messages as every server understands them.
+
+    Contents that are lists of text become one string (many local servers know no lists), and
+    nothing of `additional_kwargs`, where our notes for local models are, leaves the process.
+    """
+    return [_plain(message) for message in messages]
+
+
+def _plain(message: BaseMessage) -> BaseMessage:
+    content = message.content
+    if isinstance(content, list) and (
+        isinstance(message, AIMessage) or all(_is_text(block) for block in content)
+    ):
+        content = str(message.text)
+    if content is message.content and not message.additional_kwargs:
+        return message
+    return message.model_copy(update={"content": content, "additional_kwargs": {}})
+
+
+def _is_text(block: str | dict[str, Any]) -> bool:
+    return isinstance(block, str) or block.get("type") == "text"
+
+
+def is_empty(message: BaseMessage, finish_reason: str | None = None) -> bool:
+    """No text, no tool call, and no reason given for their absence.
+
+    An answer cut at the token limit, filtered or refused is an answer, though it may have no text.
+    """
+    if str(message.text).strip() or message.additional_kwargs.get("refusal"):
+        return False
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+        return False
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        return False
+    return finish_reason not in ("length", "content_filter")
+
+
+def estimate_tokens(value: object) -> int:
+    """About how many tokens the strings inside a value are: one for four bytes."""
+    return -(-_bytes(value) // 4)
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, dict):
+        return sum(_bytes(key) + _bytes(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return sum(map(_bytes, value))
+    return 0
+
+
+def prompt_tokens(payload: dict[str, Any]) -> int:
+    """About how many tokens a request's messages and tools are."""
+    messages = payload.get("messages", [])
+    return estimate_tokens(messages) + estimate_tokens(payload.get("tools")) + 3 * len(messages)
+
+
+def _usage(prompt: int, answer: int) -> UsageMetadata:
+    answer = max(1, answer)
+    return UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=prompt + answer)
+
+
+def _answer_tokens(message: BaseMessage) -> int:
+    """About how many tokens an answer, or a piece of one, is."""
+    calls: list[Any] = []
+    if isinstance(message, AIMessageChunk):
+        calls = [piece["args"] for piece in message.tool_call_chunks]
+    elif isinstance(message, AIMessage):
+        calls = [call["args"] for call in (*message.tool_calls, *message.invalid_tool_calls)]
+    return estimate_tokens([str(message.text), calls])
+
+
+def with_usage(result: ChatResult, prompt: int) -> ChatResult:
+    """The result with token counts on every answer; those that are estimates say so."""
+    for generation in result.generations:
+        message = generation.message
+        if isinstance(message, AIMessage) and message.usage_metadata is None:
+            message.usage_metadata = _usage(prompt, _answer_tokens(message))
+            message.response_metadata["usage_estimated"] = True
+    return result
+
+
+class StreamedAnswer:
+    """What is known of an answer that comes in pieces.
+
+    Nothing is shown before there is something to show: until then the call can be made again
+    without anybody seeing the beginning of an answer twice.
+    """
+
+    def __init__(self) -> None:
+        self.shown = False
+        self.finish_reason: str | None = None
+        self.usage: UsageMetadata | None = None
+        self._held_back: list[ChatGenerationChunk] = []
+        self._tokens = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Nothing came, and no reason for it."""
+        return not self.shown and self.finish_reason not in ("length", "content_filter")
+
+    def add(self, chunk: ChatGenerationChunk) -> list[ChatGenerationChunk]:
+        """Take a piece in; returns those that may be shown now."""
+        message = chunk.message
+        reason = (chunk.generation_info or {}).get("finish_reason")
+        self.finish_reason = reason or self.finish_reason
+        if isinstance(message, AIMessageChunk):
+            self.usage = message.usage_metadata or self.usage
+        self._tokens += _answer_tokens(message)
+        self._held_back.append(chunk)
+        self.shown = self.shown or not is_empty(message)
+        if not self.shown:
+            return []
+        ready, self._held_back = self._held_back, []
+        return ready
+
+    def finish(self, prompt: int) -> list[ChatGenerationChunk]:
+        """The pieces that are left, with token counts where the server sent none."""
+        ready, self._held_back = self._held_back, []
+        if self.usage is None:
+            self.usage = _usage(prompt, round(self._tokens))
+            counted = AIMessageChunk(
+                content="",
+                usage_metadata=self.usage,
+                response_metadata={"usage_estimated": True},
+            )
+            ready.append(ChatGenerationChunk(message=counted))
+        return ready
