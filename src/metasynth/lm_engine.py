@@ -84,6 +84,11 @@ class BatchEngine:
             self._wake.notify()
         return row.future
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was told to stop."""
+        return self._closed
+
     def close(self) -> None:
         """Stop. What waits or runs is cancelled."""
         with self._wake:
