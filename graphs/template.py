@@ -98,7 +98,9 @@ class _Nodes:
             verdict = await workspace.admission.admit(record, draft)
         if verdict.passed:
             return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
-        await workspace.admission.reject(record.model_copy(update={"reason": verdict.reason}))
+        await workspace.admission.reject(
+            record.model_copy(update={"reason": verdict.reason, "refusals": [str(verdict.code)]})
+        )
         return Command(update={"outcome": "rejected", "reason": verdict.reason}, goto=END)
 
 

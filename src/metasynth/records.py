@@ -68,7 +68,8 @@ class Record(_Part):
     """One line of `corpus.jsonl` or `rejected.jsonl`.
 
     A rejected record has a `reason`; an accepted one has none. `text` is the body of a document,
-    `messages` that of an instruction.
+    `messages` that of an instruction. `refusals` are the codes with which the gate sent earlier
+    drafts of this record back.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Record(_Part):
     parent_ids: list[str] = Field(default_factory=list)
     experts: list[str] = Field(default_factory=list)
     revisions: int = 0
+    refusals: list[str] = Field(default_factory=list)
     source: str = "conductor"
     novelty: Novelty | None = None
     student: StudentScore | None = None

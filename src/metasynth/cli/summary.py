@@ -42,13 +42,17 @@ def print_summary(workspace: Workspace, directory: Path, stopped_because: str) -
 
 
 def _print_drafts(workspace: Workspace, accepted: list[Record], rejected: list[Record]) -> None:
-    sent_back = sum(record.revisions for record in (*accepted, *rejected))
-    submitted = len(accepted) + len(rejected) + sent_back
+    refusals = Counter(code for record in (*accepted, *rejected) for code in record.refusals)
+    sent_back = refusals.total()
+    submitted = len(accepted) + sent_back
     if submitted:
         share = len(accepted) / submitted
         typer.echo(
             f"  drafts          {submitted} judged, {share:.0%} accepted, {sent_back} sent back"
         )
+    if refusals:
+        told = ", ".join(f"{name} {count}" for name, count in refusals.most_common())
+        typer.echo(f"  sent back for   {told}")
     if reasons := workspace.corpus.reasons():
         told = ", ".join(f"{name} {count}" for name, count in Counter(reasons).most_common())
         typer.echo(f"  rejected for    {told}")
