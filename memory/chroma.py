@@ -5,6 +5,7 @@ function (it downloads a model), its telemetry, its squared-L2 space.
 """
 
 import hashlib
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _COSINE = {
     "hnsw": {"space": "cosine", "ef_search": 200, "ef_construction": 100, "max_neighbors": 16}
 }
-_PAGE = 1000
+_PAGE = 5000
 
 _Entry = TypeVar("_Entry")
 
@@ -61,6 +62,11 @@ class Collections:
         """Let go of the client."""
         client: Any = self._client  # its declared type lacks `close`
         client.close()
+        # Chroma leaves a server's connections open, its own and those of its inner admin client.
+        for part in (client, getattr(client, "_admin_client", client)):
+            session = getattr(part._server, "_session", None)
+            if session is not None:
+                session.close()
 
     def rows(self, ids: Sequence[str]) -> dict[str, Row]:
         """The items' rows with these ids, as far as they exist."""
@@ -196,11 +202,12 @@ def _connect(location: str) -> "ClientAPI":
     ssl = url.scheme == "https"
     if not url.hostname:
         raise RequestError(f"{location}: names no host", hint="write http://HOST:PORT")
+    port = url.port or (443 if ssl else 8000)
     try:
-        return chromadb.HttpClient(
-            url.hostname, port=url.port or (443 if ssl else 8000), ssl=ssl, settings=settings
-        )
-    except ValueError as error:
+        # Chroma's own attempt would say less and leave connections behind.
+        socket.create_connection((url.hostname, port), timeout=10).close()
+        return chromadb.HttpClient(url.hostname, port=port, ssl=ssl, settings=settings)
+    except (OSError, ValueError) as error:
         raise MetaSynthError(
             f"{location}: no Chroma server answers there", hint="start one with `chroma run`"
         ) from error

@@ -22,7 +22,7 @@ from .corpus import Corpus
 SUMMARIES = ("summaries",)
 OPENINGS = ("openings",)
 _BATCH = 256
-_PAGE = 2000
+_PAGE = 50_000  # a later page of a store costs what the earlier ones cost together
 _RECENT = 1000
 _LABEL_WORDS = 8
 
