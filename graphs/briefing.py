@@ -33,7 +33,7 @@ async def digest_for(workspace: Workspace, seed_text: str, chain: str) -> tuple[
         personas=personas,
         neighbours=neighbours,
         claims=[claim.label for claim in found.claims],
-        genres=least_used_genres(workspace, most=_GENRES_OFFERED),
+        genres=least_used_genres(workspace, chain, most=_GENRES_OFFERED),
     )
     return digest, "\n".join(neighbours)
 
@@ -43,8 +43,13 @@ def _counts(topics: tuple[tuple[str, int], ...], others: int) -> str:
     return f"{told}, others {others}" if others else told
 
 
-def least_used_genres(workspace: Workspace, *, most: int) -> list[str]:
-    """The domain's genres that the corpus holds least of; the run file's order breaks ties."""
+def least_used_genres(workspace: Workspace, chain: str, *, most: int) -> list[str]:
+    """The domain's genres that the corpus holds least of.
+
+    Each chain breaks ties from a place of its own in the run file's list, so that chains which
+    start together do not all choose the same.
+    """
     counts = workspace.memory.genres()
     offered = workspace.config.domain.genres
-    return sorted(offered, key=lambda genre: counts[genre])[:most]
+    start = int(chain) % len(offered) if offered and chain.isdecimal() else 0
+    return sorted([*offered[start:], *offered[:start]], key=lambda genre: counts[genre])[:most]

@@ -49,7 +49,7 @@ class _Nodes:
         """Choose what the record starts from."""
         workspace = await self._source(runtime.context)
         seed = await workspace.seeds.pick(state.chain)
-        genres = least_used_genres(workspace, most=1)
+        genres = least_used_genres(workspace, state.chain, most=1)
         number = state.number if state.record_id else workspace.next_number(state.chain)
         return TemplateState(
             record_id=state.record_id or workspace.record_id(state.chain, number),
