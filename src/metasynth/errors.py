@@ -4,6 +4,7 @@
     ├── ModelCallError          an endpoint or a local model could not answer
     │   └── ContextLimitError   the prompt does not fit the model
     ├── BudgetEndedError        a limit of the run file was reached (not a failure of the run)
+    ├── RunInterruptedError     a person or the system ended the run: exit status 130
     └── RequestError            the request was wrong, nothing was started: exit status 2
         └── ConfigError         a file of the user is wrong: file, key and what was expected
 
@@ -46,6 +47,12 @@ class ModelCallError(MetaSynthError):
 
 class ContextLimitError(ModelCallError):
     """The prompt (with room for an answer) is longer than the model's context."""
+
+
+class RunInterruptedError(MetaSynthError):
+    """SIGINT or SIGTERM ended the run; the same command goes on with it."""
+
+    exit_status: ClassVar[int] = 130
 
 
 class BudgetEndedError(MetaSynthError):

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from metasynth.compose import RunPlan, open_run
+from metasynth.errors import RunInterruptedError
 from metasynth.graphs import Workspace, constant, corpus_graph
 
 from .progress import watch
@@ -32,13 +33,16 @@ async def _write(workspace: Workspace, *, quiet: bool) -> str:
     work = asyncio.ensure_future(
         graph.ainvoke({"chains": workspace.config.concurrency}, {"recursion_limit": 100})
     )
-    # a polite end: the write in hand is finished, the run directory closed, the status 130
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    # a polite end: the write in hand is finished and the run directory closed
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, work.cancel)
     watcher = asyncio.ensure_future(watch(workspace, quiet=quiet))
     try:
         result = await work
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise RunInterruptedError(
+            "interrupted", hint="the same command goes on where this one stopped"
+        ) from None
     finally:
         watcher.cancel()
         await asyncio.gather(watcher, return_exceptions=True)

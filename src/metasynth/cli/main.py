@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 
 import typer
+from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
@@ -30,17 +31,15 @@ def main() -> None:
 
 def guarded(command: Callable[[], object]) -> int:
     """Carry out `command` and turn what it raises into one line and an exit status."""
-    import click
-
     try:
         status = command()
     except MetaSynthError as error:
         _tell(error.message, error.hint)
         return error.exit_status
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        _tell_usage(error.format_message())
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, Abort):
         _tell("interrupted", "the same command goes on where it stopped")
         return 130
     except BrokenPipeError:
@@ -49,6 +48,13 @@ def guarded(command: Callable[[], object]) -> int:
 
 
 def _tell(message: str, hint: str | None) -> None:
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - this is the place that prints
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201
+    """One line, whatever the message quotes."""
+    text = f"error: {message}; {hint}" if hint else f"error: {message}"
+    print(" ".join(text.split()), file=sys.stderr)  # noqa: T201 - this is the place that prints
+
+
+def _tell_usage(message: str) -> None:
+    if "\n" in message:  # a group that was called without a command shows its help
+        print(message, file=sys.stderr)  # noqa: T201
+    else:
+        _tell(message.rstrip("."), "see --help")

@@ -69,15 +69,14 @@ def check(paths: Annotated[list[Path], typer.Argument(metavar="PATH…")]) -> in
         files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
     if not files:
         raise RequestError(f"no role files in {', '.join(map(str, paths))}")
-    problems = []
+    wrong = 0
     for file in files:
         try:
             typer.echo(f"{file}: {load_role(file).name} is fine")
         except RequestError as problem:
-            problems.append(problem.message)
-    if problems:
-        raise RequestError("\nerror: ".join(problems))
-    return 0
+            typer.echo(f"error: {problem.message}", err=True)
+            wrong = RequestError.exit_status
+    return wrong
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from metasynth.errors import MetaSynthError
+from metasynth.errors import RequestError
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
 SetOption = Annotated[
@@ -81,7 +81,7 @@ def _load(config: Path, overrides: list[str] | None, roles: list[Path] | None): 
     if roles:
         for folder in roles:
             if not folder.is_dir():
-                raise MetaSynthError(f"--roles: no such directory: {folder}")
+                raise RequestError(f"--roles: no such directory: {folder}")
         given.append(f"roles=[{', '.join(repr(str(folder.resolve())) for folder in roles)}]")
     return load_run_config(config, given)
 
