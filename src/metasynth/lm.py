@@ -97,6 +97,12 @@ def wrap_lm(model: Any, tokenizer: Any, *, name: str) -> LoadedLM:
     )
 
 
+def vocabulary_size(lm: LoadedLM) -> int:
+    """How many tokens have an embedding (a tokenizer may know fewer)."""
+    embeddings: Any = lm.model.get_input_embeddings()
+    return int(embeddings.num_embeddings)
+
+
 def _locate(path_or_id: str | Path) -> tuple[str, bool]:
     """What to hand to transformers, and whether it is a folder on this machine."""
     text = str(path_or_id)

@@ -7,10 +7,12 @@ copying the whole cache as `DynamicCache` does.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+    from transformers.cache_utils import Cache
 
     from .lm import LoadedLM
 
@@ -37,10 +39,12 @@ class SlotCache:
         self._values: list[torch.Tensor] = []
         self._mask: torch.Tensor | None = None  # [rows, 1, 1, capacity], added to the scores
 
-    @property
-    def layers(self) -> "list[SlotLayer]":
-        """The layers in the form in which transformers' `Cache` takes them."""
-        return [SlotLayer(self, index) for index in range(len(self._keys))]
+    def as_transformers_cache(self) -> "Cache":
+        """A view for one step, for models that run through transformers."""
+        from transformers.cache_utils import Cache
+
+        layer_class = _layer_class()
+        return Cache(layers=[layer_class(self, index) for index in range(len(self._keys))])
 
     def insert(
         self, layers: "Sequence[tuple[torch.Tensor, torch.Tensor]]", lengths: Sequence[int]
@@ -166,12 +170,10 @@ class SlotCache:
         rows.zero_().masked_fill_(padding, torch.finfo(rows.dtype).min)
 
 
-class SlotLayer:
+class _SlotLayer:
     """One layer of a `SlotCache` as transformers' `Cache` uses it, for the length of one step."""
 
     is_sliding = False
-    is_compileable = False
-    is_croppable = False
     supports_early_init = False
     is_initialized = True
 
@@ -196,6 +198,15 @@ class SlotLayer:
     def get_max_length(self) -> int:
         """No bound."""
         return -1
+
+
+@lru_cache(maxsize=1)
+def _layer_class() -> Any:
+    """`_SlotLayer` with the base class that transformers looks for; importing it takes seconds."""
+    from transformers.cache_utils import CacheLayerMixin
+
+    unused: Any = {"lazy_initialization": None, "__init__": _SlotLayer.__init__}
+    return type("SlotLayer", (_SlotLayer, CacheLayerMixin), unused)
 
 
 def padded_prefill(

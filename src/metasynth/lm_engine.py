@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .errors import ContextLimitError, ModelCallError
-from .lm import LoadedLM
+from .lm import LoadedLM, vocabulary_size
 from .lm_cache import SlotCache, padded_prefill
 from .lm_forward import pick_decoder
 from .lm_requests import FinishReason, Generation, GenerationRequest
@@ -59,6 +59,7 @@ class BatchEngine:
             raise ValueError("max_batch must be at least 1")
         self.lm = lm
         self._decode, self.max_batch = pick_decoder(lm, max_batch=max_batch)
+        self._vocabulary = vocabulary_size(lm)
         self._cache = SlotCache(self.max_batch)
         self._rows: list[_Row] = []
         self._plan: SamplingPlan | None = None
@@ -73,7 +74,7 @@ class BatchEngine:
 
         Raises:
             ContextLimitError: Prompt and answer together are longer than the model's context.
-            ValueError: The prompt is empty, or no token is asked for.
+            ValueError: The prompt is empty or no text of this model, or no token is asked for.
         """
         self._check(request)
         row = _Row(request, Future())
@@ -101,6 +102,8 @@ class BatchEngine:
         prompt, answer = len(request.prompt_ids), request.settings.max_new_tokens
         if not prompt or answer < 1:
             raise ValueError("a request needs a prompt and room for at least one token")
+        if not 0 <= min(request.prompt_ids) <= max(request.prompt_ids) < self._vocabulary:
+            raise ValueError("the prompt holds numbers that are not in the vocabulary")
         if prompt + answer > self.lm.context_length:
             raise ContextLimitError(
                 f"prompt of {prompt} tokens and {answer} for the answer exceed the context of "

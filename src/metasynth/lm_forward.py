@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError
-from .lm import LoadedLM
+from .lm import LoadedLM, vocabulary_size
 from .lm_cache import SlotCache, forward, padded_prefill
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def pick_decoder(lm: LoadedLM, *, max_batch: int) -> tuple[Decoder, int]:
         RequestError: The model keeps no standard keys and values.
     """
     for decoder in _candidates(lm):
-        if _agrees(lm, decoder, rows=min(2, max_batch)):
+        if all(_agrees(lm, decoder, rows=rows) for rows in {1, min(2, max_batch)}):
             return decoder, max_batch
     plain = _through_transformers(lm, four_dimensional=False)
     if max_batch > 1 and _agrees(lm, plain, rows=1):
@@ -61,11 +61,8 @@ def _through_transformers(lm: LoadedLM, *, four_dimensional: bool) -> Decoder:
     """The model's own forward pass; a ready mask of four dimensions spares it building one."""
 
     def decode(ids: "torch.Tensor", positions: "torch.Tensor", cache: SlotCache) -> "torch.Tensor":
-        from transformers.cache_utils import Cache
-
-        layers: Any = cache.layers
         mask = cache.additive_mask() if four_dimensional else cache.padding_mask()
-        return forward(lm, ids[:, None], positions[:, None], mask, Cache(layers=layers))
+        return forward(lm, ids[:, None], positions[:, None], mask, cache.as_transformers_cache())
 
     return decode
 
@@ -74,8 +71,8 @@ def _agrees(lm: LoadedLM, decoder: Decoder, *, rows: int) -> bool:
     """Whether a padded batch of prompts gives what the model gives for each prompt alone."""
     import torch
 
-    embeddings: Any = lm.model.get_input_embeddings()
-    tokens: list[int] = [(7 * place + 3) % embeddings.num_embeddings for place in range(11)]
+    vocabulary = vocabulary_size(lm)
+    tokens: list[int] = [(7 * place + 3) % vocabulary for place in range(11)]
     prompts = [tokens[:9], tokens[4:9]][:rows]
     try:
         with torch.inference_mode():
