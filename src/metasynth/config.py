@@ -31,7 +31,9 @@ class _Section(BaseModel):
 
 
 def _model_name(value: object) -> object:
-    if isinstance(value, str) and not (value == "embedded" or value.startswith(MODEL_KINDS[1:])):
+    if not isinstance(value, str) or value == "embedded":
+        return value
+    if not value.startswith(MODEL_KINDS[1:]) or value in MODEL_KINDS:
         raise ValueError("expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'")
     return value
 
@@ -66,12 +68,15 @@ class ConductorConfig(ModelConfig):
     max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
 
 
+_CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
+
+
 class DomainConfig(_Section):
     """What the corpus is about."""
 
     name: str
     description: str = ""
-    language: str = "en"
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="ISO 639-1")
     genres: tuple[str, ...] = ()
 
 
@@ -209,18 +214,14 @@ class RunConfig(_Section):
         """
         pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
-        data = self.model_dump(
-            mode="json",
-            exclude={
-                "name": True,
-                "budget": True,
-                "prices": True,
-                "concurrency": True,
-                "teacher": pace,
-                "conductor": pace,
-                "experts": pace,
-            },
-        )
+        apart = {"name", "budget", "prices", "concurrency", "teacher", "conductor", "experts"}
+        data = self.model_dump(mode="json", exclude=apart)
+        # as resolved: a value that a section repeats is the same as one that it inherits
+        data["models"] = {
+            part: self.model_for(part).model_dump(mode="json", exclude=pace)
+            for part in ("conductor", "experts")
+        }
+        data["conductor"] = self.conductor.model_dump(include=_CONDUCTOR_BOUNDS)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -258,11 +259,19 @@ def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}{where}: {problem}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    data = {key: value for key, value in data.items() if value is not None or not _section(key)}
     _make_absolute(data, resolved.parent)
     base = data.pop("extends", None)
     if base is None:
         return data
     return _merged(_read(resolved.parent / str(base), seen=(*seen, resolved)), data)
+
+
+def _section(key: object) -> bool:
+    """Whether the key is that of a section; an empty one in a file says nothing."""
+    field = RunConfig.model_fields.get(str(key))
+    kind = field.annotation if field is not None else None
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _make_absolute(data: dict[str, Any], folder: Path) -> None:
@@ -301,6 +310,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
         raise ConfigError(f"--set {override}: expected key.path=value")
+    if key == "extends":
+        raise ConfigError(f"--set {override}: what a run file extends stands in the file alone")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -309,6 +320,8 @@ def _override(data: dict[str, Any], override: str) -> None:
     place = data
     for name in parents:
         child = place.setdefault(name, {})
+        if place is data and name == "domain" and isinstance(child, str):
+            child = place[name] = {"name": child}
         if not isinstance(child, dict):
             raise ConfigError(f"--set {override}: {name} is not a section")
         place = child

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from metasynth.errors import MetaSynthError
+from metasynth.text import encodable
+
+Text = Annotated[str, AfterValidator(encodable)]
 
 
 class _Part(BaseModel):
@@ -17,7 +20,7 @@ class Message(_Part):
     """One turn of a conversation."""
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str
+    content: Text
 
 
 class Novelty(_Part):
@@ -39,8 +42,8 @@ class Novelty(_Part):
 class CheckerResult(_Part):
     """What an exact verifier said; `passed` is None where it could not judge."""
 
-    passed: bool | None
-    detail: str = ""
+    passed: bool | None = None
+    detail: Text = ""
 
 
 class StudentScore(_Part):
@@ -74,17 +77,17 @@ class Record(_Part):
 
     id: str
     kind: Literal["document", "instruction"] = "document"
-    text: str | None = None
+    text: Text | None = None
     messages: list[Message] | None = None
-    domain: str = ""
-    topic: str = ""
-    persona: str = ""
-    genre: str = ""
-    keywords: list[str] = Field(default_factory=list)
-    summary: str = ""
+    domain: Text = ""
+    topic: Text = ""
+    persona: Text = ""
+    genre: Text = ""
+    keywords: list[Text] = Field(default_factory=list)
+    summary: Text = ""
     seed_ids: list[str] = Field(default_factory=list)
     parent_ids: list[str] = Field(default_factory=list)
-    experts: list[str] = Field(default_factory=list)
+    experts: list[Text] = Field(default_factory=list)
     revisions: int = 0
     refusals: list[str] = Field(default_factory=list)
     source: str = "conductor"
@@ -92,7 +95,7 @@ class Record(_Part):
     student: StudentScore | None = None
     checker: CheckerResult | None = None
     generation: Generation = Field(default_factory=Generation)
-    reason: str | None = None
+    reason: Text | None = None
     created_at: str = ""
 
     @property
@@ -115,7 +118,7 @@ def read_records(path: Path) -> Iterator[Record]:
     """
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="\n") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 yield Record.model_validate_json(line)

@@ -52,6 +52,9 @@ class RunDirectory:
             raise RequestError(f"{self.root}: another process is running in it") from None
         try:
             self._claim(resolved, identity)
+        except OSError as error:
+            self.close()
+            raise RequestError(f"{self.root}: cannot be written ({error.strerror})") from None
         except BaseException:
             self.close()
             raise

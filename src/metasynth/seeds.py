@@ -11,7 +11,7 @@ from typing import Any
 from metasynth.config import SeedsConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import generator
-from metasynth.text import cut_words
+from metasynth.text import cut_words, encodable
 
 TABLES = {".jsonl", ".parquet"}
 TEXTS = {".txt", ".md", ".rst"}
@@ -74,9 +74,15 @@ def _documents(source: str, config: SeedsConfig) -> Iterator[str]:
         return
     path = Path(source)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix in TABLES | TEXTS)
+        known = sorted(TABLES | TEXTS)
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
+        if not files:
+            raise ConfigError(f"seeds.documents: {source} holds no file of {', '.join(known)}")
+    elif path.exists():
+        files = [path]
     else:
-        files = [path] if path.exists() else [Path(n) for n in sorted(glob.glob(source))]  # noqa: PTH207 - absolute patterns
+        found = map(Path, sorted(glob.glob(source, recursive=True)))  # noqa: PTH207 - absolute patterns
+        files = [file for file in found if file.is_file()]
     if not files:
         raise ConfigError(f"seeds.documents: no such file: {source}")
     for file in files:
@@ -84,17 +90,20 @@ def _documents(source: str, config: SeedsConfig) -> Iterator[str]:
 
 
 def _file_rows(file: Path, config: SeedsConfig) -> Iterator[str]:
-    if file.suffix == ".jsonl":
-        yield from _jsonl_rows(file, config.text_field)
-    elif file.suffix == ".parquet":
-        yield from _parquet_rows(file, config.text_field)
-    else:
-        yield _read_text(file)
+    try:
+        if file.suffix.lower() == ".jsonl":
+            yield from _jsonl_rows(file, config.text_field)
+        elif file.suffix.lower() == ".parquet":
+            yield from _parquet_rows(file, config.text_field)
+        else:
+            yield _read_text(file)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
 def _read_text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read as UTF-8 text ({error})") from None
 
@@ -106,23 +115,30 @@ def _jsonl_rows(file: Path, field: str) -> Iterator[str]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise ConfigError(f"{file}, line {number}: not JSON") from None
             yield _text_of(row, field, f"{file}, line {number}")
 
 
 def _parquet_rows(file: Path, field: str) -> Iterator[str]:
+    import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-    table = pq.ParquetFile(file)
-    if field not in table.schema_arrow.names:
-        raise ConfigError(
-            f"{file}: no column {field!r}; it has: {', '.join(table.schema_arrow.names)}",
-            hint="name the column with seeds.text_field",
-        )
-    for batch in table.iter_batches(columns=[field]):
-        for number, value in enumerate(batch.column(0).to_pylist()):
-            yield _text_of({field: value}, field, f"{file}, row {number}")
+    try:
+        table = pq.ParquetFile(file)
+        if field not in table.schema_arrow.names:
+            raise ConfigError(
+                f"{file}: no column {field!r}; it has: {', '.join(table.schema_arrow.names)}",
+                hint="name the column with seeds.text_field",
+            )
+        number = 0
+        for batch in table.iter_batches(columns=[field]):
+            for value in batch.column(0).to_pylist():
+                number += 1
+                yield _text_of({field: value}, field, f"{file}, row {number}")
+    except pa.ArrowException as error:
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"{file}: not a Parquet file ({first})") from None
 
 
 def _hub_rows(name: str, config: SeedsConfig) -> Iterator[str]:
@@ -134,8 +150,8 @@ def _hub_rows(name: str, config: SeedsConfig) -> Iterator[str]:
         first = str(error).splitlines()[0]
         raise ConfigError(f"seeds.documents: hf:{name} cannot be loaded: {first}") from error
     # a streamed pool is sampled from its first rows, so that a huge set is not read to its end
-    for number, row in enumerate(rows):
-        if number >= 20 * config.limit:
+    for number, row in enumerate(rows, start=1):
+        if number > 20 * config.limit:
             return
         yield _text_of(row, config.text_field, f"hf:{name}, row {number}")
 
@@ -143,7 +159,9 @@ def _hub_rows(name: str, config: SeedsConfig) -> Iterator[str]:
 def _text_of(row: Any, field: str, where: str) -> str:
     value = row.get(field) if isinstance(row, dict) else None
     if isinstance(value, str):
-        return value
+        return encodable(value)
+    if value is not None:
+        raise ConfigError(f"{where}: field {field!r} holds no text but {type(value).__name__}")
     fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
     raise ConfigError(
         f"{where}: no text in field {field!r}; it has: {fields}",

@@ -14,6 +14,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def encodable(text: str) -> str:
+    """`text` with halves of surrogate pairs, which no file can hold, replaced by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def opening(text: str, count: int) -> str:
     """The first `count` words of `text`, in lower case, joined by blanks."""
     found = (match.group() for match in _WORD.finditer(text.lower()))
@@ -42,21 +47,33 @@ def word_ngrams(text: str, n: int) -> Iterator[int]:
         yield int.from_bytes(hashlib.blake2b(gram, digest_size=8).digest(), "big")
 
 
-def _stem(word: str) -> str:
-    """Plural and possessive endings removed, so that `lamps` meets `lamp`."""
-    for ending in ("'s", "’s", "ies", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word[:-1] if word.endswith(("y", "e")) and len(word) > 3 else word
+# English plural ending -> what the singular may end with in its place
+_PLURALS = (("s", ("",)), ("ies", ("y",)), ("ves", ("f", "fe")), ("es", ("",)))
+_TAKES_ES = ("s", "x", "z", "ch", "sh", "o")
+
+
+def _forms(word: str) -> set[str]:
+    """The word without a possessive ending, and all that it may be the plural of."""
+    for possessive in ("'s", "’s"):
+        word = word.removesuffix(possessive)
+    forms = {word}
+    for ending, singulars in _PLURALS:
+        rest = word.removesuffix(ending)
+        if rest == word or len(rest) < 2 or word.endswith("ss"):
+            continue
+        if ending == "es" and not rest.endswith(_TAKES_ES):
+            continue
+        forms.update(rest + singular for singular in singulars)
+    return forms
 
 
 def keywords_used(text: str, keywords: list[str]) -> list[str]:
     """The keywords of which at least half of the words occur in `text`, up to plural endings."""
-    present = {_stem(word) for word in words(text)}
+    present = {form for word in words(text) for form in _forms(word)}
     used = []
     for keyword in keywords:
-        parts = [_stem(word) for word in words(keyword)]
-        if parts and 2 * sum(part in present for part in parts) >= len(parts):
+        parts = [not present.isdisjoint(_forms(word)) for word in words(keyword)]
+        if parts and 2 * sum(parts) >= len(parts):
             used.append(keyword)
     return used
 
