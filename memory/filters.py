@@ -70,7 +70,7 @@ def field_metadata(value: Mapping[str, Any]) -> dict[str, Any]:
     for field, part in value.items():
         if isinstance(part, (str, bool)):
             found[_exact_key(field)] = _exact_text(part)
-        elif _is_number(part) and not math.isnan(part):
+        elif _is_number(part) and part == part:  # NaN, which equals nothing, stays out
             found[_number_key(field)] = _as_float(part)
     return found
 

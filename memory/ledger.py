@@ -176,7 +176,11 @@ class Ledger:
         seconds: float,
         prices: Mapping[str, Price] | None = None,
     ) -> bool:
-        """Write a finished call down; False if one with this key is there already."""
+        """Write a finished call down; False if one with this key is there already.
+
+        Raises:
+            MetaSynthError: It cannot be written.
+        """
         usage: Mapping[str, Any] = response.usage_metadata or {}
         tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
         call = Call(
@@ -238,11 +242,16 @@ class Ledger:
         )
         marks = ", ".join("?" * len(row))
         with self._lock:
-            with self._db:
-                added = self._db.execute(
-                    f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
-                    row,
-                ).rowcount
+            try:
+                with self._db:
+                    added = self._db.execute(
+                        f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
+                        row,
+                    ).rowcount
+            except sqlite3.Error as error:
+                raise MetaSynthError(
+                    f"{self.path}: a call cannot be written ({error})", hint="is the disk full?"
+                ) from error
             if added:
                 self._totals += call.totals()
                 mine = self._by_agent.get(call.agent, Totals())

@@ -1,5 +1,6 @@
 """The ledger's ear: LangChain's callbacks tell it of every chat-model call."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from .ledger import CallKey, CallTag, Ledger, Price
 class _Running(NamedTuple):
     tag: CallTag
     since: float
+    task: "asyncio.Task[Any] | None"
 
 
 class CallRecorder(AsyncCallbackHandler):
@@ -43,8 +45,12 @@ class CallRecorder(AsyncCallbackHandler):
 
     @property
     def in_flight(self) -> int:
-        """How many calls have begun and not ended."""
-        return len(self._running)
+        """How many calls have begun and not ended.
+
+        LangChain says nothing of a call whose task was cancelled, so the tasks are asked.
+        """
+        tasks = (running.task for running in self._running.values())
+        return sum(task is not None and not task.done() for task in tasks)
 
     @override
     async def on_chat_model_start(
@@ -57,7 +63,8 @@ class CallRecorder(AsyncCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Note who calls, and when."""
-        self._running[run_id] = _Running(_tag(metadata or {}, run_id), self._clock())
+        tag = _tag(metadata or {}, run_id)
+        self._running[run_id] = _Running(tag, self._clock(), asyncio.current_task())
 
     @override
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:

@@ -520,7 +520,8 @@ def test_async_only_embeddings_serve_the_async_methods(tmp_path: Path) -> None:
         return words.embed_documents(list(texts))
 
     async def work() -> list[str]:
-        with ChromaStore.open(tmp_path, index={"dims": DIMS, "embed": embed}) as store:
+        index: IndexConfig = {"dims": DIMS, "embed": embed, "fields": ["text"]}
+        with ChromaStore.open(tmp_path, index=index) as store:
             await store.aput(("a",), "k", {"text": "fox"})
             return keys(await store.asearch(("a",), query="fox"))
 
