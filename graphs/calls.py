@@ -21,6 +21,8 @@ class Speaker(Protocol):
     def name(self) -> str: ...
     @property
     def model(self) -> Runnable[LanguageModelInput, Any]: ...
+    @property
+    def takes_seed(self) -> bool: ...
 
 
 class Caller:
@@ -72,7 +74,8 @@ class Caller:
             ModelCallError: The model could not answer.
         """
         sampling = {name: value for name, value in (settings or {}).items() if value is not None}
-        sampling["seed"] = derive_seed(self._random_seed, chain, step, agent) % 2**31
+        if speaker.takes_seed:
+            sampling["seed"] = derive_seed(self._random_seed, chain, step, agent) % 2**31
         payload = payload_hash(messages, model=speaker.name, tools=tools, **sampling)
         key = CallKey(chain, step, payload)
         if (known := self._ledger.lookup(key)) is not None:

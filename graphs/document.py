@@ -161,6 +161,9 @@ class _Nodes:
         except ContextLimitError as error:
             return _answered(state, f"error: {one_line(error.message, most_words=40)}")
         text = str(reply.text).strip()
+        if not text and (refusal := reply.additional_kwargs.get("refusal")):
+            declined = one_line(str(refusal), most_words=30)
+            return _answered(state, f"error: {call.expert} declined: {declined}")
         if not text:
             return _answered(state, f"error: {call.expert} gave an empty answer; ask again")
         produced = call.produces if role.name == "invented" and call.produces else role.produces

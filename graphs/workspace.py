@@ -25,6 +25,7 @@ class Voice(NamedTuple):
 
     name: str
     model: BaseChatModel
+    takes_seed: bool = True
 
 
 @dataclass(frozen=True)

@@ -32,4 +32,4 @@ def _voice(model: ModelConfig, config: RunConfig) -> Voice:
     # one chain with a model in this process repeats byte for byte, so its calls are not batched
     one_by_one = config.concurrency == 1 and not model.model.startswith("openai:")
     settings = model.model_copy(update={"max_batch": 1}) if one_by_one else model
-    return Voice(model.model, chat_model(settings))
+    return Voice(model.model, chat_model(settings), takes_seed=model.send_seed)
