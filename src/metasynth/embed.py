@@ -7,6 +7,7 @@ so that nothing is fetched at run time. It reads 256 tokens of a text; the rest 
 import asyncio
 import hashlib
 import logging
+import math
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -160,14 +161,10 @@ class SentenceEmbedder(Embeddings):
                 convert_to_numpy=True,
                 show_progress_bar=False,
             )
-            lengths = [
-                len(ids)
-                for ids in model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-            ]
+            cut = _cut(model, texts)
         vectors = np.asarray(rows, dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        limit = model.max_seq_length or max(lengths)
-        return vectors / np.maximum(norms, 1e-12), [length > limit for length in lengths]
+        return vectors / np.maximum(norms, 1e-12), cut
 
     @cached_property
     def _model(self) -> "SentenceTransformer":
@@ -231,6 +228,15 @@ class _VectorCache:
     def close(self) -> None:
         with self._lock:
             self._db.close()
+
+
+def _cut(model: "SentenceTransformer", texts: list[str]) -> list[bool]:
+    """Which texts are longer than the model reads; a static one (no transformer) reads all."""
+    limit = model.max_seq_length
+    if limit is None or math.isinf(limit):
+        return [False] * len(texts)
+    tokens = model.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+    return [len(ids) > limit for ids in tokens]
 
 
 def _packaged_model() -> Path:
