@@ -1,0 +1,1 @@
+"""How the embedded model is made: tasks, tokenizer, training and evaluation (not packaged)."""
