@@ -16,7 +16,15 @@ from .conductor import (
 from .expert import expert_messages, resolve_role
 from .messages import Attachment, fenced, instruct, one_line, parse_keywords
 from .models import chat_model
-from .roles import Role, RoleBook, load_role, load_roles, packaged_role_text, parse_role
+from .roles import (
+    Role,
+    RoleBook,
+    load_role,
+    load_roles,
+    packaged_role_text,
+    parse_role,
+    role_files,
+)
 
 __all__ = [
     "NUDGE",
@@ -43,5 +51,6 @@ __all__ = [
     "prompt_version",
     "render_template",
     "resolve_role",
+    "role_files",
     "tool_schemas",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -141,8 +141,8 @@ def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
     """Tokens of a conversation at four bytes each, tool calls and message frames included."""
     size = 0
     for message in messages:
-        calls = str(getattr(message, "tool_calls", "") or "")
-        size += 16 + len(str(message.content).encode()) + len(calls.encode())
+        parts = (str(message.content), str(getattr(message, "tool_calls", "") or ""))
+        size += 16 + sum(len(part.encode(errors="replace")) for part in parts)
     return size // 4
 
 
@@ -160,9 +160,10 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
     """
     try:
         return _SANDBOX.from_string(source).render(variables)
-    except TemplateError as error:
+    except Exception as error:  # a template may divide by zero
         known = ", ".join(sorted(variables))
-        raise ConfigError(f"template.prompt: {error}; known variables are {known}") from None
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"template.prompt: {first}; known variables are {known}") from None
 
 
 def _template(name: str) -> Any:

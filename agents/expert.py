@@ -23,14 +23,27 @@ def expert_messages(
     return [SystemMessage(system), instruct(instruction, list(attachments))]
 
 
+def _known_by_title(name: str, roles: RoleBook) -> Role | None:
+    """Models like to write `Domain Expert` for `domain_expert`; that is no invention."""
+    plain = _plain(name)
+    for known in roles.names():
+        if plain in (_plain(known), _plain(roles[known].title)):
+            return roles[known]
+    return None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", " ", name).strip().lower()
+
+
 def resolve_role(call: Consult, roles: RoleBook, *, graph: str) -> Role | str:
     """The role that a consultation names, one that it invents, or what is wrong with the name."""
-    role = roles.get(call.expert)
+    name = call.expert.strip()
+    role = roles.get(name) or _known_by_title(name, roles)
     if role is not None:
         if graph in role.for_:
             return role
-        return f"{call.expert} is not offered here"
-    name = call.expert.strip()
+        return f"{role.name} is not offered here"
     if not _INVENTED.fullmatch(name):
         return f"{name!r} is no expert's name: use one to five words"
     return Role.model_validate(

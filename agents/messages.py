@@ -39,7 +39,10 @@ def fenced(attachment: Attachment) -> str:
     return f"{attachment.ref} ({attachment.kind}):\n{fence}\n{attachment.text}\n{fence}"
 
 
-_KEYWORD = re.compile(r"[^\w\s'’&+./%-]|_")
+_NO_KEYWORD = re.compile(r"[^\w\s'’&+./%-]|_")
+_LIST_MARK = re.compile(r"(?:\W*\b\d{1,2}[.)]\s+)+|\W*(?:\w+\W+){0,2}keywords?\W*:", re.IGNORECASE)
+_KEYWORD_CHARACTERS = 60
+_WORD_CHARACTERS = 20  # of a line's words on average, so that no script makes it long
 
 
 def parse_keywords(text: str, *, most: int = 16) -> list[str]:
@@ -47,19 +50,20 @@ def parse_keywords(text: str, *, most: int = 16) -> list[str]:
 
     Keywords are shown to the conductor, so nothing but words, digits and inner punctuation stays.
     """
-    found: list[str] = []
+    found: dict[str, str] = {}
     for part in re.split(r"[,;\n]", text):
-        words = _KEYWORD.sub(" ", part).split()
-        if words and words[0].rstrip(".").isdigit():  # a numbered list
-            words = words[1:]
-        keyword = " ".join(words[:5]).strip("-. ")
-        if keyword and keyword.lower() not in {each.lower() for each in found}:
-            found.append(keyword)
-    return found[:most]
+        mark = _LIST_MARK.match(part)
+        words = _NO_KEYWORD.sub(" ", part[mark.end() :] if mark else part).split()
+        keyword = " ".join(words[:5])[:_KEYWORD_CHARACTERS].strip("-. ")
+        if any(char.isalnum() for char in keyword):
+            found.setdefault(keyword.lower(), keyword)
+    return list(found.values())[:most]
 
 
 def one_line(text: str, *, most_words: int) -> str:
     """`text` without control characters and line breaks, cut to `most_words`."""
     printable = "".join(char if char.isprintable() else " " for char in text)
     words = printable.split()
-    return " ".join(words[:most_words]) + (" …" if len(words) > most_words else "")
+    line = " ".join(words[:most_words])
+    cut = line[: most_words * _WORD_CHARACTERS].rstrip()
+    return cut + (" …" if len(words) > most_words or cut != line else "")

@@ -17,8 +17,18 @@ from metasynth.errors import ConfigError
 
 ARTIFACT_KINDS = ("draft", "keywords", "summary", "topic", "analysis", "note")
 ATTACHABLE = (*ARTIFACT_KINDS, "seed", "neighbours")
-# What instructions may mention; all are strings but `keywords` and `max_words`.
-VARIABLES = ("domain", "description", "language", "persona", "genre", "max_words", "title")
+# What instructions may mention, each with a value to try a template with.
+_EXAMPLES: Mapping[str, object] = {
+    "domain": "a domain",
+    "description": "what it is about",
+    "language": "en",
+    "persona": "a baker",
+    "genre": "diary entry",
+    "max_words": 100,
+    "title": "Expert",
+}
+VARIABLES = tuple(_EXAMPLES)
+RESERVED = ("conductor", "invented", "template")  # names that the ledger gives to others
 
 _SANDBOX = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -56,8 +66,15 @@ class Role(BaseModel):
         """The role's system prompt; its first line names the expert.
 
         `variables` are data: a value with template syntax in it is printed, never rendered.
+
+        Raises:
+            ConfigError: The template cannot be filled.
         """
-        body = _SANDBOX.from_string(self.instructions).render(variables)
+        try:
+            body = _SANDBOX.from_string(self.instructions).render(variables)
+        except Exception as error:  # a template may divide by zero
+            first = str(error).partition("\n")[0]
+            raise ConfigError(f"role {self.name}: instructions: {first}") from None
         return f"You are the {self.title}.\n\n{body.strip()}"
 
 
@@ -96,10 +113,21 @@ def load_roles(folders: Sequence[Path] = ()) -> RoleBook:
     """
     roles = {role.name: role for role in map(_packaged, packaged_role_files())}
     for folder in folders:
-        for path in sorted(folder.glob("*.y*ml")):
+        if not folder.is_dir():
+            raise ConfigError(f"roles: no such directory: {folder}")
+        found: dict[str, Path] = {}
+        for path in role_files(folder):
             role = load_role(path)
+            if role.name in found:
+                raise ConfigError(f"{path}: role {role.name!r} stands in {found[role.name]} too")
+            found[role.name] = path
             roles[role.name] = role
     return RoleBook(roles.values())
+
+
+def role_files(folder: Path) -> list[Path]:
+    """The role files in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
 def packaged_role_files() -> list[str]:
@@ -142,6 +170,8 @@ def parse_role(text: str, *, where: str) -> Role:
     except ValidationError as error:
         problems = "; ".join(_problem(dict(each), text) for each in error.errors())
         raise ConfigError(f"{where}: {problems}") from None
+    if role.name in RESERVED:
+        raise ConfigError(f"{where}: name: {role.name!r} is taken, choose another")
     _check_template(role, where)
     return role
 
@@ -160,13 +190,22 @@ def _problem(error: Mapping[str, Any], text: str) -> str:
 
 
 def _check_template(role: Role, where: str) -> None:
-    """A template must parse and mention known variables only, before any run depends on it."""
+    """A template must parse, mention known variables only and render, before a run needs it."""
     try:
         mentioned = meta.find_undeclared_variables(_SANDBOX.parse(role.instructions))
     except TemplateError as error:
-        raise ConfigError(f"{where}: instructions: {error}") from None
+        line = getattr(error, "lineno", None)
+        at = f"line {line} of the " if line else ""
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"{where}: {at}instructions: {first}") from None
     if unknown := sorted(mentioned - set(VARIABLES)):
         raise ConfigError(
             f"{where}: instructions: unknown variable {unknown[0]!r}; "
             f"known are {', '.join(VARIABLES)}"
         )
+    empty = {name: value if name == "max_words" else "" for name, value in _EXAMPLES.items()}
+    for variables in (_EXAMPLES, empty):
+        try:
+            role.system_prompt(variables)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error.message}") from None

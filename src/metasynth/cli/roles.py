@@ -62,11 +62,11 @@ def show(name: str, roles: RolesOption = None) -> int:
 @app.command()
 def check(paths: Annotated[list[Path], typer.Argument(metavar="PATH…")]) -> int:
     """Check role files, or directories of them, and name every problem."""
-    from metasynth.agents import load_role
+    from metasynth.agents import load_role, role_files
 
     files: list[Path] = []
     for path in paths:
-        files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+        files += role_files(path) if path.is_dir() else [path]
     if not files:
         raise RequestError(f"no role files in {', '.join(map(str, paths))}")
     wrong = 0
