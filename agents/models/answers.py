@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from .grammar import CLOSE, OPEN, CallMarkers
 
@@ -45,6 +46,22 @@ def read_answer(
         message.content = said.strip()
         message.additional_kwargs["reasoning_content"] = thought.removeprefix("<think>").strip()
     return message
+
+
+def as_chunk(result: ChatResult) -> ChatGenerationChunk:
+    """A whole answer as the one chunk of a stream."""
+    message = result.generations[0].message
+    assert isinstance(message, AIMessage)
+    chunk = AIMessageChunk(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata=message.response_metadata,
+        tool_calls=message.tool_calls,
+        invalid_tool_calls=message.invalid_tool_calls,
+        usage_metadata=message.usage_metadata,
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(message=chunk, generation_info=result.generations[0].generation_info)
 
 
 def _by_tokens(

@@ -30,8 +30,8 @@ _DUMPS_STYLE = {
     "whitespace_flexible": False,
     "item_separator": ", ",  # json.dumps' default
     "key_separator": ": ",
-    "json_allowed_escapes": 'nrbtf\\"',  # no \\uXXXX: half a surrogate pair is no text
 }
+_ESCAPES = 'nrbtf\\"'  # no \uXXXX: half a surrogate pair is no text
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,11 @@ def _body_rules(functions: Sequence[Mapping[str, Any]], max_string: int) -> str:
 
 def _json_rule(schema: Mapping[str, Any], max_string: int) -> str:
     bounded = bounded_schema(schema, max_string=max_string)
-    return "%json " + json.dumps({"x-guidance": _DUMPS_STYLE, **bounded}, ensure_ascii=False)
+    text = json.dumps(bounded, ensure_ascii=False)
+    # a control character in a constant can be written in no other way
+    escapes = _ESCAPES + "u" if "\\u" in text else _ESCAPES
+    style = json.dumps({**_DUMPS_STYLE, "json_allowed_escapes": escapes})
+    return f'%json {{"x-guidance": {style}, {text[1:]}'
 
 
 class GrammarCompiler:

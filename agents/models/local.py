@@ -6,7 +6,7 @@ whole.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -25,7 +25,7 @@ from metasynth.errors import ModelCallError, RequestError
 from metasynth.lm import Dtype
 from metasynth.lm_requests import Generation, GenerationRequest, TokenConstraint
 
-from .answers import read_answer
+from .answers import as_chunk, read_answer
 from .grammar import MAX_STRING_CHARACTERS, json_grammar, tools_grammar
 from .local_settings import settings_of
 from .runtime import LocalRuntime, ModelSource, local_runtime
@@ -150,6 +150,30 @@ class LocalChat(BaseChatModel):
                 raise _closed(self.model_name) from None
             raise
         return self._result(runtime, call, generation)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        chunk = as_chunk(self._generate(messages, stop, **kwargs))
+        if run_manager:
+            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        chunk = as_chunk(await self._agenerate(messages, stop, **kwargs))
+        if run_manager:
+            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+        yield chunk
 
     def _call(
         self,

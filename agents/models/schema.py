@@ -94,7 +94,8 @@ def _bound_array(node: dict[str, Any], max_string: int) -> None:
 
 
 def _bound_object(node: dict[str, Any], max_string: int) -> None:
-    extra = node.get("additionalProperties", True)
+    closed = "properties" in node or "patternProperties" in node
+    extra = node.get("additionalProperties", not closed)
     if extra is not False and not (node.get("properties") or node.get("patternProperties")):
         node["patternProperties"] = {MAX_KEY: _bounded(extra, max_string)}
         node.setdefault("maxProperties", max(MAX_ITEMS, node.get("minProperties", 0)))
