@@ -1,12 +1,12 @@
 """Roles: what is packaged works, what a person writes is checked before any run needs it."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import yaml
 
 from metasynth.agents import RoleBook, load_role, load_roles, packaged_role_text, parse_role
-from metasynth.agents.roles import VARIABLES, packaged_role_files
 from metasynth.errors import ConfigError
 from tests.adversarial import DOCUMENTS
 
@@ -20,6 +20,8 @@ DOCUMENT_EXPERTS = {
     "editor",
     "solution_expert",
 }
+VARIABLES = ("domain", "description", "language", "persona", "genre", "max_words", "title")
+FILES = sorted(f.name for f in files("metasynth.agents").joinpath("roles").iterdir())
 MINIMAL = "name: critic\ntitle: Critic\ndescription: d\ninstructions: Say what is wrong.\n"
 
 
@@ -48,7 +50,7 @@ class TestPackaged:
     def test_the_document_graph_has_its_experts(self, packaged: RoleBook) -> None:
         assert {role.name for role in packaged.offered_by("document")} >= DOCUMENT_EXPERTS
 
-    @pytest.mark.parametrize("file", packaged_role_files())
+    @pytest.mark.parametrize("file", FILES)
     def test_a_file_is_called_like_its_role(self, file: str) -> None:
         assert parse_role(packaged_role_text(file), where=file).name == file.removesuffix(".yaml")
 
