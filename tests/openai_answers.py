@@ -181,7 +181,7 @@ def _fill(schema: dict[str, Any], text: str, defs: dict[str, Any] | None = None)
         }
     if kind == "array":
         return [_fill(schema.get("items", {"type": "string"}), text, defs)]
-    number = re.search(r"\d+", text)
-    simple = {"integer": int(number[0]) if number else 1, "boolean": True, "null": None}
-    simple["number"] = float(simple["integer"] or 0)
+    digits = re.search(r"\d+", text)
+    number = int(digits[0]) if digits else 1
+    simple = {"integer": number, "number": float(number), "boolean": True, "null": None}
     return simple.get(kind, " ".join(text.split()[:3]) or "word")

@@ -4,8 +4,8 @@
         openai_chat("test-model", base_url=server.base_url)
 
 What it answers is decided by `responder(request) -> str | Reply`: the decoded request goes in, a
-text or a `Reply` comes out. `scripted(...)` makes a responder of a list. As a program, for demos and
-benchmarks:
+text or a `Reply` comes out. `scripted(...)` makes a responder of a list. As a program, for demos
+and benchmarks:
 
     python -m tests.openai_server --port 8000 --rate 50 --latency 0.05
 """

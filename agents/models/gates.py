@@ -11,6 +11,7 @@ class Admission:
     Attributes:
         serial: How many calls were let through before it.
         sent_at: When, in seconds of the regulator's clock.
+        after_s: Seconds since the call before it.
         tokens: What it was estimated to cost.
         at_full_rate: The send rate was what held calls back just then.
         at_full_window: It took the last free place.
@@ -18,6 +19,7 @@ class Admission:
 
     serial: int
     sent_at: float
+    after_s: float
     tokens: int
     at_full_rate: bool
     at_full_window: bool
@@ -118,17 +120,21 @@ class SendRate:
         """Seconds until the next call is due."""
         return max(0.0, self.due_at - now)
 
-    def sent(self, now: float) -> bool:
-        """Count a call; True if calls follow each other as fast as the rate lets them."""
+    def sent(self, now: float) -> tuple[float, bool]:
+        """Count a call.
+
+        Returns:
+            Seconds since the one before, and whether that is as fast as the rate allows.
+        """
         interval = 1 / self.per_second
-        at_full_rate = now - self.last_sent_at < 1.5 * interval
+        after_s = now - self.last_sent_at
         self.last_sent_at = now
         # A late timer is made up for, but not so that two calls meet at a server without a burst.
         late_s = 0.01 if self.per_second > 100 else interval / 20
         self.due_at = max(now - late_s, self.due_at) + interval
         if self.cycle_started_at is None:
             self.cycle_started_at = now
-        return at_full_rate
+        return after_s, after_s < 1.5 * interval
 
     def grow(self) -> None:
         """A call that went at full rate was answered.
@@ -138,38 +144,60 @@ class SendRate:
         if self.peak is None:
             self.per_second += self.SLOW_START_GAIN
             return
+        # About one refusal in some hundreds of calls, and fewer where each costs a long hold.
+        caution = 1 + 4 * self.cycle_held_s
+        gentle = min(1.0, self.per_second / 10) / caution
         gap = self.peak / self.per_second - 1
-        gentle = min(1.0, self.per_second / 10)  # about one refusal in some hundreds of calls
-        self.per_second += max(0.005 * gentle, gap / 4) if gap > 0 else 0.02 * gentle
+        concave, convex = max(0.005 * gentle, gap / (4 * caution)), (0.02 - gap / 2) * gentle
+        step = concave if gap > 0 else convex
+        self.per_second += step
         if self.per_second > 1.25 * self.peak:
             self.peak = None  # the server allows more than it did
 
-    def cut(self, refused: Admission, held_until: float) -> None:
+    def cut(self, refused: Admission, held_until: float, retry_after_s: float | None) -> None:
         """Lower the rate to what the server sustained in the cycle that `refused` ends."""
-        before = self.per_second
-        estimate, peak = self._estimate(refused)
-        self.per_second = max(self.MINIMUM, before / 2, min(0.9 * before, estimate))
-        self.peak = max(self.per_second, min(before, peak))
+        held_s = max(0.0, held_until - refused.sent_at)
+        accepted = refused.serial - self.cycle_serial - self.cycle_refused
+        if accepted > 0:  # else it is still the same refusal, and waiting is the answer
+            self._lower(refused, accepted, held_s, retry_after_s)
         self.cycle_serial = refused.serial
         self.cycle_refused = 0
         self.cycle_started_at = refused.sent_at
-        self.cycle_held_s = max(0.0, held_until - refused.sent_at)
+        self.cycle_held_s = held_s
         self.due_at = max(self.due_at, held_until)
 
-    def _estimate(self, refused: Admission) -> tuple[float, float]:
-        """The rate to go on with, and the one that is probed for."""
-        accepted = refused.serial - self.cycle_serial - self.cycle_refused
+    def _lower(
+        self, refused: Admission, accepted: int, held_s: float, retry_after_s: float | None
+    ) -> None:
+        before = self.per_second
+        sustained, peak = self._sustained(refused, accepted, held_s)
+        # Had the call come `retry_after_s` later it would have been welcome, so calls that far
+        # apart are: no need to go below that.
+        apart_s = math.inf if retry_after_s is None else refused.after_s + retry_after_s
+        if apart_s * before <= 1:  # at this very rate, had it only come on time
+            self.per_second = 0.97 * before
+            return
+        lowest = max(self.MINIMUM, before / 2, 0.97 / apart_s)
+        self.per_second = max(lowest, min(0.9 * before, sustained))
+        self.peak = None if peak is None else max(self.per_second, min(before, peak))
+
+    def _sustained(
+        self, refused: Admission, accepted: int, held_s: float
+    ) -> tuple[float, float | None]:
+        """The rate to go on with, and the one to probe for (None: go on with slow start)."""
+        before = self.per_second
         started_at = refused.sent_at if self.cycle_started_at is None else self.cycle_started_at
         elapsed_s = refused.sent_at - started_at
         if accepted < self.TOO_FEW or elapsed_s <= 0:
-            factor = 0.8 if not self.short_cycles else 0.5
             self.short_cycles += 1
-            return factor * self.per_second, self.per_second
+            # One early refusal may be chance: two calls that met on their way.
+            return (0.8 * before, self.peak) if self.short_cycles == 1 else (0.5 * before, before)
         self.short_cycles = 0
-        low = (
-            accepted / elapsed_s
-        )  # right where the server's bucket filled up again during the hold
+        low = accepted / elapsed_s  # right where the server's bucket filled up during the hold
         if self.peak is None:  # a rising rate: its mean is below what the server gave at the end
-            return min(0.8 * self.per_second, 1.3 * low), self.per_second
+            # Another refusal soon is no loss where it costs next to no time.
+            return (
+                (1.15 * low, 1.25 * low) if held_s > 0.5 else (min(0.8 * before, 1.3 * low), before)
+            )
         high = accepted / max(elapsed_s - self.cycle_held_s, 1e-6)  # right where it has no burst
-        return max(0.97 * low, min(0.97 * high, 0.8 * self.per_second)), high
+        return max(0.97 * low, min(0.97 * high, 0.8 * before)), high

@@ -35,6 +35,7 @@ class Regulator:
 
     FIRST_BACKOFF_S = 0.25
     LONGEST_BACKOFF_S = 30.0
+    ROUNDING_S = 1e-6  # a clock may not be able to move by less
 
     def __init__(
         self,
@@ -86,7 +87,8 @@ class Regulator:
             return math.inf
         waits = [self.held_until - now, self.rate.wait_s(now)]
         waits.extend(bucket.wait_s(now, amount) for bucket, amount in self._allowances(tokens))
-        return max(0.0, *waits)
+        longest = max(waits)
+        return longest if longest > self.ROUNDING_S else 0.0
 
     def admit(self, now: float, tokens: int) -> Admission:
         """Let a call go, which `wait_s` must have allowed just before."""
@@ -94,11 +96,13 @@ class Regulator:
             bucket.take(now, amount)
         self.in_flight += 1
         self.admitted += 1
+        after_s, at_full_rate = self.rate.sent(now)
         return Admission(
             serial=self.admitted,
             sent_at=now,
+            after_s=after_s,
             tokens=tokens,
-            at_full_rate=self.rate.sent(now),
+            at_full_rate=at_full_rate,
             at_full_window=self.in_flight >= int(self.window.limit),
         )
 
@@ -144,19 +148,25 @@ class Regulator:
     ) -> None:
         self.refused += 1
         self.rate.cycle_refused += 1
-        if retry_after_s is not None:
-            self.held_until = max(self.held_until, now + retry_after_s)
-        if call.sent_at <= self._cut_at:
+        first_of_round_trip = call.sent_at > self._cut_at
+        self._hold(now, retry_after_s, longer=first_of_round_trip)
+        if not first_of_round_trip:
             return
-        if retry_after_s is None:
-            doubled = self.FIRST_BACKOFF_S * 2.0 ** min(self._cuts_in_a_row, 16)
-            backoff_s = min(self.LONGEST_BACKOFF_S, doubled)
-            self.held_until = max(self.held_until, now + backoff_s)
         self._cut_at = now
-        self._cuts_in_a_row += 1
         self.window.halve(self.in_flight + 1, was_full=call.at_full_window)
         if rate_too:
-            self.rate.cut(call, self.held_until)
+            self.rate.cut(call, self.held_until, retry_after_s)
+
+    def _hold(self, now: float, retry_after_s: float | None, *, longer: bool) -> None:
+        """Hold everybody back: as the server says, and ever longer while it takes nobody."""
+        wait_s = retry_after_s or 0.0
+        if longer:
+            self._cuts_in_a_row += 1
+            patience = self._cuts_in_a_row - (1 if wait_s == 0 else 3)
+            if patience >= 0:
+                backoff_s = self.FIRST_BACKOFF_S * 2.0 ** min(patience, 16)
+                wait_s = max(wait_s, min(self.LONGEST_BACKOFF_S, backoff_s))
+        self.held_until = max(self.held_until, now + wait_s)
 
     def _allowances(self, tokens: int) -> Iterable[tuple[Allowance, float]]:
         if self.requests is not None:
