@@ -42,7 +42,7 @@ def fenced(attachment: Attachment) -> str:
 _NO_KEYWORD = re.compile(r"[^\w\s'’&+./%-]|_")
 _LIST_MARK = re.compile(r"(?:\W*\b\d{1,2}[.)]\s+)+|\W*(?:\w+\W+){0,2}keywords?\W*:", re.IGNORECASE)
 _KEYWORD_CHARACTERS = 60
-_WORD_CHARACTERS = 20  # of a line's words on average, so that no script makes it long
+_WORD_CHARACTERS = 12  # of a line's words on average, so that no script makes it long
 
 
 def parse_keywords(text: str, *, most: int = 16) -> list[str]:

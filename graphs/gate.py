@@ -4,6 +4,7 @@ What a model says about its own output is advice; nothing here asks a model. Eac
 that the conductor acts on, and a sentence for whoever reads it.
 """
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -14,19 +15,36 @@ from metasynth.config import GateConfig
 from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import NgramIndex, keywords_used, opening, words
 
+_I = r"(?:i(?:'|’)m|i am|i)"
+# an apology may come first, but alone it is no refusal: documents may be sorry or afraid too
 _REFUSAL = re.compile(
-    r"^\W*(?:i(?:'|’)?m (?:sorry|unable|afraid)|i am (?:sorry|unable|afraid)|sorry,|"
-    r"i (?:cannot|can(?:'|’)?t|can not|won(?:'|’)?t) (?:help|assist|provide|create|write|comply)|"
-    r"as an? (?:ai|artificial|large language|language model))",
+    r"^[\s*_#>-]*(?:(?:i(?:'|’)?m (?:very |so )?sorry|i am (?:very |so )?sorry|sorry|unfortunately|"
+    r"i apologi[sz]e|my apologies|i(?:'|’)m afraid|i am afraid)\b[^\n.!?]{0,60}?[,.!?:]?\s*"
+    r"(?:but |that |however,? )*)?(?:"
+    r"(?:i (?:really )?(?:cannot|can(?:'|’)?t|can not|won(?:'|’)?t|will not|must decline to|"
+    r"have to decline to|(?:do not|don(?:'|’)?t) feel comfortable)|"
+    + _I
+    + r" (?:unable to|not able to|not comfortable|not allowed to|not permitted to))\b"
+    r"(?! help (?:but|\w+ing)\b)[^\n.!?]{0,30}?\b"
+    r"(?:help|assist|provid|creat|writ|compl|fulfil|generat|produc|continu|do that|answer|engag|"
+    r"discuss|support|respond)|"
+    r"i must decline|i have to decline|(?:as|i(?:'|’)m|i am) (?:just |only )?an? (?:ai\b|"
+    r"artificial intelligence|large language model|language model|virtual assistant))",
     re.IGNORECASE,
 )
-_META = re.compile(
-    r"^\W*(?:(?:sure|certainly|of course|absolutely)[,!.]|"
-    r"here(?:'|’)?s? (?:is |are )?(?:the|a|an|your|my)[\w\s-]{0,40}"
-    r"(?:document|draft|text|version|rewrite|story|article|essay|passage)|"
-    r"(?:document|draft|title|revised (?:document|draft|version))\s*:)"
-    r"|(?:let me know if|i hope this (?:helps|meets)|would you like me to|"
-    r"\(?word count\s*[:=])[^\n]*\W*$",
+_META_OPENING = re.compile(
+    r"^[\s*_#>-]*(?:(?:sure|certainly|of course|absolutely|okay|great)\b[,!.: ]*(?:thing\b[,!. ]*)?"
+    r"(?:here|i(?:'|’)?(?:d|ll| can| will| have|(?:'|’)ve)\b|let me|below|the following)|"
+    r"(?:here(?:(?:'|’)s| is| are)|below is) (?:the|a|an|your|my)\b[\w\s-]{0,40}?\b"
+    r"(?:document|draft|text|version|rewrite|story|article|essay|passage|entry|report|riddle|"
+    r"notice|dialogue|problem)\b[^\n:.!]{0,80}(?::|[.!]?[*_]*\n)|"
+    r"(?:document|draft|title|revised (?:document|draft|version))\b[*_]*\s*:)",
+    re.IGNORECASE,
+)
+_META_ENDING = re.compile(
+    r"(?:^|[.!?)\]\"”]\s|[*_(\[])\W*(?:let me know if you(?:(?:'|’)d| would)? "
+    r"(?:like|need|want|have any)|i hope this (?:helps|meets)|would you like me to|"
+    r"(?:feel free to|please) (?:ask|let me know) if you|(?:total )?word count\W{0,3}[:=])",
     re.IGNORECASE,
 )
 _LANGUAGE_NEEDS_WORDS = 20
@@ -128,7 +146,8 @@ class Gate:
 
     async def judge(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
         """Soundness first, which costs nothing, then novelty."""
-        verdict = self.sound(draft, needs_summary=needs_summary)
+        # in a thread: telling languages apart reads a file at its first use
+        verdict = await asyncio.to_thread(self.sound, draft, needs_summary=needs_summary)
         if not verdict.passed:
             return verdict
         novelty = await self.novelty(draft)
@@ -190,7 +209,7 @@ class Gate:
             return Verdict("topic_missing", "consult the topic label expert about this draft first")
         if _REFUSAL.search(draft.text):
             return Verdict("refusal", "the text declines to write the document")
-        if _META.search(draft.text):
+        if _META_OPENING.search(draft.text) or _META_ENDING.search(_last_line(draft.text)):
             return Verdict("meta_talk", "the text speaks of itself instead of being the document")
         return None
 
@@ -217,7 +236,7 @@ class Gate:
         if not draft.seed_set:
             return None
         used = keywords_used(draft.text, list(draft.seed_set))
-        if len(used) >= self._config.min_seed_words * len(draft.seed_set):
+        if len(used) / len(draft.seed_set) >= self._config.min_seed_words - 1e-9:
             return None
         missing = [word for word in draft.seed_set if word not in used]
         return Verdict("seeds_missing", f"does not speak of: {', '.join(missing)}")
@@ -232,6 +251,10 @@ class Gate:
         if not check.passed:
             return Verdict("wrong_answer", check.detail, checker=result)
         return Verdict(checker=result)
+
+
+def _last_line(text: str) -> str:
+    return text.rstrip().rpartition("\n")[2]
 
 
 def _language_of(text: str) -> str:

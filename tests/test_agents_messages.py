@@ -110,9 +110,9 @@ class TestOneLine:
         line = one_line(text, most_words=most_words)
         assert not any(unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs") for char in line)
         assert len(line.removesuffix(" …").split()) <= most_words
-        assert len(line) <= 20 * most_words + 2
+        assert len(line) <= 12 * most_words + 2
 
     def test_short_text_is_kept_and_longer_text_is_marked(self) -> None:
         assert one_line(" a  b\tc\n", most_words=3) == "a b c"
         assert one_line("a b c d", most_words=3) == "a b c …"
-        assert one_line("x" * 900, most_words=3) == "x" * 60 + " …"
+        assert one_line("x" * 900, most_words=3) == "x" * 36 + " …"
