@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from .corpus import Corpus
+from .digest import Claim, Digest, Neighbour
 from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals
 from .messages import payload_hash
 from .recorder import CallRecorder
-from .records import Claim, Digest, Neighbour, RecordMemory
+from .records import RecordMemory
 
 if TYPE_CHECKING:
     from .store import ChromaStore

@@ -7,8 +7,9 @@ function (it downloads a model), its telemetry, its squared-L2 space.
 import hashlib
 import socket
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -27,6 +28,7 @@ _COSINE = {
     "hnsw": {"space": "cosine", "ef_search": 200, "ef_construction": 100, "max_neighbors": 16}
 }
 _PAGE = 5000
+_SERVER_SECONDS = 120.0
 
 _Entry = TypeVar("_Entry")
 
@@ -126,8 +128,9 @@ class Collections:
             of_root = by_root.setdefault(row.namespace[0], [])
             of_root.extend(zip(row.vector_ids(), [row] * len(vectors), vectors, strict=True))
         for root, entries in by_root.items():
+            collection = self._vectors_of(root) or self._make_vectors(root)
             for part in self._parts(entries):
-                self._vectors_of(root).add(
+                collection.add(
                     ids=[id_ for id_, _, _ in part],
                     embeddings=_matrix([vector for _, _, vector in part]),
                     metadatas=[row.vector_metadata() for _, row, _ in part],
@@ -135,14 +138,19 @@ class Collections:
 
     def remove_vectors(self, root: str, ids: Sequence[str]) -> None:
         """Delete vector rows of a root label."""
+        collection = self._vectors_of(root) if ids else None
         for part in self._parts(list(ids)):
-            self._vectors_of(root).delete(ids=list(part))
+            if collection is not None:
+                collection.delete(ids=list(part))
 
     def nearest(
         self, root: str, vector: Sequence[float], *, count: int, condition: dict[str, Any] | None
     ) -> list[Hit]:
         """The `count` vectors of a root label nearest to `vector`, nearest first."""
-        answer = self._vectors_of(root).query(
+        collection = self._vectors_of(root)
+        if collection is None:
+            return []
+        answer = collection.query(
             query_embeddings=_matrix([vector]),
             n_results=count,
             where=condition,
@@ -171,10 +179,21 @@ class Collections:
             self._namespaces.add(ids=ids, embeddings=_spread(ids), documents=texts)
         self._known |= namespaces
 
-    def _vectors_of(self, root: str) -> "Collection":
+    def _vectors_of(self, root: str) -> "Collection | None":
+        """The vectors of a root label; None where nothing was ever indexed, for reads make none."""
+        from chromadb.errors import NotFoundError
+
         if root not in self._vectors:
-            suffix = hashlib.sha256(root.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-            self._vectors[root] = self._collection(f"vectors-{suffix}", _COSINE)
+            try:
+                self._vectors[root] = self._client.get_collection(
+                    f"{self._name}-{_vectors_name(root)}", embedding_function=None
+                )
+            except NotFoundError:
+                return None
+        return self._vectors[root]
+
+    def _make_vectors(self, root: str) -> "Collection":
+        self._vectors[root] = self._collection(_vectors_name(root), _COSINE)
         return self._vectors[root]
 
     def _collection(self, name: str, configuration: Any = None) -> "Collection":
@@ -185,6 +204,22 @@ class Collections:
     def _parts(self, entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
         for start in range(0, len(entries), self._batch):
             yield entries[start : start + self._batch]
+
+
+@contextmanager
+def told_in_one_line(location: str) -> Iterator[None]:
+    """Turn what Chroma or the way to its server may raise into a `MetaSynthError`."""
+    import httpx
+    from chromadb.errors import ChromaError
+
+    try:
+        yield
+    except (ChromaError, httpx.HTTPError) as error:
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise MetaSynthError(
+            f"the memory at {location} failed ({first})",
+            hint="is the disk full, the server down, or another embedder in use?",
+        ) from error
 
 
 def _connect(location: str) -> "ClientAPI":
@@ -206,11 +241,17 @@ def _connect(location: str) -> "ClientAPI":
     try:
         # Chroma's own attempt would say less and leave connections behind.
         socket.create_connection((url.hostname, port), timeout=10).close()
-        return chromadb.HttpClient(url.hostname, port=port, ssl=ssl, settings=settings)
+        client: Any = chromadb.HttpClient(url.hostname, port=port, ssl=ssl, settings=settings)
+        client._server._session.timeout = _SERVER_SECONDS  # by default it waits for ever
+        return cast("ClientAPI", client)
     except (OSError, ValueError) as error:
         raise MetaSynthError(
             f"{location}: no Chroma server answers there", hint="start one with `chroma run`"
         ) from error
+
+
+def _vectors_name(root: str) -> str:
+    return "vectors-" + hashlib.sha256(root.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _parse(answer: Any) -> dict[str, Row]:

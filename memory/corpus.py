@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pydantic import ValidationError
 
@@ -40,8 +40,15 @@ class Corpus:
                 _repair(path)
                 self._load(path)
             self._files = {path: path.open("ab") for path in (self.path, self.rejected_path)}
+            _sync(directory)
         except OSError as error:
             raise RequestError(f"{directory}: cannot be written ({error.strerror})") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close both files."""
@@ -160,6 +167,15 @@ def _repair(path: Path) -> None:
             file.truncate(size - len(tail))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync(directory: Path) -> None:
+    """Put the names of new files on the disk too."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _tail(file: BinaryIO, size: int) -> bytes:

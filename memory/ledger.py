@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from langchain_core.messages import AIMessage
 
@@ -154,6 +154,12 @@ class Ledger:
                 hint="restore the file, or remove it: its calls are then paid again",
             ) from error
         self._totals = sum(self._by_agent.values(), Totals())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -8,66 +8,22 @@ works in a run directory, and `reconcile` counts anew at its start.
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
-from langgraph.store.base import BaseStore, Op, PutOp
+from langgraph.store.base import BaseStore, PutOp
 
 from metasynth.records import Record
 from metasynth.text import excerpt, opening
 
 from .corpus import Corpus
+from .digest import LABEL_WORDS, Claim, Digest, Neighbour, most_frequent, shortened
 
 SUMMARIES = ("summaries",)
 OPENINGS = ("openings",)
 _BATCH = 256
 _PAGE = 50_000  # a later page of a store costs what the earlier ones cost together
 _RECENT = 1000
-_LABEL_WORDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """An earlier record near a draft.
-
-    Distances are cosine distances, 0 (the same) to 2; `distance` is the smaller of the two. One is
-    None where the query had no such part.
-    """
-
-    id: str
-    distance: float
-    summary_distance: float | None
-    opening_distance: float | None
-    summary: str
-    topic: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a chain is writing about right now."""
-
-    chain: str
-    label: str
-    keywords: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What a conductor is shown of the memory; its size does not grow with the records.
-
-    `topics` and `genres` hold the most frequent ones with their counts; `other_topics` and
-    `other_genres` count the records of all the rest. `labels` are the latest, newest first.
-    """
-
-    records: int
-    neighbours: tuple[Neighbour, ...]
-    topics: tuple[tuple[str, int], ...]
-    other_topics: int
-    labels: tuple[str, ...]
-    genres: tuple[tuple[str, int], ...]
-    other_genres: int
-    claims: tuple[Claim, ...]
 
 
 class RecordMemory:
@@ -98,8 +54,9 @@ class RecordMemory:
         """Keep an accepted record; a second time changes nothing."""
         if record.id in self._ids:
             return
-        await self._store.abatch(self._puts(record))
-        self._count(record)
+        await self._write(self._puts(record))
+        if record.id not in self._ids:  # another task may have been faster
+            self._count(record)
 
     async def nearest(
         self, *, summary: str | None = None, opening: str | None = None, k: int = 1
@@ -134,7 +91,7 @@ class RecordMemory:
     def claim(self, chain: str, label: str, keywords: Sequence[str] = ()) -> None:
         """Say what a chain writes about now, in place of what it said before."""
         self._claims.pop(chain, None)
-        self._claims[chain] = Claim(chain, excerpt(label, _LABEL_WORDS), tuple(keywords))
+        self._claims[chain] = Claim(chain, excerpt(label, LABEL_WORDS), tuple(keywords))
 
     def release(self, chain: str) -> None:
         """The chain writes about nothing now."""
@@ -183,19 +140,19 @@ class RecordMemory:
             chain: Whose digest it is: its own claim is left out.
         """
         near = await self.nearest(summary=query_text, k=k)
-        named_topics, other_topics = _most(self._topics, topics)
-        named_genres, other_genres = _most(self._genres, topics)
+        named_topics, other_topics = most_frequent(self._topics, topics)
+        named_genres, other_genres = most_frequent(self._genres, topics)
         latest = self.claims(without=chain)[-others:] if others else []
         return Digest(
             records=len(self),
-            neighbours=tuple(_shortened(neighbour, words) for neighbour in near),
+            neighbours=tuple(shortened(neighbour, words) for neighbour in near),
             topics=named_topics,
             other_topics=other_topics,
-            labels=tuple(excerpt(label, _LABEL_WORDS) for label in self.recent_labels(labels)),
+            labels=tuple(excerpt(label, LABEL_WORDS) for label in self.recent_labels(labels)),
             genres=named_genres,
             other_genres=other_genres,
             claims=tuple(
-                Claim(claim.chain, claim.label, claim.keywords[:_LABEL_WORDS]) for claim in latest
+                Claim(claim.chain, claim.label, claim.keywords[:LABEL_WORDS]) for claim in latest
             ),
         )
 
@@ -207,24 +164,23 @@ class RecordMemory:
         summaries = {key async for key in self._keys(SUMMARIES)}
         openings = {key async for key in self._keys(OPENINGS)}
         self._forget()
-        missing: list[Op] = []
+        missing: list[PutOp] = []
         for record in corpus.records():
             if record.id not in summaries or record.id not in openings:
                 missing.extend(self._puts(record))
             self._count(record)
             if len(missing) >= _BATCH:
-                await self._store.abatch(missing)
+                await self._write(missing)
                 missing = []
         extra = [PutOp(SUMMARIES, key, None) for key in sorted(summaries - self._ids)]
         extra += [PutOp(OPENINGS, key, None) for key in sorted(openings - self._ids)]
-        if missing or extra:
-            await self._store.abatch([*missing, *extra])
+        await self._write([*missing, *extra])
 
     async def rebuild(self, corpus: Corpus) -> None:
         """Write the store anew from the corpus, whatever it holds."""
         for namespace in (SUMMARIES, OPENINGS):
             keys = [key async for key in self._keys(namespace)]
-            await self._store.abatch([PutOp(namespace, key, None) for key in keys])
+            await self._write([PutOp(namespace, key, None) for key in keys])
         await self.reconcile(corpus)
 
     def _forget(self) -> None:
@@ -247,7 +203,7 @@ class RecordMemory:
         if record.topic:
             self._labels.appendleft(record.topic)
 
-    def _puts(self, record: Record) -> list[Op]:
+    def _puts(self, record: Record) -> list[PutOp]:
         # Both items hold both texts, so that either search gives both distances.
         value = {
             "summary": record.summary or excerpt(record.body, 40),
@@ -260,6 +216,21 @@ class RecordMemory:
             PutOp(SUMMARIES, record.id, value, index=["summary"]),
             PutOp(OPENINGS, record.id, value, index=["opening"]),
         ]
+
+    async def _write(self, ops: Sequence[PutOp]) -> None:
+        """Write in batches that hold no text twice, which LangGraph's InMemoryStore refuses."""
+        batch: list[PutOp] = []
+        texts: set[str] = set()
+        for op in ops:
+            text = op.value[op.index[0]] if op.value and op.index else None
+            if text is not None and text in texts:
+                await self._store.abatch(batch)
+                batch, texts = [], set()
+            batch.append(op)
+            if text is not None:
+                texts.add(text)
+        if batch:
+            await self._store.abatch(batch)
 
     async def _distances(self, text: str | None, others: Sequence[str]) -> list[float | None]:
         if not text:
@@ -277,18 +248,3 @@ class RecordMemory:
             if len(items) < _PAGE:
                 return
             offset += _PAGE
-
-
-def _most(counts: Counter[str], number: int) -> tuple[tuple[tuple[str, int], ...], int]:
-    """The most frequent names with their counts, ties by name, and the sum of the others."""
-    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    named = tuple((excerpt(name, _LABEL_WORDS), count) for name, count in ranked[:number])
-    return named, sum(count for _, count in ranked[number:])
-
-
-def _shortened(neighbour: Neighbour, words: int) -> Neighbour:
-    return replace(
-        neighbour,
-        summary=excerpt(neighbour.summary, words),
-        topic=excerpt(neighbour.topic, _LABEL_WORDS),
-    )

@@ -31,7 +31,7 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from .chroma import Collections
+from .chroma import Collections, told_in_one_line
 from .filters import check_filter
 from .reader import Reader, Vector
 from .rows import Row, new_revision, row_id
@@ -171,7 +171,7 @@ class ChromaStore(BaseStore):
         With `sweep_interval_minutes` in the configuration it happens by itself, in the first batch
         after each interval.
         """
-        with self._lock:
+        with self._lock, told_in_one_line(self._collections.location):
             return self._sweep()
 
     def _plan(self, ops: Iterable[Op]) -> _Plan:
@@ -204,7 +204,7 @@ class ChromaStore(BaseStore):
             plan.texts[id_] = list(dict.fromkeys(texts))
 
     def _execute(self, plan: _Plan, vectors: _Vectors) -> list[Result]:
-        with self._lock:
+        with self._lock, told_in_one_line(self._collections.location):
             self._sweep_if_due()
             wanted = [row_id(op.namespace, op.key) for op in plan.ops if isinstance(op, GetOp)]
             rows = self._collections.rows([*wanted, *plan.puts]) if wanted or plan.puts else {}

@@ -65,7 +65,7 @@ relaxed = settings(
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaStore]:
-    index: IndexConfig = {"dims": 64, "embed": WordEmbeddings(), "fields": ["color"]}
+    index: IndexConfig = {"dims": 256, "embed": WordEmbeddings(), "fields": ["color"]}
     with ChromaStore.open(tmp_path_factory.mktemp("filled"), index=index) as store:
         store.batch([PutOp(("f", str(n % 3)), str(n), value) for n, value in enumerate(VALUES)])
         yield store

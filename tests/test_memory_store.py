@@ -1,7 +1,7 @@
 """What a LangGraph store has to get right, asked of every store that a run may use."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from metasynth.memory import ChromaStore
 from tests.chroma_server import chroma_server
 from tests.word_embeddings import WordEmbeddings
 
-DIMS = 64
+DIMS = 256
 Open = Callable[..., BaseStore]
 
 
@@ -516,7 +516,7 @@ def test_a_limit_of_nothing(store: BaseStore) -> None:
 def test_async_only_embeddings_serve_the_async_methods(tmp_path: Path) -> None:
     words = WordEmbeddings(DIMS)
 
-    async def embed(texts: list[str]) -> list[list[float]]:
+    async def embed(texts: Sequence[str]) -> list[list[float]]:
         return words.embed_documents(list(texts))
 
     async def work() -> list[str]:
@@ -557,3 +557,44 @@ def test_places_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         ChromaStore.open("http://")
     with pytest.raises(MetaSynthError, match="no Chroma server"):
         ChromaStore.open("http://127.0.0.1:1")
+
+
+def test_a_server_that_goes_away_is_told_in_one_line(tmp_path: Path) -> None:
+    with chroma_server(tmp_path / "data") as url:
+        store = ChromaStore.open(url)
+        store.put(("a",), "k", {})
+    with pytest.raises(MetaSynthError, match=r"the memory at http://127\.0\.0\.1:\d+ failed"):
+        store.get(("a",), "k")
+    store.close()
+
+
+def test_another_embedder_on_an_old_store_is_told_in_one_line(tmp_path: Path) -> None:
+    for dims in (256, 128):
+        index: IndexConfig = {"dims": dims, "embed": WordEmbeddings(dims), "fields": ["text"]}
+        with ChromaStore.open(tmp_path, index=index) as store:
+            if dims == 256:
+                store.put(("a",), "k", {"text": "fox"})
+            else:
+                with pytest.raises(MetaSynthError, match="dimension"):
+                    store.put(("a",), "k", {"text": "fox"})
+                assert read(store, ("a",), "k") == {"text": "fox"}
+
+
+def test_vectors_left_by_a_cut_off_write_do_not_count_and_are_removed(tmp_path: Path) -> None:
+    now = 1000.0
+    words = WordEmbeddings()
+    index: IndexConfig = {"dims": 256, "embed": words, "fields": ["text"]}
+    with ChromaStore.open(tmp_path, index=index, clock=lambda: now) as store:
+        for key in ("x", "y", "z"):
+            store.put(("a",), key, {"text": "fox"})
+        inner = store._collections
+        inner.remove([row.id for row in inner.scan(None) if row.key != "z"])
+
+        def vectors() -> int:
+            return len(inner.nearest("a", words.embed_query("fox"), count=10, condition=None))
+
+        assert keys(store.search(("a",), query="fox", limit=1)) == ["z"]
+        assert vectors() == 3
+        now += 3600
+        assert keys(store.search(("a",), query="fox", limit=1)) == ["z"]
+        assert vectors() == 1

@@ -34,7 +34,7 @@ def open_store(tmp_path: Path, clock: Clock) -> Iterator[Open]:
     opened: list[ChromaStore] = []
 
     def open_(ttl: TTLConfig | None) -> ChromaStore:
-        index: IndexConfig = {"dims": 64, "embed": WordEmbeddings(), "fields": ["text"]}
+        index: IndexConfig = {"dims": 256, "embed": WordEmbeddings(), "fields": ["text"]}
         opened.append(ChromaStore.open(tmp_path / "store", index=index, ttl=ttl, clock=clock))
         return opened[-1]
 

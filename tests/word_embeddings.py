@@ -13,7 +13,7 @@ class WordEmbeddings(Embeddings):
         dims: Length of the vectors.
     """
 
-    def __init__(self, dims: int = 64) -> None:
+    def __init__(self, dims: int = 256) -> None:
         self.dims = dims
         self.embedded: list[str] = []
 
@@ -29,7 +29,7 @@ class WordEmbeddings(Embeddings):
         vector[0] = 1e-3  # so that no text is the zero vector
         for word in text.lower().split():
             digest = hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()
-            vector[digest[0] % self.dims] += 1.0
-            vector[digest[1] % self.dims] += 1.0
+            vector[int.from_bytes(digest[:4]) % self.dims] += 1.0
+            vector[int.from_bytes(digest[4:8]) % self.dims] += 1.0
         length = math.sqrt(sum(part * part for part in vector))
         return [part / length for part in vector]

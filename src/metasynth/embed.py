@@ -120,7 +120,11 @@ class SentenceEmbedder(Embeddings):
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vectors of the texts, computed in a thread."""
+        """The vectors of the texts, in a thread unless all are known."""
+        keys = [_key(text) for text in texts]
+        found = self._known(keys)
+        if all(key in found for key in keys):
+            return [found[key].tolist() for key in keys]
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self.embed_documents, texts)
 
@@ -153,6 +157,8 @@ class SentenceEmbedder(Embeddings):
     def _encode(self, texts: list[str]) -> tuple[Vectors, list[bool]]:
         """Batches of texts of like length (the library sorts), the order undone, unit rows."""
         model = self._model
+        # A lone half of a surrogate pair, which JSON can carry, stops the tokenizer.
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]
         with _quiet():
             rows = model.encode(
                 texts,
