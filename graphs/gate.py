@@ -47,6 +47,7 @@ _META_ENDING = re.compile(
     r"(?:feel free to|please) (?:ask|let me know) if you|(?:total )?word count\W{0,3}[:=])",
     re.IGNORECASE,
 )
+_LOOKED_AT = 400  # characters at either end, so that no text can keep the patterns busy
 _LANGUAGE_NEEDS_WORDS = 20
 
 
@@ -207,9 +208,10 @@ class Gate:
             return Verdict("summary_missing", "consult the summarizer about this draft first")
         if needs_summary and not draft.topic.strip():
             return Verdict("topic_missing", "consult the topic label expert about this draft first")
-        if _REFUSAL.search(draft.text):
+        head, tail = draft.text.lstrip()[:_LOOKED_AT], _last_line(draft.text)[-_LOOKED_AT:]
+        if _REFUSAL.match(head):
             return Verdict("refusal", "the text declines to write the document")
-        if _META_OPENING.search(draft.text) or _META_ENDING.search(_last_line(draft.text)):
+        if _META_OPENING.match(head) or _META_ENDING.search(tail):
             return Verdict("meta_talk", "the text speaks of itself instead of being the document")
         return None
 

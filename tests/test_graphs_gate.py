@@ -240,7 +240,14 @@ class TestRefusalsAndMetaTalk:
         assert gate_of().sound(draft(f"{GARDEN} {text}")).passed
 
     @pytest.mark.parametrize(
-        "text", ["let me know if " * 4000, "!" * 60_000 + "\nx", "- " * 30_000, "Here is a " * 9000]
+        "text",
+        [
+            "let me know if " * 4000,
+            "!" * 60_000 + "\nx",
+            ". " * 30_000,
+            "* " * 30_000,
+            "Here is a " * 9000,
+        ],
     )
     def test_a_long_text_is_measured_without_delay(self, text: str) -> None:
         assert gate_of().sound(draft(text, seed_set=())).code in ("too_long", "too_short")
