@@ -48,7 +48,7 @@ async def write(folder: Path) -> None:
             corpus.accept(new)
             await memory.remember(new)
         await store.aput(("state",), "latest", {"number": number, "text": f"w{number}"})
-        print(number, flush=True)
+        print(number, flush=True)  # noqa: T201
         number += 1
 
 
