@@ -9,6 +9,11 @@ from .state import Artifact, DocumentState
 from .workspace import Workspace
 
 
+def new_artifact(kind: str, text: str, *, by: str, about: str = "") -> Artifact:
+    """A whole artifact."""
+    return Artifact(kind=kind, text=text, by=by, about=about, cut=False)
+
+
 def next_ref(kind: str, artifacts: Mapping[str, Artifact], reserved: set[str]) -> str:
     """The next free reference of a kind: draft-1, draft-2, …"""
     number = 1

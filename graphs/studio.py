@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from metasynth.compose import open_run, plan_run
-from metasynth.config import RunConfig, load_run_config
+from metasynth.config import RunConfig
 from metasynth.graphs import (
     Quota,
     RunContext,
@@ -19,6 +19,7 @@ from metasynth.graphs import (
     document_graph,
     template_graph,
 )
+from metasynth.run_file import load_run_config
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DEMO = _ROOT / "examples" / "demo.yaml"

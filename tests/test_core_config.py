@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from metasynth.config import RunConfig, load_run_config
+from metasynth.config import RunConfig
 from metasynth.errors import ConfigError
+from metasynth.run_file import load_run_config
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.yaml"))
 MINIMAL = "domain: finance\nseeds: {keywords: [a lamp]}\n"

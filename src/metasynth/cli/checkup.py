@@ -9,8 +9,9 @@ from pathlib import Path
 import typer
 
 from metasynth import __version__
-from metasynth.config import ModelConfig, load_run_config
+from metasynth.config import ModelConfig
 from metasynth.errors import MetaSynthError
+from metasynth.run_file import load_run_config
 
 _PACKAGES = ("langgraph", "langchain-core", "openai", "chromadb", "torch", "transformers")
 

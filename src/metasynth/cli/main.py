@@ -26,7 +26,7 @@ app.add_typer(roles.app, name="roles")
 
 def main() -> None:
     """Run the command line; see the design for what each exit status means."""
-    sys.exit(guarded(lambda: app(standalone_mode=False)))
+    sys.exit(guarded(lambda: app(prog_name="metasynth", standalone_mode=False)))
 
 
 def guarded(command: Callable[[], object]) -> int:

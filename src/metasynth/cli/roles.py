@@ -25,8 +25,8 @@ receives: [draft]            # what may be attached: draft, keywords, summary, t
 produces: note               # draft, keywords, summary, topic, analysis or note
 output: text
 temperature: 0.7             # optional, as are model and max_tokens
-instructions: |              # the system prompt; Jinja2 with domain, description, language,
-                             # persona, genre, max_words and title
+# The system prompt; Jinja2 with domain, description, language, persona, genre, max_words and title.
+instructions: |
   Say what this expert does with what is attached, within the domain {{{{ domain }}}}.
   Answer with the result alone.
 """

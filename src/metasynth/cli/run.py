@@ -1,11 +1,14 @@
 """`run`, `preview`, `validate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metasynth.errors import RequestError
+
+if TYPE_CHECKING:
+    from metasynth.config import RunConfig
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
 SetOption = Annotated[
@@ -74,8 +77,8 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     return 0
 
 
-def _load(config: Path, overrides: list[str] | None, roles: list[Path] | None):  # type: ignore[no-untyped-def]
-    from metasynth.config import load_run_config
+def _load(config: Path, overrides: list[str] | None, roles: list[Path] | None) -> "RunConfig":
+    from metasynth.run_file import load_run_config
 
     given = list(overrides or [])
     if roles:

@@ -1,0 +1,102 @@
+"""Consultations: the conductor's calls made ready to be sent, and what comes back of them."""
+
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel, ValidationError
+
+from metasynth.agents import NUDGE, TOOLS, Consult, Role, one_line, resolve_role
+
+from .drafts import next_ref
+from .state import Artifact, CallResult, Consultation, DocumentState
+from .workspace import Workspace
+
+_BODY_WORDS = 90  # of a note, an analysis or a summary in the conductor's view
+
+
+def prepare(
+    workspace: Workspace, state: DocumentState, reply: AIMessage, turn: int, *, graph: str
+) -> tuple[list[Consultation], dict[str, CallResult]]:
+    """The consultations of a turn, and the answers to calls that are wrong."""
+    consultations: list[Consultation] = []
+    results: dict[str, CallResult] = {}
+    reserved: set[str] = set()
+    for index, call in enumerate(reply.tool_calls):
+        problem, parsed = _parsed(call["name"], call["args"])
+        if problem:
+            results[str(call["id"])] = CallResult(text=f"error: {problem}")
+        elif isinstance(parsed, Consult):
+            role = resolve_role(parsed, workspace.roles, graph=graph)
+            ready = role if isinstance(role, str) else _consultation(role, state, parsed, reserved)
+            if isinstance(ready, str):
+                results[str(call["id"])] = CallResult(text=f"error: {ready}")
+            else:
+                ready["call_id"] = str(call["id"])
+                ready["step"] = f"{state['number']}/{turn}.{index}"
+                consultations.append(ready)
+    return consultations, results
+
+
+def _parsed(name: str, args: dict[str, Any]) -> tuple[str, BaseModel | None]:
+    tool = TOOLS.get(name)
+    if tool is None:
+        return f"no tool is called {one_line(name, most_words=3)}; {NUDGE}", None
+    try:
+        return "", tool.model_validate(args)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return one_line(f"{name}: {where}: {first['msg']}", most_words=30), None
+
+
+def _consultation(
+    role: Role, state: DocumentState, call: Consult, reserved: set[str]
+) -> Consultation | str:
+    """The call made ready to be sent, or what is wrong with it."""
+    artifacts = state["artifacts"]
+    for ref in call.attach:
+        if ref not in artifacts:
+            return f"nothing is called {one_line(ref, most_words=3)}"
+        kind = artifacts[ref]["kind"]
+        if role.receives and kind not in role.receives:
+            return f"{call.expert} takes {', '.join(role.receives)}, not {kind}"
+    drafts = [ref for ref in call.attach if artifacts[ref]["kind"] == "draft"]
+    return Consultation(
+        record_id=state["record_id"],
+        chain=state["chain"],
+        step="",
+        call_id="",
+        call=call.model_dump(),
+        ref=next_ref(role.produces, artifacts, reserved),
+        about=drafts[-1] if drafts else "",
+        attached={ref: artifacts[ref] for ref in call.attach},
+    )
+
+
+def normalised(reply: AIMessage, record_id: str, turn: int, most: int) -> AIMessage:
+    """The reply with ids of ours, so that a repeated or missing id of a server does no harm.
+
+    A call whose arguments were not JSON becomes a call that is answered with what is wrong.
+    """
+    broken = [
+        {"name": call.get("name") or "?", "args": {}, "type": "tool_call"}
+        for call in reply.invalid_tool_calls
+    ]
+    calls = [
+        {**call, "id": f"{record_id}/{turn}.{index}"}
+        for index, call in enumerate([*reply.tool_calls, *broken][:most])
+    ]
+    return AIMessage(content="", tool_calls=calls, id=f"{record_id}/{turn}")
+
+
+def answered(state: Consultation, text: str) -> DocumentState:
+    return DocumentState(results={state["call_id"]: CallResult(text=text)})
+
+
+def result_text(ref: str, artifact: Artifact) -> str:
+    """What the conductor reads: the reference, and of anything but a draft the beginning."""
+    first = f"{ref} by {one_line(artifact['by'], most_words=5)}"
+    if artifact["kind"] == "draft":
+        cut = ", cut at the token limit" if artifact["cut"] else ""
+        return f"{first}\n{len(artifact['text'].split())} words{cut}"
+    return f"{first}\n{one_line(artifact['text'], most_words=_BODY_WORDS)}"

@@ -1,0 +1,154 @@
+"""Reading a run file: YAML, what it extends, `--set` overrides, and what is wrong with it."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from metasynth.config import RunConfig
+from metasynth.errors import ConfigError
+
+
+def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run file at `path` with `--set key.path=value` overrides applied.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a valid run file; names file and key.
+    """
+    data = _read(path, seen=())
+    for override in overrides:
+        _override(data, override)
+    return _validated(data, path)
+
+
+def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The mapping in `path` over the one that it extends; relative paths become absolute."""
+    resolved = path.resolve()
+    if resolved in seen:
+        raise ConfigError(f"{path}: extends itself")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path}{where}: {problem}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    data = {key: value for key, value in data.items() if value is not None or not _section(key)}
+    _make_absolute(data, resolved.parent)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    return _merged(_read(resolved.parent / str(base), seen=(*seen, resolved)), data)
+
+
+def _section(key: object) -> bool:
+    """Whether the key is that of a section; an empty one in a file says nothing."""
+    field = RunConfig.model_fields.get(str(key))
+    kind = field.annotation if field is not None else None
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _make_absolute(data: dict[str, Any], folder: Path) -> None:
+    """Paths in a run file are relative to the file, wherever the command is started."""
+    seeds = data.get("seeds")
+    if isinstance(seeds, dict):
+        if isinstance(seeds.get("keywords_file"), str):
+            seeds["keywords_file"] = str(folder / seeds["keywords_file"])
+        documents = seeds.get("documents")
+        if isinstance(documents, str) and not documents.startswith("hf:"):
+            seeds["documents"] = str(folder / documents)
+    roles = data.get("roles")
+    if isinstance(roles, str):
+        data["roles"] = [str(folder / roles)]
+    elif isinstance(roles, list):
+        data["roles"] = [str(folder / str(entry)) for entry in roles]
+    for part in ("teacher", "conductor", "experts"):
+        section = data.get(part)
+        if not isinstance(section, dict):
+            continue
+        model = section.get("model")
+        if isinstance(model, str) and model.startswith(("local:./", "local:../")):
+            section["model"] = f"local:{folder / model.removeprefix('local:')}"
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: expected key.path=value")
+    if key == "extends":
+        raise ConfigError(f"--set {override}: what a run file extends stands in the file alone")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not YAML") from None
+    *parents, last = key.split(".")
+    place = data
+    for name in parents:
+        child = place.setdefault(name, {})
+        if place is data and name == "domain" and isinstance(child, str):
+            child = place[name] = {"name": child}
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {override}: {name} is not a section")
+        place = child
+    place[last] = value
+
+
+def _validated(data: Mapping[str, Any], path: Path) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(dict(each)) for each in error.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+    for key, file in (("seeds.keywords_file", config.seeds.keywords_file),):
+        if file is not None and not file.exists():
+            raise ConfigError(f"{path}: {key}: no such file: {file}")
+    for folder in config.roles:
+        if not folder.is_dir():
+            raise ConfigError(f"{path}: roles: no such directory: {folder}")
+    return config
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One problem that pydantic found, said with the path of its key."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _keys(location[:-1]), n=1)
+        return f"{key}: unknown key" + (f" (did you mean {close[0]!r}?)" if close else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        message = "this key is needed"
+    return f"{key}: {message}" if key else message
+
+
+def _keys(location: Sequence[str]) -> list[str]:
+    """The keys that are allowed in the section at `location`."""
+    model: type[BaseModel] = RunConfig
+    for name in location:
+        field = model.model_fields.get(name)
+        if field is None:
+            return []
+        candidates = [field.annotation, *get_args(field.annotation)]
+        sections = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not sections:
+            return []
+        model = sections[0]
+    return [*model.model_fields, *(["extends"] if model is RunConfig else [])]
