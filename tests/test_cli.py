@@ -1,0 +1,347 @@
+"""The command line: what it prints where, and with which exit status it ends."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from metasynth.cli import main
+from metasynth.run_file import load_run_config
+from metasynth.rundir import RunDirectory
+
+ROOT = Path(__file__).parent.parent
+VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tray']}\n"
+ROLE = "name: critic\ntitle: Critic\ndescription: Finds faults.\ninstructions: Find faults.\n"
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def metasynth(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Call:
+    """The command line in this process, started in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["metasynth", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Done(ended.value.code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(VALID, encoding="utf-8")
+    return path
+
+
+def one_line(done: Done) -> str:
+    assert done.status == 2, done
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1, done.err
+    assert "Traceback" not in done.err
+    return done.err
+
+
+class TestHelp:
+    COMMANDS = ("run", "preview", "validate", "explain", "export", "graph", "doctor", "roles")
+
+    def test_it_names_every_command_and_goes_to_stdout(self, metasynth: Call) -> None:
+        done = metasynth("--help")
+        assert done.status == 0
+        assert done.err == ""
+        for command in self.COMMANDS:
+            assert re.search(rf"^  {command} ", done.out, re.MULTILINE), command
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_explains_itself(self, metasynth: Call, command: str) -> None:
+        done = metasynth(command, "--help")
+        assert (done.status, done.err) == (0, "")
+        assert f"Usage: metasynth {command}" in done.out
+
+    @pytest.mark.parametrize("arguments", [[], ["roles"]])
+    def test_without_a_command_it_is_shown_as_an_error(
+        self, metasynth: Call, arguments: list[str]
+    ) -> None:
+        done = metasynth(*arguments)
+        assert (done.status, done.out) == (2, "")
+        assert "Usage: metasynth" in done.err
+        assert "Traceback" not in done.err
+
+    @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["roles", "--help"]])
+    def test_it_loads_nothing_slow(self, arguments: list[str]) -> None:
+        code = (
+            "import sys\n"
+            f"sys.argv = ['metasynth', *{arguments!r}]\n"
+            "from metasynth.cli import main\n"
+            "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+            "print('loaded:', *sys.modules)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        loaded = set(done.stdout.rpartition("loaded: ")[2].split())
+        assert "metasynth.cli.main" in loaded
+        for slow in ("torch", "chromadb", "transformers", "langgraph", "langchain_core", "numpy"):
+            assert slow not in loaded, slow
+
+    def test_the_module_is_the_command(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "metasynth", "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert "Usage: " in done.stdout
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["nosuch"], "No such command 'nosuch'"),
+            (["run"], "Missing argument 'CONFIG'"),
+            (["run", "a", "b"], "unexpected extra argument"),
+            (["run", "--nosuch"], "No such option: --nosuch"),
+            (["run", "a", "--out"], "--out"),
+            (["export", "a", "b", "--to", "csv"], "--to"),
+            (["preview", "a", "--records", "0"], "--records"),
+            (["preview", "a", "--records", "many"], "--records"),
+            (["roles", "nosuch"], "No such command 'nosuch'"),
+        ],
+    )
+    def test_a_wrong_call_is_told_in_one_line(
+        self, metasynth: Call, arguments: list[str], expected: str
+    ) -> None:
+        assert expected in one_line(metasynth(*arguments))
+
+
+class TestValidate:
+    @pytest.mark.parametrize(
+        "path", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda p: p.stem
+    )
+    def test_every_example_is_valid(self, metasynth: Call, path: Path) -> None:
+        done = metasynth("validate", path)
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith(f"{path}: valid\n")
+
+    def test_it_says_what_would_be_used(self, metasynth: Call, run_file: Path) -> None:
+        done = metasynth("validate", run_file, "--set", "teacher.model=openai:x")
+        assert done.status == 0
+        facts = dict(line.split(maxsplit=1) for line in done.out.splitlines()[1:])
+        assert (facts["seeds"], facts["conductor"], facts["experts"]) == (
+            "2",
+            "openai:x",
+            "openai:x",
+        )
+        assert len(facts["identity"]) == 16
+
+    def test_it_starts_nothing(self, metasynth: Call, run_file: Path, tmp_path: Path) -> None:
+        metasynth("validate", run_file)
+        assert list(tmp_path.iterdir()) == [run_file]
+
+    def test_roles_of_an_option_are_looked_at_too(
+        self, metasynth: Call, run_file: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own" / "critic.yaml").write_text(ROLE, encoding="utf-8")
+        assert "critic" in metasynth("validate", run_file, "--roles", "own").out
+        (tmp_path / "own" / "critic.yaml").write_text(ROLE + "tone: x\n", encoding="utf-8")
+        assert "critic.yaml: line 5: unknown key 'tone'" in one_line(
+            metasynth("validate", run_file, "--roles", "own")
+        )
+
+
+WRONG = {
+    "not YAML": ("domain: [\n", [], "run.yaml, line 2"),
+    "no mapping": ("", [], "expected a mapping"),
+    "unknown key": (VALID + "bugdet: {}\n", [], "bugdet: unknown key (did you mean 'budget'?)"),
+    "wrong type": (VALID + "concurrency: x\n", [], "concurrency: "),
+    "a key with a line break": (VALID + '"a\\nb": 1\n', [], "unknown key"),
+    "no seeds": ("domain: d\n", [], "give exactly one of keywords"),
+    "empty seed set": ("domain: d\nseeds: {keywords: [' , ']}\n", [], "the seed set is empty"),
+    "missing documents": ("domain: d\nseeds: {documents: x.txt}\n", [], "no such file"),
+    "missing keyword file": ("domain: d\nseeds: {keywords_file: x}\n", [], "no such file"),
+    "missing roles": (VALID + "roles: nowhere\n", [], "roles: no such directory"),
+    "missing --roles": (VALID, ["--roles", "nowhere"], "--roles: no such directory: nowhere"),
+    "wrong --set": (VALID, ["--set", "gate.tries"], "expected key.path=value"),
+    "unknown checker": (VALID + "checker: oracle\n", [], "no checker 'oracle'"),
+    "wrong model": (VALID + "teacher: {model: gpt}\n", [], "teacher.model: expected"),
+    "money without prices": (
+        VALID + "teacher: {model: openai:x}\nbudget: {usd: 1}\n",
+        [],
+        "budget.usd needs prices for openai:x",
+    ),
+}
+
+
+class TestWrongRequests:
+    @pytest.mark.parametrize("command", ["run", "preview", "validate"])
+    @pytest.mark.parametrize("case", WRONG)
+    def test_each_ends_with_one_line_before_anything_starts(
+        self, metasynth: Call, run_file: Path, tmp_path: Path, command: str, case: str
+    ) -> None:
+        text, options, expected = WRONG[case]
+        run_file.write_text(text, encoding="utf-8")
+        assert expected in one_line(metasynth(command, run_file, *options))
+        assert list(tmp_path.iterdir()) == [run_file]
+
+    @pytest.mark.parametrize("command", ["run", "preview", "validate", "doctor"])
+    def test_a_missing_run_file(self, metasynth: Call, command: str) -> None:
+        assert "nowhere.yaml: no such file" in one_line(metasynth(command, "nowhere.yaml"))
+
+    def test_a_directory_that_cannot_be_written(self, metasynth: Call, run_file: Path) -> None:
+        for place in (run_file, run_file / "below", Path("/proc/self/run")):
+            assert "cannot be written" in one_line(metasynth("run", run_file, "--out", place))
+
+    def test_a_run_directory_of_another_configuration(
+        self, metasynth: Call, run_file: Path, tmp_path: Path
+    ) -> None:
+        RunDirectory(tmp_path / "out").open({}, identity="other").close()
+        before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+        said = one_line(metasynth("run", run_file, "--out", "out"))
+        assert "out: belongs to another configuration" in said
+        assert "give another --out" in said
+        assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
+
+    def test_a_run_directory_in_use(self, metasynth: Call, run_file: Path, tmp_path: Path) -> None:
+        identity = load_run_config(run_file).identity()
+        with RunDirectory(tmp_path / "out").open({}, identity=identity):
+            said = one_line(metasynth("run", run_file, "--out", "out"))
+        assert "another process is running in it" in said
+
+    @pytest.mark.parametrize(
+        "arguments", [["explain", "nowhere", "id"], ["export", "nowhere", "x.jsonl"]]
+    )
+    def test_a_directory_that_is_no_run(self, metasynth: Call, arguments: list[str]) -> None:
+        assert "nowhere: no run directory" in one_line(metasynth(*arguments))
+
+    def test_a_record_that_is_not_there(self, metasynth: Call, tmp_path: Path) -> None:
+        RunDirectory(tmp_path / "out").open({}, identity="x").close()
+        assert "no record 'r1'" in one_line(metasynth("explain", "out", "r1"))
+
+    def test_a_failure_that_is_nobodys_request_has_status_1(
+        self, metasynth: Call, tmp_path: Path
+    ) -> None:
+        RunDirectory(tmp_path / "out").open({}, identity="x").close()
+        done = metasynth("export", "out", "x.jsonl")
+        assert done.status == 1
+        assert done.err == "error: out: the corpus is empty, there is nothing to export\n"
+
+    def test_a_process_ends_the_same_way(self, tmp_path: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "metasynth", "validate", str(tmp_path / "x.yaml")],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "COLUMNS": "40"},
+        )
+        assert one_line(Done(done.returncode, done.stdout, done.stderr)).endswith("no such file\n")
+
+
+class TestRoles:
+    def test_list_has_one_line_for_each(self, metasynth: Call) -> None:
+        done = metasynth("roles", "list")
+        assert (done.status, done.err) == (0, "")
+        names = [line.split()[0] for line in done.out.splitlines()]
+        assert names == sorted(names)
+        assert {"domain_expert", "summarizer", "content_analyst"} <= set(names)
+
+    def test_show_prints_the_instructions(self, metasynth: Call) -> None:
+        done = metasynth("roles", "show", "summarizer")
+        assert done.status == 0
+        assert "takes draft, makes summary" in done.out
+        assert "Answer with the sentence alone." in done.out
+
+    def test_an_unknown_role_is_told_with_the_known_ones(self, metasynth: Call) -> None:
+        said = one_line(metasynth("roles", "show", "sumarizer"))
+        assert "no role 'sumarizer'" in said
+        assert "summarizer" in said
+
+    def test_a_missing_directory_is_told(self, metasynth: Call) -> None:
+        for arguments in (["list"], ["show", "editor"]):
+            said = one_line(metasynth("roles", *arguments, "--roles", "nowhere"))
+            assert "no such directory: nowhere" in said
+
+    def test_a_new_role_is_right_at_once_and_can_be_shown(self, metasynth: Call) -> None:
+        assert metasynth("roles", "new", "bond_critic", "--in", "own").status == 0
+        checked = metasynth("roles", "check", "own")
+        assert checked.status == 0
+        assert "bond_critic is fine" in checked.out
+        shown = metasynth("roles", "show", "bond_critic", "--roles", "own")
+        assert "Bond Critic Expert" in shown.out
+        assert "exists already" in one_line(metasynth("roles", "new", "bond_critic", "--in", "own"))
+
+    @pytest.mark.parametrize("name", ["Bond", "../x", "a b", "null", "conductor", "x: y"])
+    def test_a_name_that_cannot_be_used_writes_nothing(
+        self, metasynth: Call, tmp_path: Path, name: str
+    ) -> None:
+        one_line(metasynth("roles", "new", name, "--in", "own"))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_place_that_cannot_be_written(self, metasynth: Call, tmp_path: Path) -> None:
+        (tmp_path / "own").touch()
+        assert "cannot be written" in one_line(metasynth("roles", "new", "x", "--in", "own"))
+
+    def test_check_names_every_wrong_file(self, metasynth: Call, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_text(ROLE, encoding="utf-8")
+        (tmp_path / "b.yaml").write_text(ROLE + "tone: x\n", encoding="utf-8")
+        (tmp_path / "c.yaml").write_text(ROLE + "temperature: hot\n", encoding="utf-8")
+        done = metasynth("roles", "check", ".")
+        assert done.status == 2
+        assert done.out == "a.yaml: critic is fine\n"
+        first, second = done.err.splitlines()
+        assert first == "error: b.yaml: line 5: unknown key 'tone'"
+        assert second.startswith("error: c.yaml: line 5: temperature: ")
+
+    def test_check_needs_something_to_check(self, metasynth: Call, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert "no role files" in one_line(metasynth("roles", "check", "empty"))
+        assert "cannot be read" in one_line(metasynth("roles", "check", "nowhere.yaml"))
+
+
+class TestGraph:
+    @pytest.mark.parametrize(
+        ("name", "nodes"),
+        [
+            ("document", ["brief", "conductor", "consult", "decide", "gate", "admit", "reject"]),
+            ("template", ["seed", "write", "gate"]),
+            ("corpus", ["open", "chain", "close"]),
+        ],
+    )
+    def test_it_is_drawn_as_mermaid_text(
+        self, metasynth: Call, name: str, nodes: list[str]
+    ) -> None:
+        done = metasynth("graph", name)
+        assert (done.status, done.err) == (0, "")
+        assert "graph TD;" in done.out
+        for node in nodes:
+            assert f"{node}(" in done.out
+
+    def test_an_unknown_graph_is_told_with_the_known_ones(self, metasynth: Call) -> None:
+        said = one_line(metasynth("graph", "novel"))
+        assert "no graph 'novel'; there are: corpus, document, template" in said
+
+    def test_a_picture_without_graphviz_says_what_to_install(
+        self, metasynth: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        done = metasynth("graph", "document", "--png", "x.png")
+        assert done.status == 1
+        assert done.err.count("\n") == 1
+        assert "install the package graphviz" in done.err
