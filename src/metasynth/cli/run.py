@@ -37,11 +37,12 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
 ) -> int:
     """Carry out a run, or go on with the one in its directory."""
+    given = _load(config, set_, roles)  # first: what is wrong in it is told at once
     from metasynth.compose import plan_run
 
     from .execution import carry_out
 
-    plan = plan_run(_load(config, set_, roles))
+    plan = plan_run(given)
     directory = out or Path("runs") / plan.config.name
     return carry_out(plan, directory, quiet=quiet)
 
@@ -53,18 +54,20 @@ def preview(
     roles: RolesOption = None,
 ) -> int:
     """Write a few records, keep nothing, and forecast what the whole run will cost."""
+    given = _load(config, set_, roles)
     from metasynth.compose import plan_run
 
     from .execution import preview_run
 
-    return preview_run(plan_run(_load(config, set_, roles)), records)
+    return preview_run(plan_run(given), records)
 
 
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
     """Check a run file and all that it names, without starting anything."""
+    given = _load(config, set_, roles)
     from metasynth.compose import plan_run
 
-    plan = plan_run(_load(config, set_, roles))
+    plan = plan_run(given)
     print_line(f"{config}: valid")
     print_line(f"  graph      {plan.config.graph}")
     print_line(f"  domain     {plan.config.domain.name}")
