@@ -4,20 +4,20 @@ import json
 import random
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metasynth.agents.models.answers import read_answer
-from metasynth.agents.models.grammar import (
+from metasynth.agents.models.answers import read_answer  # type: ignore[import-not-found]
+from metasynth.agents.models.grammar import (  # type: ignore[import-not-found]
     CallMarkers,
     GrammarCompiler,
     json_grammar,
     tools_grammar,
 )
-from metasynth.agents.models.schema import bounded_schema
+from metasynth.agents.models.schema import bounded_schema  # type: ignore[import-not-found]
 from metasynth.errors import RequestError
 from metasynth.lm import wrap_lm
 from metasynth.lm_requests import Generation

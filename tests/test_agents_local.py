@@ -23,9 +23,9 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from pydantic import BaseModel
 
-from metasynth.agents.models.local import LocalChat, embedded_chat, local_chat
-from metasynth.agents.models.rendering import PromptRenderer, TemplateAbilities
-from metasynth.agents.models.runtime import close_local_models
+from metasynth.agents.models.local import LocalChat, embedded_chat, local_chat  # type: ignore[import-not-found]
+from metasynth.agents.models.rendering import PromptRenderer, TemplateAbilities  # type: ignore[import-not-found]
+from metasynth.agents.models.runtime import close_local_models  # type: ignore[import-not-found]
 from metasynth.errors import ContextLimitError, RequestError
 from metasynth.lm import wrap_lm
 from tests.tiny_lm import CALLS, END, ROLES, save_tiny_lm, tiny_llama, tiny_tokenizer
@@ -59,7 +59,7 @@ class TinyModelTests:
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
-        return LocalChat
+        return cast("type[BaseChatModel]", LocalChat)
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
@@ -205,6 +205,17 @@ def test_a_tool_call_cut_off_is_reported_as_invalid(chat: LocalChat) -> None:
     assert not answer.tool_calls
     assert len(answer.invalid_tool_calls) == 1
     assert answer.response_metadata["finish_reason"] == "length"
+
+
+def test_a_stream_is_one_chunk_that_says_the_same(chat: LocalChat) -> None:
+    for max_tokens in (12, 900):
+        bound = chat.bind_tools([submit], tool_choice="any")
+        whole = bound.invoke("Go.", max_tokens=max_tokens)
+        chunks = list(bound.stream("Go.", max_tokens=max_tokens))
+        assert len(chunks) == 1
+        assert chunks[0].tool_calls == whole.tool_calls
+        assert chunks[0].invalid_tool_calls == whole.invalid_tool_calls
+        assert chunks[0].usage_metadata == whole.usage_metadata
 
 
 @pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])

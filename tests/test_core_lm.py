@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -119,13 +119,13 @@ def small(config: type, model: type, **more: Any) -> Any:
     return model(config(initializer_range=0.2, **options)).eval()
 
 
-GPT2_SIZES = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
-FAMILIES = {
+GPT2_SIZES: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
+FAMILIES: dict[str, Callable[[], Any]] = {
     "llama": lambda: tiny_llama(TOKENIZER),
     "llama with biases": lambda: small(LlamaConfig, LlamaForCausalLM, attention_bias=True),
     "gpt2": lambda: GPT2LMHeadModel(
         GPT2Config(vocab_size=320, eos_token_id=1, bos_token_id=1, **GPT2_SIZES)
-    ).eval(),
+    ),
     "mistral": lambda: small(
         MistralConfig, MistralForCausalLM, num_key_value_heads=2, sliding_window=6
     ),
@@ -160,7 +160,8 @@ def test_small_llamas_take_the_lean_step_and_others_do_not(lm: LoadedLM) -> None
 def test_a_model_without_keys_and_values_is_refused() -> None:
     torch.manual_seed(0)
     config = MambaConfig(vocab_size=320, hidden_size=16, num_hidden_layers=1, state_size=4)
-    lm = wrap_lm(MambaForCausalLM(config), TOKENIZER, name="mamba")
+    mamba: Any = MambaForCausalLM(config)
+    lm = wrap_lm(mamba, TOKENIZER, name="mamba")
     with pytest.raises(RequestError, match="key-value cache"):
         BatchEngine(lm, max_batch=2)
 
@@ -230,7 +231,7 @@ def test_the_error_of_a_constraint_reaches_its_caller_alone(engine: BatchEngine)
     assert all(future.result().completion_tokens for future in good)
 
 
-class Breaking(LlamaForCausalLM):
+class Breaking(LlamaForCausalLM):  # type: ignore[no-untyped-call]
     """A model that fails while it is told to."""
 
     broken = False

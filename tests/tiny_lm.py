@@ -44,11 +44,11 @@ def tiny_tokenizer(
         special_tokens=[*ROLES, *(CALLS if calls_are_special else ())],
     )
     tokenizer.train_from_iterator(['{"name": "consult", "arguments": {"expert": "x"}}'], trainer)
-    fast = PreTrainedTokenizerFast(
+    fast: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token=END, pad_token=ROLES[0], model_max_length=4096
     )
     fast.chat_template = template
-    return fast
+    return fast  # type: ignore[no-any-return]
 
 
 def tiny_llama(tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, **config: Any) -> Any:
@@ -65,7 +65,7 @@ def tiny_llama(tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, **config: A
         "initializer_range": 0.1,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    model = LlamaForCausalLM(LlamaConfig(**{**options, **config}))
+    model: Any = LlamaForCausalLM(LlamaConfig(**{**options, **config}))
     quotes = [number for text, number in tokenizer.get_vocab().items() if text in ('"', '"}', '",')]
     with torch.no_grad():  # a coordinate that is the same for every token serves as a bias
         model.get_input_embeddings().weight[:, 0] = 1.0

@@ -32,7 +32,8 @@ def read_answer(
         tools_offered: Whether calls are looked for; where none can be, such text is just text.
         call_id: What the ids of the calls begin with.
     """
-    text, bodies = generation.text, []
+    text = generation.text
+    bodies: list[str] = []
     if tools_offered:
         if markers.are_special:
             text, bodies = _by_tokens(generation, tokenizer, markers)

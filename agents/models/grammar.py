@@ -193,7 +193,7 @@ class GrammarConstraint:
 
         bias = self._matcher.compute_logit_bias()
         self._check()
-        return np.frombuffer(bias, dtype=np.uint8) != 0
+        return np.frombuffer(bias, dtype=np.uint8).astype(np.bool_)
 
     def accept(self, token: int, /) -> None:
         """Take a token that was allowed."""
@@ -218,8 +218,9 @@ def _guidance_tokenizer(lm: "LoadedLM") -> "LLTokenizer":
             f"model {lm.name!r} has no fast tokenizer, so tool calls and JSON cannot be enforced",
             hint="take a model that has a tokenizer.json",
         )
-    head: Any = lm.model.get_output_embeddings()
-    vocabulary = head.weight.shape[0] if head is not None else lm.model.config.vocab_size
+    model: Any = lm.model
+    head = model.get_output_embeddings()
+    vocabulary = head.weight.shape[0] if head is not None else model.config.vocab_size
     ends = sorted(lm.end_token_ids) or None
     # llguidance knows tokenizers from before transformers renamed its types
     tokenizer: Any = lm.tokenizer

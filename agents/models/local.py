@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -261,7 +261,7 @@ def local_chat(
         RequestError: There is no such model, or it cannot be run.
     """
     chat = LocalChat(
-        model_name=str(path_or_id),
+        model=str(path_or_id),
         temperature=temperature,
         top_p=top_p,
         max_tokens=max_tokens,
@@ -288,7 +288,7 @@ def embedded_chat(**settings: Any) -> LocalChat:
             hint="install the package again, or name a model: local:PATH or openai:NAME",
         )
     chat = local_chat(folder, **settings)
-    return cast("LocalChat", chat.model_copy(update={"label": "embedded"}))
+    return chat.model_copy(update={"label": "embedded"})
 
 
 def _closed(name: str) -> ModelCallError:
