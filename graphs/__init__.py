@@ -10,11 +10,12 @@ from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
 from .labels import expert_label
 from .seeding import SeedPicker
-from .template import template_graph
+from .template import TEMPLATE_VARIABLES, template_graph
 from .workspace import RunContext, Voice, Voices, Workspace, constant
 
 __all__ = [
     "RECORD_GRAPHS",
+    "TEMPLATE_VARIABLES",
     "Admission",
     "Budget",
     "Caller",

@@ -1,13 +1,23 @@
 """Consultations: the conductor's calls made ready to be sent, and what comes back of them."""
 
+import json
 from typing import Any
 
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ValidationError
 
-from metasynth.agents import NUDGE, TOOLS, Consult, Role, one_line, resolve_role
+from metasynth.agents import (
+    NUDGE,
+    TOOLS,
+    Consult,
+    Role,
+    one_line,
+    parse_keywords,
+    resolve_role,
+)
+from metasynth.text import encodable
 
-from .drafts import next_ref
+from .drafts import new_artifact, next_ref
 from .state import Artifact, CallResult, Consultation, DocumentState
 from .workspace import Workspace
 
@@ -87,6 +97,51 @@ def normalised(reply: AIMessage, record_id: str, turn: int, most: int) -> AIMess
         for index, call in enumerate([*reply.tool_calls, *broken][:most])
     ]
     return AIMessage(content="", tool_calls=calls, id=f"{record_id}/{turn}")
+
+
+def expert_name(role: Role, call: Consult) -> str:
+    """The name that ledger and lineage keep: the role's, or the one that was invented."""
+    return one_line(call.expert, most_words=5) if role.name == "invented" else role.name
+
+
+def expert_settings(role: Role) -> dict[str, Any]:
+    """What a role asks of the model beside the model's own settings."""
+    settings: dict[str, Any] = {"temperature": role.temperature, "max_tokens": role.max_tokens}
+    if isinstance(role.output, dict):
+        schema = {"name": role.name, "schema": role.output, "strict": True}
+        settings["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return settings
+
+
+def read_reply(
+    role: Role, name: str, reply: AIMessage, *, about: str
+) -> tuple[Artifact | None, str]:
+    """What an expert made, or what is wrong with its answer."""
+    text = encodable(str(reply.text)).strip()
+    if not text:
+        if refusal := reply.additional_kwargs.get("refusal"):
+            return None, f"{name} declined: {one_line(str(refusal), most_words=30)}"
+        return None, f"{name} gave an empty answer; ask again"
+    if isinstance(role.output, dict) and (problem := _schema_problem(text, role.output)):
+        return None, f"{name} did not answer in its form: {one_line(problem, most_words=30)}"
+    if role.produces == "keywords":
+        text = ", ".join(parse_keywords(text))
+    artifact = new_artifact(role.produces, text, by=name, about=about)
+    artifact["cut"] = reply.response_metadata.get("finish_reason") == "length"
+    return artifact, ""
+
+
+def _schema_problem(text: str, schema: dict[str, Any]) -> str:
+    """Why `text` is no JSON of this schema; servers differ in how far they enforce it."""
+    import jsonschema
+
+    try:
+        jsonschema.validate(json.loads(text), schema)
+    except ValueError:
+        return "not JSON"
+    except jsonschema.ValidationError as error:
+        return str(error.message)
+    return ""
 
 
 def answered(state: Consultation, text: str) -> DocumentState:

@@ -110,7 +110,9 @@ class RecordWriter:
         config = RunnableConfig(
             configurable={"thread_id": record_id}, recursion_limit=_RECURSION_LIMIT
         )
-        begun = bool(workspace.checkpointer) and (await self._graph.aget_state(config)).values
+        begun = (await self._graph.aget_state(config)).values if workspace.checkpointer else {}
+        if "seed" in begun:
+            workspace.seeds.remember(self._chain, begun["seed"]["id"])
         given = {"record_id": record_id, "chain": self._chain, "number": self._number}
         result = await self._graph.ainvoke(None if begun else given, config)
         self._number += 1

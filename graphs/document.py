@@ -30,9 +30,18 @@ from metasynth.agents import (
 from metasynth.errors import ContextLimitError
 
 from .briefing import digest_for
-from .consultation import answered, normalised, prepare, result_text
+from .consultation import (
+    answered,
+    expert_name,
+    expert_settings,
+    normalised,
+    prepare,
+    read_reply,
+    result_text,
+)
 from .decision import Decision, lost, refused
 from .drafts import document_record, draft_of, new_artifact
+from .gate import Verdict
 from .state import Consultation, DocumentInput, DocumentOutput, DocumentState
 from .workspace import RunContext, Source, Workspace
 
@@ -94,6 +103,7 @@ class _Nodes:
             seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
             messages=[message],
             artifacts=artifacts,
+            seed_set=list(seed.keywords),
             turns=0,
             tries=0,
         )
@@ -138,33 +148,29 @@ class _Nodes:
             for ref, artifact in state["attached"].items()
         ]
         variables = workspace.variables(persona=call.persona, genre=call.genre)
+        name = expert_name(role, call)
         try:
             reply = await workspace.caller.call(
                 workspace.voices.for_role(role),
                 expert_messages(role, call.instruction, attachments, variables),
                 chain=state["chain"],
                 step=state["step"],
-                agent=call.expert,
+                agent=name,
                 record_id=state["record_id"],
-                settings={"temperature": role.temperature, "max_tokens": role.max_tokens},
+                settings=expert_settings(role),
             )
         except ContextLimitError as error:
             return answered(state, f"error: {one_line(error.message, most_words=40)}")
-        text = str(reply.text).strip()
-        if not text and (refusal := reply.additional_kwargs.get("refusal")):
-            declined = one_line(str(refusal), most_words=30)
-            return answered(state, f"error: {call.expert} declined: {declined}")
-        if not text:
-            return answered(state, f"error: {call.expert} gave an empty answer; ask again")
-        if role.produces == "keywords":
-            text = ", ".join(parse_keywords(text))
-        artifact = new_artifact(role.produces, text, by=call.expert, about=state["about"])
-        artifact["cut"] = reply.response_metadata.get("finish_reason") == "length"
-        update = answered(state, result_text(state["ref"], artifact))
-        update["artifacts"] = {state["ref"]: artifact}
-        update["experts"] = [call.expert]
-        if role.produces == "draft":
-            update |= {k: v for k, v in (("persona", call.persona), ("genre", call.genre)) if v}  # type: ignore[typeddict-item]
+        made, problem = read_reply(role, name, reply, about=state["about"])
+        if made is None:
+            return answered(state, f"error: {problem}")
+        update = answered(state, result_text(state["ref"], made))
+        update["artifacts"] = {state["ref"]: made}
+        update["experts"] = [name]
+        if role.produces == "draft" and call.persona:
+            update["persona"] = call.persona
+        if role.produces == "draft" and call.genre:
+            update["genre"] = call.genre
         return update
 
     async def decide(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
@@ -181,8 +187,10 @@ class _Nodes:
     async def gate(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Measure the submitted draft."""
         workspace = await self._source(runtime.context)
-        draft = draft_of(state, state["submission"]["draft"])
-        verdict = await workspace.gate.judge(draft)
+        if not state["seed_set"]:
+            unsettled = Verdict("seeds_missing", "no seed set is settled: call set_seeds first")
+            return refused(workspace, state, unsettled)
+        verdict = await workspace.gate.judge(draft_of(state, state["submission"]["draft"]))
         if verdict.passed:
             return Command(goto="admit")
         return refused(workspace, state, verdict)

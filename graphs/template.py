@@ -3,6 +3,7 @@
 seed ─► write ─► gate ─► admit | reject
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import HumanMessage
@@ -19,6 +20,18 @@ from .drafts import generation
 from .gate import Draft
 from .state import DocumentInput, DocumentOutput, TemplateState
 from .workspace import RunContext, Source, Workspace
+
+TEMPLATE_VARIABLES: Mapping[str, object] = {
+    "domain": "",
+    "description": "",
+    "language": "en",
+    "persona": "",
+    "genre": "",
+    "max_words": 1,
+    "keywords": ["a"],
+    "seed": "",
+}
+"""What a template may mention, with values to try it on."""
 
 _SUMMARY_WORDS = 40  # the template has no summarizer: its beginning stands for the document
 

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from metasynth import __version__
-from metasynth.agents import RoleBook, load_roles, prompt_version
-from metasynth.config import RunConfig
-from metasynth.errors import ConfigError
 from metasynth.graphs import (
     Admission,
     Budget,
     Caller,
-    Checker,
     Gate,
     SeedPicker,
     Workspace,
@@ -21,44 +17,9 @@ from metasynth.graphs import (
 )
 from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
-from metasynth.seeds import Seed, load_seeds
 
+from .plan import RunPlan
 from .voices import make_voices
-
-
-class RunPlan:
-    """What is known of a run before anything is started: checked, and without side effects."""
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self.roles: RoleBook = load_roles(config.roles)
-        self.checker: Checker | None = _checker(config.checker)
-        self.seeds: list[Seed] = load_seeds(config.seeds, random_seed=config.random_seed)
-        self.prompt_version = f"{prompt_version()}-{self.roles.version()}"
-
-    @property
-    def identity(self) -> str:
-        """The identity of the configuration: what shapes its records."""
-        return self.config.identity()
-
-
-def plan_run(config: RunConfig) -> RunPlan:
-    """Check all that can be checked before a run starts.
-
-    Raises:
-        ConfigError: A role, a seed source or the checker is wrong.
-    """
-    return RunPlan(config)
-
-
-def _checker(name: str | None) -> Checker | None:
-    if name is None:
-        return None
-    from metasynth.domains import DOMAINS, get_domain
-
-    if name not in DOMAINS:
-        raise ConfigError(f"checker: no checker {name!r}; there are {', '.join(DOMAINS)}")
-    return get_domain(name)
 
 
 @asynccontextmanager
@@ -75,11 +36,16 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         )
         workspace = await _connect(plan, directory, stack)
         workspace.gate.learn(workspace.corpus.records())
-        for record in (*workspace.corpus.records(), *workspace.corpus.rejected_records()):
-            chain = record.id.split("-")[1]
-            for seed_id in record.seed_ids:
-                workspace.seeds.remember(chain, seed_id)
+        _remember_seeds(workspace)
         yield workspace
+
+
+def _remember_seeds(workspace: Workspace) -> None:
+    """Let the seed picker go on where each chain's last record left it."""
+    ended = (*workspace.corpus.records(), *workspace.corpus.rejected_records())
+    for record in sorted(ended, key=lambda record: record.id):  # ids sort by chain, then number
+        for seed_id in record.seed_ids:
+            workspace.seeds.remember(record.id.split("-")[1], seed_id)
 
 
 async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Workspace:

@@ -2,24 +2,16 @@
 
 from metasynth.agents import RoleBook, chat_model
 from metasynth.config import ModelConfig, RunConfig
-from metasynth.errors import ConfigError
 from metasynth.graphs import Voice, Voices
 
 
 def make_voices(config: RunConfig, roles: RoleBook, *, graph: str) -> Voices:
-    """The conductor's and the experts' models; a role may name one of its own.
-
-    Raises:
-        ConfigError: A role names a model that is no model.
-    """
+    """The conductor's and the experts' models; a role may name one of its own."""
     by_name: dict[str, Voice] = {}
     experts = config.model_for("experts")
     for role in roles.offered_by(graph):
         if role.model and role.model not in by_name:
-            try:
-                own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
-            except ValueError as error:
-                raise ConfigError(f"role {role.name}: model: {role.model!r}: {error}") from None
+            own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
             by_name[role.model] = _voice(own, config)
     return Voices(
         conductor=_voice(config.model_for("conductor"), config),

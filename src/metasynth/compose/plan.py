@@ -1,0 +1,69 @@
+"""What is known of a run before anything is started."""
+
+import hashlib
+
+from metasynth.agents import RoleBook, load_roles, prompt_version, render_template
+from metasynth.config import ModelConfig, RunConfig
+from metasynth.errors import ConfigError
+from metasynth.graphs import TEMPLATE_VARIABLES, Checker
+from metasynth.seeds import Seed, load_seeds
+
+
+class RunPlan:
+    """A run file with all that it names, checked and without side effects.
+
+    Raises:
+        ConfigError: A role, a seed source, the template or the checker is wrong.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.roles: RoleBook = load_roles(config.roles)
+        self.checker: Checker | None = _checker(config.checker)
+        self.seeds: list[Seed] = load_seeds(config.seeds, random_seed=config.random_seed)
+        self.prompt_version = f"{prompt_version()}-{self.roles.version()}"
+        _check_models(config, self.roles)
+        if config.graph == "template":
+            render_template(config.template.prompt, TEMPLATE_VARIABLES)
+
+    @property
+    def identity(self) -> str:
+        """A hash of all of the user's that shapes the records: run file, own roles, seeds.
+
+        The package's own prompts are left out, so that a run can go on after an update; every
+        record names the version of the prompts that made it.
+        """
+        parts = [self.config.identity(), *(seed.id for seed in self.seeds)]
+        if self.config.roles:
+            parts.append(self.roles.version())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def plan_run(config: RunConfig) -> RunPlan:
+    """Check all that can be checked before a run starts; see `RunPlan` for what is raised."""
+    return RunPlan(config)
+
+
+def _checker(name: str | None) -> Checker | None:
+    if name is None:
+        return None
+    from metasynth.domains import DOMAINS, get_domain
+
+    if name not in DOMAINS:
+        raise ConfigError(f"checker: no checker {name!r}; there are {', '.join(DOMAINS)}")
+    return get_domain(name)
+
+
+def _check_models(config: RunConfig, roles: RoleBook) -> None:
+    """A role that names a model must name one that exists in form."""
+    experts = config.model_for("experts").model_dump()
+    for role in roles.offered_by(config.graph):
+        if role.model is None:
+            continue
+        try:
+            ModelConfig.model_validate({**experts, "model": role.model})
+        except ValueError:
+            raise ConfigError(
+                f"role {role.name}: model: {role.model!r} is no model; expected 'embedded', "
+                "'local:PATH_OR_HUB_ID' or 'openai:NAME'"
+            ) from None
