@@ -15,6 +15,7 @@ from metasynth.agents import (
     parse_keywords,
     resolve_role,
 )
+from metasynth.config import RunConfig
 from metasynth.text import encodable
 
 from .drafts import new_artifact, next_ref
@@ -104,9 +105,13 @@ def expert_name(role: Role, call: Consult) -> str:
     return one_line(call.expert, most_words=5) if role.name == "invented" else role.name
 
 
-def expert_settings(role: Role) -> dict[str, Any]:
-    """What a role asks of the model beside the model's own settings."""
-    settings: dict[str, Any] = {"temperature": role.temperature, "max_tokens": role.max_tokens}
+def expert_settings(role: Role, config: RunConfig) -> dict[str, Any]:
+    """What a role asks of the model; a temperature in the run file's `experts` goes before it."""
+    own = config.experts.temperature
+    settings: dict[str, Any] = {
+        "temperature": role.temperature if own is None else own,
+        "max_tokens": role.max_tokens,
+    }
     if isinstance(role.output, dict):
         schema = {"name": role.name, "schema": role.output, "strict": True}
         settings["response_format"] = {"type": "json_schema", "json_schema": schema}

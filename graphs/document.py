@@ -157,7 +157,7 @@ class _Nodes:
                 step=state["step"],
                 agent=name,
                 record_id=state["record_id"],
-                settings=expert_settings(role),
+                settings=expert_settings(role, workspace.config),
             )
         except ContextLimitError as error:
             return answered(state, f"error: {one_line(error.message, most_words=40)}")
