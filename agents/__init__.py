@@ -1,5 +1,7 @@
 """Agents: roles written in YAML, the conductor's prompt and tools, expert calls, chat models."""
 
+from typing import TYPE_CHECKING
+
 from .conductor import (
     NUDGE,
     TOOLS,
@@ -26,25 +28,58 @@ from .roles import (
     role_files,
 )
 
+if TYPE_CHECKING:
+    from .models.local import LocalChat, embedded_chat, local_chat
+    from .models.openai import OpenAIChat, openai_chat
+    from .models.pacer import Pacer, pacer_for
+    from .models.runtime import close_local_models
+else:
+    _SLOW = {
+        "LocalChat": "local",
+        "OpenAIChat": "openai",
+        "Pacer": "pacer",
+        "close_local_models": "runtime",
+        "embedded_chat": "local",
+        "local_chat": "local",
+        "openai_chat": "openai",
+        "pacer_for": "pacer",
+    }
+
+    def __getattr__(name):
+        if name in _SLOW:
+            from importlib import import_module
+
+            return getattr(import_module(f".models.{_SLOW[name]}", __name__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "NUDGE",
     "TOOLS",
     "Attachment",
     "Consult",
     "Digest",
+    "LocalChat",
+    "OpenAIChat",
+    "Pacer",
     "Role",
     "RoleBook",
     "bounded",
     "brief",
     "chat_model",
+    "close_local_models",
     "conductor_prompt",
+    "embedded_chat",
     "estimated_tokens",
     "expert_messages",
     "fenced",
     "instruct",
     "load_role",
     "load_roles",
+    "local_chat",
     "one_line",
+    "openai_chat",
+    "pacer_for",
     "packaged_role_text",
     "parse_keywords",
     "parse_role",

@@ -50,7 +50,7 @@ class ModelConfig(_Section):
     send_seed: bool = Field(default=True, description="some servers refuse the field")
     max_batch: int = Field(default=16, ge=1)
     device: str = "auto"
-    dtype: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     trust_remote_code: bool = False
 
 
