@@ -31,10 +31,11 @@ from .roles import (
 if TYPE_CHECKING:
     from .models.local import LocalChat, embedded_chat, local_chat
     from .models.openai import OpenAIChat, openai_chat
-    from .models.pacer import Pacer, pacer_for
+    from .models.pacer import HeldTooLongError, Pacer, pacer_for
     from .models.runtime import close_local_models
 else:
     _SLOW = {
+        "HeldTooLongError": "pacer",
         "LocalChat": "local",
         "OpenAIChat": "openai",
         "Pacer": "pacer",
@@ -59,6 +60,7 @@ __all__ = [
     "Attachment",
     "Consult",
     "Digest",
+    "HeldTooLongError",
     "LocalChat",
     "OpenAIChat",
     "Pacer",
