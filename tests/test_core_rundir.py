@@ -77,8 +77,16 @@ def test_a_second_process_is_refused_and_the_folder_is_free_once_it_is_killed(
     RunDirectory(tmp_path).open({}, identity="one").close()
 
 
+def test_a_folder_without_records_is_free_for_a_corrected_configuration(tmp_path: Path) -> None:
+    RunDirectory(tmp_path).open({"config": 1}, identity="one").close()
+    (tmp_path / "corpus.jsonl").touch()
+    RunDirectory(tmp_path).open({"config": 2}, identity="two").close()
+    assert RunDirectory(tmp_path).identity() == "two"
+
+
 def test_another_configuration_is_refused_and_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
     RunDirectory(tmp_path).open({"config": 1}, identity="one").close()
+    (tmp_path / "rejected.jsonl").write_text("{}\n")
     before = (tmp_path / "run.yaml").read_bytes()
     with pytest.raises(RequestError, match="belongs to another configuration") as caught:
         RunDirectory(tmp_path).open({"config": 2}, identity="two")

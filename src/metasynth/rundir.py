@@ -64,7 +64,7 @@ class RunDirectory:
         found = self.identity()
         if found is None and (self.root / "corpus.jsonl").exists():
             raise RequestError(f"{self.root}: holds a corpus but no run.yaml", hint="use --out")
-        if found not in (None, identity):
+        if found not in (None, identity) and self._holds_records():
             raise RequestError(
                 f"{self.root}: belongs to another configuration (its identity is {found}, "
                 f"this run file's is {identity})",
@@ -73,6 +73,11 @@ class RunDirectory:
         document = {"identity": identity, **resolved}
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
         write_atomically(self.run_file, text)
+
+    def _holds_records(self) -> bool:
+        """Whether anything was written here: if not, a corrected run file may have the folder."""
+        files = [self.root / name for name in ("corpus.jsonl", "rejected.jsonl")]
+        return any(file.exists() and file.stat().st_size > 0 for file in files)
 
     def identity(self) -> str | None:
         """The identity of the configuration that the folder belongs to; None for a new one."""
