@@ -1,0 +1,152 @@
+"""`metasynth …` for whole-run tests: in this process, or in one of its own that can be killed.
+
+The processes are forked from a server that has imported the slow libraries once, so that a start
+takes a moment instead of many seconds; apart from that they are what the shell would start.
+"""
+
+import atexit
+import functools
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from metasynth.cli.main import app, guarded, main
+from metasynth.records import Record, read_records
+
+FINANCE = Path(__file__).parent.parent / "examples" / "finance.yaml"
+_SLOW = ("metasynth.compose", "metasynth.cli.execution", "langgraph.checkpoint.sqlite.aio")
+_SLOWER = ("langchain_openai", "chromadb", "sentence_transformers", "py3langid")
+
+
+def metasynth(*args: object) -> int:
+    """The command in this process; its exit status."""
+    return guarded(lambda: app([str(arg) for arg in args], standalone_mode=False))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command in a process of its own has ended; a signal's number is negative."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Command:
+    """`metasynth ARGS` in a process of its own, as a context manager that leaves none behind."""
+
+    def __init__(self, *args: object, folder: Path, watch: Path | None = None) -> None:
+        self._folder = folder
+        self._process = _context().Process(
+            target=_command, args=([str(arg) for arg in args], folder, watch)
+        )
+        self._process.start()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def end(self) -> Ended:
+        """Wait for the end."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        stdout, stderr = ((self._folder / name).read_text() for name in ("stdout", "stderr"))
+        return Ended(self._process.exitcode, stdout, stderr)
+
+    def __enter__(self) -> "Command":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _command(args: list[str], folder: Path, watch: Path | None) -> None:
+    """Runs in the new process."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
+    if watch is not None:
+        _note_addresses(watch)
+    sys.argv = ["metasynth", *args]
+    main()
+
+
+def _note_addresses(path: Path) -> None:
+    """Write down every address that this process looks up or connects to."""
+    file = path.open("a", buffering=1)
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+            where = args[0] if event == "socket.getaddrinfo" else args[-1]
+            print(event, where, file=file)
+
+    sys.addaudithook(hook)
+
+
+@functools.cache
+def _context() -> ForkServerContext:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked process cannot use its parent's pool
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_SLOW, *_SLOWER])
+    return context
+
+
+def settings(**values: object) -> list[str]:
+    """`--set` for each value; `__` in a name stands for the dot."""
+    return [
+        part
+        for name, value in values.items()
+        for part in ("--set", f"{name.replace('__', '.')}={value}")
+    ]
+
+
+def small_run(base_url: str, **values: object) -> list[str]:
+    """Arguments of a run of `examples/finance.yaml` that is quick: short texts, fast vectors."""
+    quick: Mapping[str, object] = {
+        "teacher__base_url": base_url,
+        "gate__min_words": 30,
+        "gate__max_words": 90,
+        "gate__min_distance": 0.02,
+        "memory__embedder": fast_embedder(),
+        "budget__records": 8,
+        "concurrency": 8,
+    }
+    return ["run", str(FINANCE), "--quiet", *settings(**{**quick, **values})]
+
+
+@functools.cache
+def fast_embedder() -> Path:
+    """A sentence-transformers model whose vectors are means of random vectors of words."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+    folder = Path(tempfile.mkdtemp(prefix="metasynth-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    known = (Path(__file__).with_name("prose.py").read_text() + FINANCE.read_text()).lower()
+    words = ["?", *sorted(set(re.findall(r"[a-z]+", known)))]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    weights = torch.randn(len(words), 96, generator=torch.Generator().manual_seed(0))
+    module = StaticEmbedding(tokenizer, embedding_weights=weights.numpy())
+    SentenceTransformer(modules=[module]).save(str(folder))
+    return folder
+
+
+def corpus_of(directory: Path) -> list[Record]:
+    """The records of a run directory."""
+    return list(read_records(directory / "corpus.jsonl"))
