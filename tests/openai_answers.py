@@ -155,7 +155,8 @@ def default_responder(request: dict[str, Any]) -> Reply:
     if wanted.get("type") == "json_schema":
         return Reply(content=json.dumps(_fill(wanted["json_schema"]["schema"], text)))
     if wanted.get("type") == "json_object":
-        return Reply(content=json.dumps({"answer": text}))
+        keys = re.findall(r"'(\w+)'", text) or ["answer"]
+        return Reply(content=json.dumps(dict.fromkeys(keys, "text")))
     return Reply(content=f"You said: {text or 'nothing'}")
 
 
@@ -184,4 +185,5 @@ def _fill(schema: dict[str, Any], text: str, defs: dict[str, Any] | None = None)
     digits = re.search(r"\d+", text)
     number = int(digits[0]) if digits else 1
     simple = {"integer": number, "number": float(number), "boolean": True, "null": None}
-    return simple.get(kind, " ".join(text.split()[:3]) or "word")
+    quoted = re.search(r"'([^']+)'", text)
+    return simple.get(kind, quoted[1] if quoted else " ".join(text.split()[:3]) or "word")

@@ -25,7 +25,9 @@ class LoopClient(httpx2.AsyncClient):
     """
 
     def __init__(self) -> None:
-        super().__init__(follow_redirects=False)
+        # Reading the certificates takes longer than everything else: once for all clients.
+        self._certificates = httpx2.create_ssl_context()
+        super().__init__(follow_redirects=False, verify=self._certificates)
         self._of_loop: WeakKeyDictionary[
             asyncio.AbstractEventLoop, tuple[httpx2.AsyncClient, AsyncGenerator[None, None]]
         ] = WeakKeyDictionary()
@@ -40,7 +42,9 @@ class LoopClient(httpx2.AsyncClient):
             for ended in [other for other in self._of_loop if other.is_closed()]:
                 del self._of_loop[ended]
             limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=256)
-            client = httpx2.AsyncClient(follow_redirects=False, limits=limits)
+            client = httpx2.AsyncClient(
+                follow_redirects=False, limits=limits, verify=self._certificates
+            )
             # A loop closes its unfinished asynchronous generators before it ends, and nothing else.
             guard = _closing_with_the_loop(client)
             self._of_loop[loop] = (client, guard)

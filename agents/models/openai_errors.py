@@ -55,7 +55,11 @@ class Verdict:
 
 
 def judge(error: Exception) -> Verdict:
-    """What a failed try means for the next one."""
+    """What a failed try means for the next one.
+
+    Raises:
+        Exception: `error` itself, where it is no failure of the endpoint but a defect.
+    """
     if isinstance(error, openai.APIStatusError):
         return _judge_status(error)
     if isinstance(error, openai.APITimeoutError | TimeoutError | httpx2.TimeoutException):
@@ -70,7 +74,10 @@ def judge(error: Exception) -> Verdict:
         return Verdict("final", _one_line(str(error)))
     if isinstance(error, openai.OpenAIError):  # among them an error event inside a stream
         return Verdict("failed", _one_line(str(error)))
-    return Verdict("failed", f"not a chat completion came back ({_one_line(str(error), 120)})")
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+        # What ChatOpenAI and the SDK stumble over when the answer has not the form that it should.
+        return Verdict("failed", f"no chat completion came back ({_one_line(str(error), 120)})")
+    raise error
 
 
 def _judge_status(error: openai.APIStatusError) -> Verdict:

@@ -91,8 +91,11 @@ class Tries:
         """
         refused = self._verdict is not None and self._verdict.kind == "refused"
         slot = self.endpoint.pacer.slot(self.estimated_tokens, again=refused)
+        left_s = self.left_s()
+        if left_s is not None and self.endpoint.pacer.held_s > left_s:
+            raise self._too_late() from self._error
         try:
-            async with asyncio.timeout(self.left_s()):
+            async with asyncio.timeout(left_s):
                 await slot.__aenter__()
         except TimeoutError:
             raise self._too_late() from self._error

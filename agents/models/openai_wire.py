@@ -34,6 +34,11 @@ class PlainChatOpenAI(ChatOpenAI):
             return values
         return values | {"base_url": os.environ.get("OPENAI_BASE_URL") or OPENAI_URL}
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """No: the run file is what describes a model."""
+        return False
+
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:

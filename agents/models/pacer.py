@@ -165,6 +165,11 @@ class Pacer:
             return sum(len(queue) for queue in self._queues.values())
 
     @property
+    def held_s(self) -> float:
+        """Seconds for which nobody may send."""
+        return max(0.0, self._regulator.held_until - self._clock())
+
+    @property
     def concurrency(self) -> int:
         """How many calls may be under way just now."""
         return int(self._regulator.window.limit)
