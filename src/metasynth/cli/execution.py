@@ -5,14 +5,13 @@ import signal
 import tempfile
 from pathlib import Path
 
-import typer
-
 from metasynth.compose import RunPlan, open_run
 from metasynth.errors import RunInterruptedError
 from metasynth.graphs import Workspace, constant, corpus_graph
 
 from .progress import watch
 from .summary import print_forecast, print_summary
+from .terminal import tell
 
 
 def carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
@@ -60,8 +59,8 @@ def preview_run(plan: RunPlan, records: int) -> int:
             async with open_run(RunPlan(trial), Path(folder)) as workspace:
                 await _write(workspace, quiet=True)
                 for record in workspace.corpus.records():
-                    typer.echo(f"— {record.topic or record.genre or record.id}")
-                    typer.echo(record.body + "\n")
+                    tell(f"— {record.topic or record.genre or record.id}")
+                    tell(record.body + "\n")
                 print_forecast(workspace, plan.config)
 
     asyncio.run(write())

@@ -3,13 +3,13 @@
 from contextlib import closing
 from pathlib import Path
 
-import typer
-
 from metasynth.errors import RequestError
 from metasynth.memory import Ledger
 from metasynth.records import Record, read_records
 from metasynth.rundir import RunDirectory
 from metasynth.text import excerpt
+
+from .terminal import tell
 
 
 def print_receipt(directory: Path, record_id: str) -> None:
@@ -19,23 +19,23 @@ def print_receipt(directory: Path, record_id: str) -> None:
         RequestError: The run holds no such record.
     """
     record = _find(directory, record_id)
-    typer.echo(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
+    tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
     for label, value in _facts(record):
         if value:
-            typer.echo(f"  {label:<12} {value}")
-    typer.echo(f"\n{record.body}\n")
+            tell(f"  {label:<12} {value}")
+    tell(f"\n{record.body}\n")
     with closing(Ledger(RunDirectory(directory).ledger)) as ledger:
         for number, call in enumerate(ledger.calls_of(record.id), start=1):
             cost = f", ${call.usd:.6f}" if call.usd is not None else ""
-            typer.echo(
+            tell(
                 f"  {number:>2}. {call.agent} ({call.model}, {call.tokens_in} in, "
                 f"{call.tokens_out} out, {call.seconds:.2f} s{cost})"
             )
             for made in call.response.tool_calls:
                 given = ", ".join(f"{key}={value!r}" for key, value in made["args"].items())
-                typer.echo(f"        {made['name']}({excerpt(given, 40)})")
+                tell(f"        {made['name']}({excerpt(given, 40)})")
             if text := str(call.response.text).strip():
-                typer.echo(f"        {excerpt(text, 40)}")
+                tell(f"        {excerpt(text, 40)}")
 
 
 def _find(directory: Path, record_id: str) -> Record:

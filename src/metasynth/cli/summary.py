@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 
-import typer
-
+from metasynth.agents import one_line
 from metasynth.config import RunConfig
 from metasynth.graphs import Workspace
 from metasynth.records import Record
 from metasynth.text import excerpt
+
+from .terminal import tell
 
 _SAMPLES = 3
 _EMBEDDED_NOTE = (
@@ -24,21 +25,19 @@ def print_summary(workspace: Workspace, directory: Path, stopped_because: str) -
     """Counts, cost, diversity, some records, and where everything lies."""
     accepted = list(workspace.corpus.records())
     rejected = list(workspace.corpus.rejected_records())
-    typer.echo(
-        f"\n{workspace.config.name}: {len(accepted)} records accepted, {len(rejected)} rejected"
-    )
-    typer.echo(f"  ended because   {stopped_because}")
+    tell(f"\n{workspace.config.name}: {len(accepted)} records accepted, {len(rejected)} rejected")
+    tell(f"  ended because   {stopped_because}")
     _print_drafts(workspace, accepted, rejected)
     _print_content(accepted)
     _print_cost(workspace, len(accepted))
     _print_samples(accepted)
-    typer.echo(f"\n  corpus    {directory / 'corpus.jsonl'}")
-    typer.echo(f"  rejected  {directory / 'rejected.jsonl'}")
-    typer.echo(f"  configuration and versions: {directory / 'run.yaml'}")
+    tell(f"\n  corpus    {directory / 'corpus.jsonl'}")
+    tell(f"  rejected  {directory / 'rejected.jsonl'}")
+    tell(f"  configuration and versions: {directory / 'run.yaml'}")
     if accepted:
-        typer.echo(f"  one record's story:         metasynth explain {directory} {accepted[0].id}")
+        tell(f"  one record's story:         metasynth explain {directory} {accepted[0].id}")
     if workspace.config.model_for("experts").model == "embedded":
-        typer.echo("\n" + _EMBEDDED_NOTE)
+        tell("\n" + _EMBEDDED_NOTE)
 
 
 def _print_drafts(workspace: Workspace, accepted: list[Record], rejected: list[Record]) -> None:
@@ -47,20 +46,16 @@ def _print_drafts(workspace: Workspace, accepted: list[Record], rejected: list[R
     submitted = len(accepted) + sent_back
     if submitted:
         share = len(accepted) / submitted
-        typer.echo(
-            f"  drafts          {submitted} judged, {share:.0%} accepted, {sent_back} sent back"
-        )
+        tell(f"  drafts          {submitted} judged, {share:.0%} accepted, {sent_back} sent back")
     if refusals:
         told = ", ".join(f"{name} {count}" for name, count in refusals.most_common())
-        typer.echo(f"  sent back for   {told}")
+        tell(f"  sent back for   {told}")
     if reasons := workspace.corpus.reasons():
         told = ", ".join(f"{name} {count}" for name, count in Counter(reasons).most_common())
-        typer.echo(f"  rejected for    {told}")
+        tell(f"  rejected for    {told}")
     checked = [record.checker.passed for record in accepted if record.checker]
     if checked:
-        typer.echo(
-            f"  answers         {sum(map(bool, checked))} of {len(checked)} checked and right"
-        )
+        tell(f"  answers         {sum(map(bool, checked))} of {len(checked)} checked and right")
 
 
 def _print_content(accepted: list[Record]) -> None:
@@ -68,7 +63,7 @@ def _print_content(accepted: list[Record]) -> None:
         r.novelty.distance for r in accepted if r.novelty and r.novelty.distance is not None
     ]
     if distances:
-        typer.echo(
+        tell(
             f"  novelty         nearest earlier record at {min(distances):.2f} or more, "
             f"median {median(distances):.2f} (cosine distance)"
         )
@@ -78,11 +73,11 @@ def _print_content(accepted: list[Record]) -> None:
         ("experts", (expert for record in accepted for expert in record.experts)),
     ):
         if told := _histogram(values):
-            typer.echo(f"  {label:<15} {told}")
+            tell(f"  {label:<15} {told}")
 
 
 def _histogram(values: Iterable[str], most: int = 8) -> str:
-    counts = Counter(value for value in values if value)
+    counts = Counter(one_line(value, most_words=6) for value in values if value.strip())
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common(most))
     others = len(counts) - most
     return f"{told} and {others} more" if others > 0 else told
@@ -91,39 +86,36 @@ def _histogram(values: Iterable[str], most: int = 8) -> str:
 def _print_cost(workspace: Workspace, records: int) -> None:
     totals = workspace.ledger.totals()
     per = f", {totals.calls / records:.1f} a record" if records else ""
-    typer.echo(f"  calls           {totals.calls}{per}")
-    typer.echo(f"  tokens          {totals.tokens_in:,} in, {totals.tokens_out:,} out")
+    tell(f"  calls           {totals.calls}{per}")
+    tell(f"  tokens          {totals.tokens_in:,} in, {totals.tokens_out:,} out")
     if workspace.config.prices:
-        typer.echo(f"  cost            ${totals.usd:.4f}")
+        tell(f"  cost            ${totals.usd:.4f}")
     by_agent = workspace.ledger.totals_by_agent()
     if len(by_agent) > 1:
         told = sorted(by_agent.items(), key=lambda item: -item[1].calls)
-        typer.echo("  calls by agent  " + ", ".join(f"{name} {t.calls}" for name, t in told))
+        tell("  calls by agent  " + ", ".join(f"{name} {t.calls}" for name, t in told))
 
 
 def _print_samples(accepted: list[Record]) -> None:
     step = max(1, len(accepted) // _SAMPLES)
     for record in accepted[::step][:_SAMPLES]:
-        about = ", ".join(part for part in (record.genre, record.topic, record.persona) if part)
-        typer.echo(f"\n  [{record.id}] {about}\n  {excerpt(record.body, 90)}")
+        parts = (record.genre, record.topic, record.persona)
+        about = ", ".join(one_line(part, most_words=6) for part in parts if part)
+        tell(f"\n  [{record.id}] {about}\n  {excerpt(record.body, 90)}")
 
 
 def print_forecast(workspace: Workspace, config: RunConfig) -> None:
     """What the whole run will take, from what these few records took."""
     totals, done = workspace.ledger.totals(), workspace.corpus.accepted
     if not done:
-        typer.echo("no record was accepted, so there is no forecast; rejected for:")
+        tell("no record was accepted, so there is no forecast; rejected for:")
         for name, count in workspace.corpus.reasons().items():
-            typer.echo(f"  {name} {count}")
+            tell(f"  {name} {count}")
         return
     factor = config.budget.records / done
     seconds = totals.seconds * factor / config.concurrency
-    typer.echo(f"forecast for {config.budget.records} records, from {done}:")
-    typer.echo(f"  calls    {totals.calls * factor:,.0f}")
-    typer.echo(
-        f"  tokens   {totals.tokens_in * factor:,.0f} in, {totals.tokens_out * factor:,.0f} out"
-    )
-    typer.echo(f"  minutes  {seconds / 60:,.1f} with {config.concurrency} chains that never wait")
-    typer.echo(
-        f"  price    {f'${totals.usd * factor:,.2f}' if config.prices else 'no prices given'}"
-    )
+    tell(f"forecast for {config.budget.records} records, from {done}:")
+    tell(f"  calls    {totals.calls * factor:,.0f}")
+    tell(f"  tokens   {totals.tokens_in * factor:,.0f} in, {totals.tokens_out * factor:,.0f} out")
+    tell(f"  minutes  {seconds / 60:,.1f} with {config.concurrency} chains that never wait")
+    tell(f"  price    {f'${totals.usd * factor:,.2f}' if config.prices else 'no prices given'}")
