@@ -17,12 +17,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
+
+from langgraph.store.base import IndexConfig
 
 from metasynth.cli.main import app, guarded, main
+from metasynth.memory import ChromaStore, Ledger
 from metasynth.records import Record, read_records
+from metasynth.rundir import RunDirectory
+from tests.address_guard import PATH_VARIABLE
+from tests.word_embeddings import WordEmbeddings
 
 FINANCE = Path(__file__).parent.parent / "examples" / "finance.yaml"
+DIMS = 96
 _SLOW = ("metasynth.compose", "metasynth.cli.execution", "langgraph.checkpoint.sqlite.aio")
 _SLOWER = ("langchain_openai", "chromadb", "sentence_transformers", "py3langid")
 
@@ -44,11 +50,9 @@ class Ended:
 class Command:
     """`metasynth ARGS` in a process of its own, as a context manager that leaves none behind."""
 
-    def __init__(self, *args: object, folder: Path, watch: Path | None = None) -> None:
+    def __init__(self, *args: object, folder: Path) -> None:
         self._folder = folder
-        self._process = _context().Process(
-            target=_command, args=([str(arg) for arg in args], folder, watch)
-        )
+        self._process = _context().Process(target=_command, args=([*map(str, args)], folder))
         self._process.start()
 
     def send(self, number: signal.Signals) -> None:
@@ -72,33 +76,38 @@ class Command:
             self._process.join()
 
 
-def _command(args: list[str], folder: Path, watch: Path | None) -> None:
+def _command(args: list[str], folder: Path) -> None:
     """Runs in the new process."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
-    if watch is not None:
-        _note_addresses(watch)
     sys.argv = ["metasynth", *args]
     main()
 
 
-def _note_addresses(path: Path) -> None:
-    """Write down every address that this process looks up or connects to."""
-    file = path.open("a", buffering=1)
+def addresses() -> set[str]:
+    """Whom all commands in processes of their own have spoken to, since before the imports."""
+    return set(_addresses().read_text().split())
 
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
-            where = args[0] if event == "socket.getaddrinfo" else args[-1]
-            print(event, where, file=file)
 
-    sys.addaudithook(hook)
+@functools.cache
+def _addresses() -> Path:
+    return _folder() / "addresses"
+
+
+@functools.cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="metasynth-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @functools.cache
 def _context() -> ForkServerContext:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a forked process cannot use its parent's pool
+    os.environ[PATH_VARIABLE] = str(_addresses())
+    # One thread: a forked process cannot use the pool that its parent may have started.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*_SLOW, *_SLOWER])
+    context.set_forkserver_preload(["tests.address_guard", *_SLOW, *_SLOWER])
     return context
 
 
@@ -133,20 +142,40 @@ def fast_embedder() -> Path:
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    folder = Path(tempfile.mkdtemp(prefix="metasynth-tests-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     known = (Path(__file__).with_name("prose.py").read_text() + FINANCE.read_text()).lower()
     words = ["?", *sorted(set(re.findall(r"[a-z]+", known)))]
     vocabulary = {word: number for number, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    weights = torch.randn(len(words), 96, generator=torch.Generator().manual_seed(0))
+    weights = torch.randn(len(words), DIMS, generator=torch.Generator().manual_seed(0))
     module = StaticEmbedding(tokenizer, embedding_weights=weights.numpy())
-    SentenceTransformer(modules=[module]).save(str(folder))
-    return folder
+    SentenceTransformer(modules=[module]).save(str(_folder() / "embedder"))
+    return _folder() / "embedder"
 
 
 def corpus_of(directory: Path) -> list[Record]:
     """The records of a run directory."""
     return list(read_records(directory / "corpus.jsonl"))
+
+
+def calls_in(directory: Path) -> int:
+    """How many calls the ledger of a run directory holds."""
+    ledger = Ledger(directory / "ledger.sqlite")
+    try:
+        return ledger.totals().calls
+    finally:
+        ledger.close()
+
+
+async def remembered_in(directory: Path) -> set[str]:
+    """The ids of the records that the store of a run directory holds, whole."""
+    identity = RunDirectory(directory).identity()
+    index: IndexConfig = {"dims": DIMS, "embed": WordEmbeddings(DIMS), "fields": ["text"]}
+    with ChromaStore.open(directory / "memory", index=index, name=f"run-{identity}") as store:
+        found = [
+            {item.key for item in await store.asearch((name,), limit=10_000)}
+            for name in ("summaries", "openings")
+        ]
+    assert found[0] == found[1]
+    return found[0]

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from metasynth.memory import Ledger
-from tests.commands import FINANCE, corpus_of, metasynth, settings, small_run
+from tests.commands import FINANCE, calls_in, corpus_of, metasynth, settings, small_run
 from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer
 from tests.teacher import Teacher
@@ -48,14 +47,6 @@ def to_conductor(reply: Reply) -> Fault:
 
 def to_expert(reply: Reply) -> Fault:
     return lambda request: None if request.get("tools") else reply
-
-
-def calls_in(directory: Path) -> int:
-    ledger = Ledger(directory / "ledger.sqlite")
-    try:
-        return ledger.totals().calls
-    finally:
-        ledger.close()
 
 
 def test_the_finance_example_runs_as_it_is_with_32_chains(

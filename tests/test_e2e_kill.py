@@ -1,0 +1,106 @@
+"""Killed at any moment, a run goes on: no record lost, none twice, no call paid twice."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.commands import Command, calls_in, corpus_of, remembered_in, small_run
+from tests.openai_answers import Reply
+from tests.openai_server import OpenAIServer
+from tests.teacher import Teacher
+
+
+class Watched:
+    """A teacher that does something when it is asked for the n-th time from now."""
+
+    def __init__(self) -> None:
+        self._teacher = Teacher()
+        self._left = 0
+        self._then: Callable[[], None] | None = None
+
+    def after(self, requests: int, then: Callable[[], None]) -> None:
+        self._left, self._then = requests, then
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        self._left -= 1
+        if self._left == 0 and self._then is not None:
+            self._then()
+        return self._teacher(request)
+
+
+def repeated(requests: list[dict[str, Any]]) -> int:
+    """How many requests were made before in the same words and with the same seed."""
+    return len(requests) - len({json.dumps(request, sort_keys=True) for request in requests})
+
+
+async def test_three_kills_change_nothing_of_what_a_run_ends_with(tmp_path: Path) -> None:
+    out, chains, goal = tmp_path / "run", 6, 9
+    teacher = Watched()
+    kept: list[list[str]] = []
+    with OpenAIServer(teacher, latency_s=0.01) as server:
+        run = small_run(server.base_url, budget__records=goal, concurrency=chains)
+        for requests in (25, 30, 30):
+            with Command(*run, "--out", out, folder=tmp_path) as command:
+                teacher.after(requests, lambda: command.send(signal.SIGKILL))
+                assert command.end().status == -signal.SIGKILL
+            kept.append([record.id for record in corpus_of(out)])
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            ended = command.end()
+        assert ended.status == 0, ended.stderr
+        requests_made = server.requests
+    ids = [record.id for record in corpus_of(out)]
+    assert len(ids) == goal == len(set(ids))
+    for before in kept:
+        assert ids[: len(before)] == before
+    assert await remembered_in(out) == set(ids)
+    # a conductor asks two experts at once at most, so this many were under way at the kills
+    assert repeated(requests_made) <= 3 * 2 * chains
+    assert len(requests_made) - calls_in(out) <= 3 * 2 * chains
+
+
+def test_finished_calls_are_not_paid_twice(tmp_path: Path) -> None:
+    out, chains, goal = tmp_path / "run", 10, 60
+    teacher = Watched()
+    with OpenAIServer(teacher, latency_s=0.05) as server:
+        run = small_run(
+            server.base_url,
+            graph="template",
+            budget__records=goal,
+            concurrency=chains,
+            gate__min_distance=0,
+            gate__max_ngram_overlap=1,
+            gate__max_same_opening=goal,
+            gate__min_seed_words=0,
+        )
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            teacher.after(goal // 2, lambda: command.send(signal.SIGKILL))
+            assert command.end().status == -signal.SIGKILL
+        paid = calls_in(out)
+        first = len(server.requests)
+        assert first - paid <= chains
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            ended = command.end()
+        assert ended.status == 0, ended.stderr
+        assert len(server.requests) - first == goal - paid
+        assert repeated(server.requests) <= chains
+    assert len({record.id for record in corpus_of(out)}) == goal == calls_in(out)
+
+
+def test_interrupted_politely_it_says_so_and_goes_on(tmp_path: Path) -> None:
+    out, goal = tmp_path / "run", 5
+    teacher = Watched()
+    with OpenAIServer(teacher, latency_s=0.01) as server:
+        run = small_run(server.base_url, budget__records=goal, concurrency=3)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with Command(*run, "--out", out, folder=tmp_path) as command:
+                teacher.after(15, lambda: command.send(number))  # noqa: B023
+                ended = command.end()
+            assert ended.status == 130
+            assert ended.stderr.startswith("error: interrupted; the same command goes on")
+            assert ended.stderr.count("\n") == 1
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            assert command.end().status == 0
+        assert len(server.requests) - calls_in(out) <= 2 * 2 * 3
+    assert len({record.id for record in corpus_of(out)}) == goal
