@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-SPECIAL = ("<|pad|>", "<|end|>", "<|sys|>", "<|user|>", "<|ai|>", "<|tool|>", "<|doc|>")
-SPECIAL += ("<tool_call>", "</tool_call>")
+SPECIAL: tuple[str, ...] = ("<|pad|>", "<|end|>", "<|sys|>", "<|user|>", "<|ai|>", "<|tool|>")
+SPECIAL += ("<|doc|>", "<tool_call>", "</tool_call>")
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -48,6 +48,22 @@ class Piece(NamedTuple):
     learn: bool
 
 
+_MARKS = {"system": "<|sys|>", "tool": "<|tool|>"}
+
+
+def _answer(message: Message) -> list[Piece]:
+    """What the model wrote, all of it to be learnt but the mark before it."""
+    pieces = [Piece("<|ai|>", special=True, learn=False)]
+    if message.content:
+        # the space makes the first word the same token as inside a text
+        pieces.append(Piece(f" {message.content}", special=False, learn=True))
+    for call in message.tool_calls:
+        pieces.append(Piece("<tool_call>", special=True, learn=True))
+        pieces.append(Piece(call.json(), special=False, learn=True))
+        pieces.append(Piece("</tool_call>", special=True, learn=True))
+    return [*pieces, Piece("<|end|>", special=True, learn=True)]
+
+
 def render(messages: Sequence[Message], *, prompt_only: bool = False) -> list[Piece]:
     """The pieces that the chat template renders, one by one.
 
@@ -57,28 +73,20 @@ def render(messages: Sequence[Message], *, prompt_only: bool = False) -> list[Pi
     """
     pieces: list[Piece] = []
 
-    def put(mark: str, text: str, *, learn: bool = False) -> None:
-        pieces.append(Piece(mark, special=True, learn=learn))
+    def put(mark: str, text: str) -> None:
+        pieces.append(Piece(mark, special=True, learn=False))
         if text:
-            pieces.append(Piece(text, special=False, learn=learn))
+            pieces.append(Piece(text, special=False, learn=False))
 
     for message in messages:
-        if message.role == "system":
-            put("<|sys|>", message.content.split("\n", 1)[0])
-        elif message.role == "tool":
-            put("<|tool|>", message.content.split("\n", 1)[0])
+        if message.role in _MARKS:
+            put(_MARKS[message.role], message.content.split("\n", 1)[0])
         elif message.role == "user":
             put("<|user|>", message.content)
             for attachment in message.attachments:
                 put("<|doc|>", f"{attachment.kind}: {attachment.text}")
         else:
-            put("<|ai|>", "")
-            if message.content:
-                pieces.append(Piece(message.content, special=False, learn=True))
-            for call in message.tool_calls:
-                put("<tool_call>", call.json(), learn=True)
-                put("</tool_call>", "", learn=True)
-            put("<|end|>", "", learn=True)
+            pieces += _answer(message)
     if prompt_only:
         put("<|ai|>", "")
     return pieces

@@ -71,6 +71,7 @@ class _Policy:
     def __init__(
         self, deeds: list[_Deed], seed: str, forms: tuple[str, ...], rng: random.Random
     ) -> None:
+        self.alone = any("neighbours" in deed.result for deed in deeds)  # an error named them
         self.errors = sum(deed.result.startswith("error") for deed in deeds)
         self.deeds = [deed for deed in deeds if not deed.result.startswith("error")]
         self.seed, self.forms, self.rng = seed, forms, rng
@@ -106,7 +107,7 @@ class _Policy:
             return [self._write()]
         if expert == "topic_label" and not self.refused:
             chance = self.rng.random()
-            if chance < 0.2:
+            if chance < 0.2 and not self.alone:
                 return [self._ask("content_analyst", draft, "neighbours")]
             if chance < 0.25:
                 return [consult(self.rng.choice(INVENTED), "Give a note on the draft.", [draft])]
@@ -120,7 +121,9 @@ class _Policy:
         seeds = [d.result.partition(": ")[2] for d in self.deeds if d.call.name == "set_seeds"]
         theme = THEMES.get(theme_of(*words_of(seeds[-1] if seeds else "")))
         persona = self.rng.choice(theme.personas) if theme else "a teacher"
-        attach = [self.made("keywords")] + ["neighbours"] * (self.rng.random() < 0.15)
+        attach = [self.made("keywords")] + ["neighbours"] * (
+            not self.alone and self.rng.random() < 0.1
+        )
         return consult("domain_expert", f"Write a {form}.", attach, persona=persona, genre=form)
 
     def _after_refusal(self) -> list[ToolCall]:

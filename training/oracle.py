@@ -95,11 +95,28 @@ def extract(seed: str) -> str:
     if found:
         return ", ".join(found[1].keywords[:5])
     if "." not in seed and "," in seed:
-        return ", ".join(dict.fromkeys(words_of(seed)[:5]))
+        return ", ".join(in_order(words_of(seed)[:5]))
     words = re.findall(r"[A-Za-z]+", seed)
     known = [singular(word) for word in words if word in THEME_OF]
     names = [word for word in words if word in NAMES]
     return ", ".join(list(dict.fromkeys([*known[:3], *names[:2]])) or words[:3])
+
+
+def in_order(keywords: Sequence[str]) -> list[str]:
+    """Places, things, names, then all else: each next word is known by its kind.
+
+    A small model learns to pick the next word by kind long before it learns to copy a list.
+    """
+
+    def kind(word: str) -> int:
+        if word in PLACE_OF:
+            return 0
+        owner = THEME_OF.get(word)
+        if owner is not None and singular(word) in THEMES[owner].items:
+            return 1
+        return 2 if word[:1].isupper() else 3
+
+    return sorted(dict.fromkeys(keywords), key=kind)
 
 
 def expand(keywords: Sequence[str], rng: random.Random) -> list[str]:
@@ -115,7 +132,7 @@ def expand(keywords: Sequence[str], rng: random.Random) -> list[str]:
     free = [word for word in theme.details if word not in keywords]
     room = max(0, min(3 - len(missing), 5 - len(keywords) - len(missing)))
     more = rng.sample(free, min(len(free), rng.randint(0 if missing else 1, max(room, 1))))
-    return list(dict.fromkeys([*keywords, *missing[:3], *more[: max(room, 0 if missing else 1)]]))
+    return in_order([*keywords, *missing[:3], *more[: max(room, 0 if missing else 1)]])
 
 
 def _compare(subject: str, neighbours: str) -> str:

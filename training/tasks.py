@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from metasynth.domains import NAMES, THEMES, Item
+from metasynth.domains import NAMES, THEME_OF, THEMES, Item
 
 from .chat import Attachment, Message
 from .conductor import BRIEF, INSTRUCTIONS, INVENTED, MAX_REFUSALS, REFUSALS, TITLE
@@ -12,6 +12,7 @@ from .crafts import CRAFTS, Craft
 from .oracle import CHANGES, expand, expert_oracle, extract, title, words_of
 
 STAGES: Mapping[str, Mapping[str, float]] = {
+    "drill": {"story": 1.0},
     "story": {"story": 1.0},
     "deduction": {"story": 0.65, "deduction": 0.35},
     "all": {"story": 0.55, "deduction": 0.22, "passage": 0.23},
@@ -19,24 +20,85 @@ STAGES: Mapping[str, Mapping[str, float]] = {
 """Share of each domain, by stage of the curriculum."""
 
 TASKS: Mapping[str, float] = {
-    "write": 30,
-    "extract": 5,
-    "expand": 4,
+    "write": 45,
+    "extract": 9,
+    "expand": 8,
     "summarize": 8,
-    "label": 4,
-    "compare": 5,
-    "edit": 17,
-    "solve": 10,
-    "note": 1,
-    "copy": 4,
-    "conduct": 8,
+    "label": 5,
+    "compare": 2,
+    "edit": 13,
+    "solve": 8,
+    "note": 0.5,
+    "copy": 1,
+    "conduct": 4,
 }
 """Weight of each task in the stream."""
 
-_ONSETS = "b br c ch d dr f fl g gl h j k l m n p pl r s sh st t tr v w z".split()
-_RHYMES = (
-    "a ab ado al an ar ast e ek el en er ib ide il im in ion o ol on or ost u ug um un y".split()
-)
+COPYING = 60.0
+"""Weight of copying in the stage `drill`, which goes before anything that builds on it."""
+
+_ONSETS = [
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gl",
+    "h",
+    "j",
+    "k",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "r",
+    "s",
+    "sh",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+    "z",
+]
+_RHYMES = [
+    "a",
+    "ab",
+    "ado",
+    "al",
+    "an",
+    "ar",
+    "ast",
+    "e",
+    "ek",
+    "el",
+    "en",
+    "er",
+    "ib",
+    "ide",
+    "il",
+    "im",
+    "in",
+    "ion",
+    "o",
+    "ol",
+    "on",
+    "or",
+    "ost",
+    "u",
+    "ug",
+    "um",
+    "un",
+    "y",
+]
+
+
+_COMMON = (*NAMES, *THEME_OF, *map(str, range(2, 51)))
 
 
 def invented_word(rng: random.Random) -> str:
@@ -51,7 +113,7 @@ def some_keywords(rng: random.Random, theme: str | None = None) -> list[str]:
     name = rng.choice(NAMES) if rng.random() < 0.93 else invented_word(rng).capitalize()
     words = [rng.choice(other.places).split()[-1], rng.choice(world.items), name]
     words += rng.sample(world.details, rng.choice((0, 1, 1, 2)))
-    if rng.random() < 0.08:
+    if rng.random() < 0.03:
         words.append(invented_word(rng))
     if rng.random() < 0.15:
         words.append(rng.choice([n for n in NAMES if n != name]))
@@ -62,17 +124,19 @@ def some_keywords(rng: random.Random, theme: str | None = None) -> list[str]:
 class Stream:
     """Training examples by number: example `i` of a seed is always the same."""
 
-    def __init__(self, *, stage: str = "story", seed: int = 0) -> None:
+    def __init__(self, *, stage: str = "story", seed: int = 0, only: str = "") -> None:
         shares = STAGES[stage]
-        self._crafts = [craft for craft in CRAFTS if craft.name in shares]
+        self._crafts = [c for c in CRAFTS if c.name in shares and only in ("", c.name)]
         self._shares = [shares[craft.name] for craft in self._crafts]
         self._seed = seed
+        self._copying = COPYING if stage == "drill" else TASKS["copy"]
 
     def example(self, number: int, *, task: str | None = None) -> list[Message]:
         """One conversation that ends with an answer."""
         rng = random.Random(f"{self._seed}:{number}")
         craft = rng.choices(self._crafts, self._shares)[0]
-        chosen = task or rng.choices(list(TASKS), list(TASKS.values()))[0]
+        weights = [self._copying if name == "copy" else TASKS[name] for name in TASKS]
+        chosen = task or rng.choices(list(TASKS), weights)[0]
         return _MAKERS[chosen](craft, rng)
 
 
@@ -100,7 +164,7 @@ def _neighbours(craft: Craft, rng: random.Random) -> Attachment:
 
 def _write(craft: Craft, rng: random.Random) -> list[Message]:
     keywords = some_keywords(rng)
-    if rng.random() < 0.6:
+    if rng.random() < 0.8:
         keywords = expand(keywords, rng)
     attachments = [Attachment("keywords", ", ".join(keywords))]
     if rng.random() < 0.12:
@@ -167,10 +231,16 @@ def _note(craft: Craft, rng: random.Random) -> list[Message]:
 
 
 def _copy(craft: Craft, rng: random.Random) -> list[Message]:
-    text = _item(craft, rng).text
-    if rng.random() < 0.5:
-        words = [invented_word(rng) for _ in range(rng.randint(2, 8))]
+    chance = rng.random()
+    if chance < 0.2:
+        text = _item(craft, rng).text
+    elif chance < 0.3:
+        words = [invented_word(rng) for _ in range(rng.randint(2, 6))]
         text = ", ".join(w.capitalize() if rng.random() < 0.4 else w for w in words)
+    else:
+        # without commas the word before tells the next one, which is the first thing to learn
+        between = ", " if rng.random() < 0.3 else " "
+        text = between.join(rng.choice(_COMMON) for _ in range(rng.randint(4, 24)))
     return [
         Message("system", title("editor")),
         Message("user", "Copy the draft.", (Attachment("draft", text),)),
@@ -189,13 +259,17 @@ def _conduct(craft: Craft, rng: random.Random) -> list[Message]:
     counts: dict[str, int] = {}
     keywords = expand(some_keywords(rng), rng)
     accept = rng.choice((0.2, 0.5, 0.8))
+    alone = rng.random() < 0.3  # no record was written yet, so that there are no neighbours
     for _ in range(40):
         calls = next_turn(messages, rng)
         messages.append(Message("assistant", tool_calls=tuple(calls)))
         if calls[0].name == "give_up" or (calls[0].name == "submit" and rng.random() < accept):
             break
         for call in calls:
-            result = _result(call.name, call.arguments, counts, keywords, rng)
+            if alone and "neighbours" in call.arguments.get("attach", ()):
+                result = "error: nothing is called neighbours"
+            else:
+                result = _result(call.name, call.arguments, counts, keywords, rng)
             messages.append(Message("tool", result))
     return messages
 
@@ -211,10 +285,10 @@ _KIND = {
     "solution_expert": "draft",
 }
 _ERRORS = (
-    "error: unknown reference draft-9",
-    "error: the model gave an empty answer",
-    "error: attach must be a list of references",
-    "error: the expert did not answer",
+    "error: nothing is called draft-9",
+    "error: summarizer gave an empty answer; ask again",
+    "error: consult: attach: Input should be a valid list",
+    "error: the prompt is longer than the context",
 )
 
 

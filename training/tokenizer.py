@@ -9,6 +9,7 @@ a conductor's turn about twenty tokens long.
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -24,7 +25,8 @@ VOCABULARY = 4096
 WORDS = """Every No All Everything If then so because not is are was Therefore Hence Does Did Is Was
 Yes No yes no passage question answer reason true false logic reading puzzle kind calm bright quiet
 heavy round soft shiny warm cold gentle brave clever hungry noisy honest lazy polite proud strange
-careful friendly fast slow old red blue green yellow white black brown pink grey purple silver golden
+careful friendly
+fast slow old red blue green yellow white black brown pink grey purple silver golden
 orange paints cleans hides carries repairs draws counts opens closes washes finds loses brings keeps
 painted cleaned hid carried repaired drew counted opened closed washed found lost brought kept
 morning afternoon evening noon night today According says that who what where when which"""
@@ -68,8 +70,8 @@ def train(count: int = 40_000) -> PreTrainedTokenizerFast:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    core.decoder = decoders.ByteLevel()  # type: ignore[assignment]
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY - len(GLUE),
         special_tokens=list(SPECIAL),
@@ -78,7 +80,7 @@ def train(count: int = 40_000) -> PreTrainedTokenizerFast:
     )
     core.train_from_iterator(texts(count), trainer)
     core.add_tokens([AddedToken(glue, normalized=False, special=False) for glue in GLUE])
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         eos_token="<|end|>",
         pad_token="<|pad|>",
@@ -97,12 +99,12 @@ def encode(
     ids: list[int] = []
     learn: list[bool] = []
     for piece in render(messages, prompt_only=prompt_only):
+        new: Any
         if piece.special:
-            new = [tokenizer.convert_tokens_to_ids(piece.text)]
+            new = tokenizer.convert_tokens_to_ids([piece.text])
         else:
-            new = tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)[
-                "input_ids"
-            ]
+            plain = tokenizer(piece.text, add_special_tokens=False, split_special_tokens=True)
+            new = plain["input_ids"]
         ids += new
         learn += [piece.learn] * len(new)
     return ids, learn

@@ -12,9 +12,14 @@ from .templates import readings, templates
 from .vocabulary import DAYS, plural, singular
 from .words import Cast, at, cast, theme_of
 
-FORMS = ("logic puzzle", "logic diary", "logic report", "logic dialogue", "logic riddle")
-FORMS += ("logic notice",)
-
+FORMS = (
+    "logic puzzle",
+    "logic diary",
+    "logic report",
+    "logic dialogue",
+    "logic riddle",
+    "logic notice",
+)
 KINDS = (
     "wug",
     "tove",
@@ -182,7 +187,7 @@ _SOLUTION = re.compile(r".+\. The answer is (yes|no)\.")
 
 @dataclass(frozen=True, slots=True)
 class Deduction(Item):
-    """A deduction: `owner` is `kinds[0]`, each kind is the next, the last has the property or not."""
+    """A deduction: `owner` is `kinds[0]`, each kind is the next one; the last has it or not."""
 
     owner: str
     thing: str
@@ -297,7 +302,7 @@ def write_deduction(item: Deduction, rng: random.Random) -> Deduction:
         "prop": item.prop,
     }
     opening = rng.choice(_OPENINGS[item.form]).format(**slots)
-    scenes = [rng.choice(SCENES).format(detail=detail, place=item.place) for detail in item.details]
+    scenes = [rng.choice(SCENES).format(detail=d, place=item.place) for d in item.details]
     facts = [rng.choice(_FACTS).format(k=item.kinds[0], **slots)]
     for kind, wider in zip(item.kinds, item.kinds[1:], strict=False):
         facts.append(rng.choice(_RULES).format(k=kind, k2=wider))

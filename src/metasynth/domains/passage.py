@@ -12,8 +12,14 @@ from .templates import Template, readings, templates
 from .vocabulary import DAYS, NAMES, PLACE_OF, THEMES, past
 from .words import at, cast, theme_of
 
-FORMS = ("reading passage", "reading diary", "reading report", "reading dialogue", "reading quiz")
-FORMS += ("reading notice",)
+FORMS = (
+    "reading passage",
+    "reading diary",
+    "reading report",
+    "reading dialogue",
+    "reading quiz",
+    "reading notice",
+)
 VERBS = ("paint", "clean", "polish", "find", "draw", "check", "move", "describe", "admire", "watch")
 
 _OPENINGS = {
@@ -228,19 +234,22 @@ def write_passage(item: Passage, rng: random.Random) -> Passage:
     else:
         problem = f"{body} {question}"
     solution = reason(item)
+    theme, keywords = _about(item.facts)
     return replace(
         item,
-        **_about(item.facts),
+        theme=theme,
+        keywords=keywords,
         text=f"{problem} Solution: {solution}",
         answer=solution.removesuffix(".").rsplit(" ", 1)[-1],
         solution=solution,
     )
 
 
-def _about(facts: Sequence[Fact]) -> dict[str, str | tuple[str, ...]]:
+def _about(facts: Sequence[Fact]) -> tuple[str, tuple[str, ...]]:
+    """Theme and keywords."""
     first = facts[0]
     keywords = (first.place, first.thing, first.who, *(fact.thing for fact in facts[1:]))
-    return {"theme": theme_of(first.thing, first.place), "keywords": keywords}
+    return theme_of(first.thing, first.place), keywords
 
 
 def _verb_of(done: str) -> str:
@@ -262,7 +271,8 @@ def read_passage(problem: str) -> Passage | None:
                 item = _read(form, opening.values, text, opening.end)
             except NotUnderstoodError:
                 continue
-            return replace(item, teller=teller, asker=asker, **_about(item.facts))
+            theme, keywords = _about(item.facts)
+            return replace(item, theme=theme, keywords=keywords, teller=teller, asker=asker)
     return None
 
 

@@ -35,9 +35,10 @@ tractor fence silo scarecrow pump wagon | a farmer, a farm hand | carry {n} more
 yard; bring {n} more {items} from the next farm; unload {n} more {items} | trade {n} {items} away;
 sell {n} {items} to a farmer; let a neighbour take {n} {items}
 
-library | in library, in archive, in bookmobile, at bookshop | book newspaper novel comic map magazine
-bookmark album | shelf catalogue ladder librarian lantern stamp | a librarian, a bookseller | put
-{n} more {items} on the shelf; repair {n} more {items}; catalogue {n} more {items} | lend {n}
+library | in library, in archive, in bookmobile, at bookshop | book newspaper novel comic map
+magazine bookmark album | shelf catalogue ladder librarian lantern stamp
+| a librarian, a bookseller |
+put {n} more {items} on the shelf; repair {n} more {items}; catalogue {n} more {items} | lend {n}
 {items} to a reader; return {n} {items} to the archive; misplace {n} {items}
 
 school | at school, in classroom, in schoolyard, in gym | pencil eraser crayon notebook ruler
@@ -230,7 +231,8 @@ PLACE_OF: Mapping[str, str] = MappingProxyType(
 
 _PAST = {
     "bend": "bent", "break": "broke", "bring": "brought", "build": "built", "burn": "burned",
-    "buy": "bought", "cut": "cut", "dig": "dug", "draw": "drew", "find": "found", "forget": "forgot",
+    "buy": "bought", "cut": "cut", "dig": "dug", "draw": "drew", "find": "found",
+    "forget": "forgot",
     "get": "got", "give": "gave", "grow": "grew", "have": "had", "hide": "hid", "hold": "held",
     "keep": "kept", "leave": "left", "lend": "lent", "let": "let", "lose": "lost",
     "make": "made", "pay": "paid", "put": "put", "sell": "sold", "send": "sent", "sew": "sewed",
