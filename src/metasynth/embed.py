@@ -69,9 +69,7 @@ class SentenceEmbedder(Embeddings):
 
     Args:
         name: A folder or a hub id.
-        model_id: Names the weights in the cache.
-        cache: The SQLite file; None keeps vectors in this process.
-        device: Where the model computes.
+        model_id: Names the weights in the cache; the rest is as in `load_embedder`.
     """
 
     def __init__(self, name: str, *, model_id: str, cache: Path | None, device: str) -> None:
@@ -149,10 +147,8 @@ class SentenceEmbedder(Embeddings):
         if not missing:
             return
         rows, cut = self._encode(list(missing.values()))
-        fresh = {key: (row, was_cut) for key, row, was_cut in zip(missing, rows, cut, strict=True)}
-        self._cache.put(fresh)
-        self._cut.update(key for key, was_cut in zip(missing, cut, strict=True) if was_cut)
-        found.update({key: row for key, (row, _) in fresh.items()})
+        self._cache.put(dict(zip(missing, zip(rows, cut, strict=True), strict=True)))
+        found.update(self._known(list(missing)))
 
     def _encode(self, texts: list[str]) -> tuple[Vectors, list[bool]]:
         """Batches of texts of like length (the library sorts), the order undone, unit rows."""
@@ -209,10 +205,10 @@ class _VectorCache:
         return found
 
     def put(self, vectors: dict[bytes, tuple[Vectors, bool]]) -> None:
-        rows = [
-            (self._model_id, key, vector.astype("<f4").tobytes(), cut)
+        rows = (
+            (self._model_id, key, vector.astype("<f4").tobytes(), bool(cut))
             for key, (vector, cut) in vectors.items()
-        ]
+        )
         with self._lock, self._db:
             self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)", rows)
 
@@ -247,10 +243,8 @@ def _load_model(name: str, model_id: str, device: str) -> "SentenceTransformer":
             )
         except (OSError, ValueError) as error:
             first = str(error).strip().partition("\n")[0]
-            raise RequestError(
-                f"embedder {name}: cannot be loaded ({first})",
-                hint="give `default`, a folder, or the id of a sentence-transformers model",
-            ) from error
+            hint = "give `default`, a folder, or the id of a sentence-transformers model"
+            raise RequestError(f"embedder {name}: cannot be loaded ({first})", hint=hint) from error
 
 
 def _packaged_model() -> Path:
