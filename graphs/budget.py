@@ -97,7 +97,7 @@ class Quota:
             self._accepted += accepted
             self._rejected_in_row = 0 if accepted else self._rejected_in_row + 1
             if self._rejected_in_row >= self._stall_after:
-                self.stopped_because = (
+                self.stopped_because = self.stopped_because or (
                     f"stalled: {self._rejected_in_row} records in a row were rejected; "
                     "nothing new enough passes the gate any more"
                 )

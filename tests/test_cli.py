@@ -214,6 +214,7 @@ class TestWrongRequests:
         self, metasynth: Call, run_file: Path, tmp_path: Path
     ) -> None:
         RunDirectory(tmp_path / "out").open({}, identity="other").close()
+        (tmp_path / "out" / "rejected.jsonl").write_text("{}\n")
         before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
         said = one_line(metasynth("run", run_file, "--out", "out"))
         assert "out: belongs to another configuration" in said
