@@ -57,7 +57,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     config = plan.config
     embedder = load_embedder(config.memory.embedder, cache=directory.vectors)
     stack.callback(embedder.close)
-    index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["text"])
+    index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["summary"])
     place = config.memory.url or directory.memory
     store = ChromaStore.open(place, index=index, name=f"run-{plan.identity}")
     stack.callback(store.close)
