@@ -1,5 +1,6 @@
 """One model call: looked up in the ledger first, within the budget, written before it is used."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -78,7 +79,7 @@ class Caller:
             sampling["seed"] = derive_seed(self._random_seed, chain, step, agent) % 2**31
         payload = payload_hash(messages, model=speaker.name, tools=tools, **sampling)
         key = CallKey(chain, step, payload)
-        if (known := self._ledger.lookup(key)) is not None:
+        if (known := await asyncio.to_thread(self._ledger.lookup, key)) is not None:
             return known
         self._budget.check()
         bound: Runnable[LanguageModelInput, Any] = speaker.model

@@ -5,6 +5,7 @@ brief ─► conductor ⇄ consult / decide ─► gate ─► admit
              └─────────────────────────────┘         bounded tries ─► reject
 """
 
+import asyncio
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -200,7 +201,7 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         draft = draft_of(state, state["submission"]["draft"])
         checker = workspace.gate.sound(draft).checker
-        record = document_record(workspace, state, checker=checker)
+        record = await asyncio.to_thread(document_record, workspace, state, checker=checker)
         verdict = await workspace.admission.admit(record, draft)
         if not verdict.passed:
             return refused(workspace, state, verdict)
@@ -209,7 +210,8 @@ class _Nodes:
     async def reject(self, state: DocumentState, runtime: Runtime[RunContext]) -> DocumentState:
         """Keep what was written, with the reason."""
         workspace = await self._source(runtime.context)
-        await workspace.admission.reject(document_record(workspace, state, reason=state["reason"]))
+        record = await asyncio.to_thread(document_record, workspace, state, reason=state["reason"])
+        await workspace.admission.reject(record)
         return DocumentState(outcome="rejected")
 
 

@@ -3,6 +3,7 @@
 seed ─► write ─► gate ─► admit | reject
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,9 @@ class _Nodes:
             cut=state["cut"],
         )
         verdict = await workspace.gate.judge(draft, needs_summary=False)
-        record = _record(workspace, state, draft, verdict.novelty, verdict.checker)
+        record = await asyncio.to_thread(
+            _record, workspace, state, draft, verdict.novelty, verdict.checker
+        )
         if verdict.passed:
             verdict = await workspace.admission.admit(record, draft)
         if verdict.passed:

@@ -77,7 +77,13 @@ class CallRecorder(AsyncCallbackHandler):
             generation = generations[0]
             if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
                 tag = running.tag if number == 0 else _untagged(f"{run_id}/{number}")
-                self._ledger.record(tag, generation.message, seconds=seconds, prices=self._prices)
+                await asyncio.to_thread(
+                    self._ledger.record,
+                    tag,
+                    generation.message,
+                    seconds=seconds,
+                    prices=self._prices,
+                )
 
     @override
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:

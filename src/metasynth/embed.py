@@ -118,9 +118,9 @@ class SentenceEmbedder(Embeddings):
         return self.embed_documents([text])[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """The vectors of the texts, in a thread unless all are known."""
+        """The vectors of the texts; those that are known do not wait for the model's thread."""
         keys = [_key(text) for text in texts]
-        found = self._known(keys)
+        found = await asyncio.to_thread(self._known, keys)
         if all(key in found for key in keys):
             return [found[key].tolist() for key in keys]
         loop = asyncio.get_running_loop()

@@ -1,9 +1,10 @@
 """A run opened for work: everything connected, and closed again whatever happens."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth import __version__
 from metasynth.graphs import (
@@ -21,6 +22,9 @@ from metasynth.rundir import RunDirectory
 from .plan import RunPlan
 from .voices import make_voices
 
+if TYPE_CHECKING:
+    from metasynth.embed import SentenceEmbedder
+
 
 @asynccontextmanager
 async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
@@ -31,12 +35,13 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         MetaSynthError: What lies in the directory is damaged.
     """
     async with AsyncExitStack() as stack:
+        # What reads and writes files does so in threads, for a server's loop must not stand still.
         directory = stack.enter_context(
-            RunDirectory(out).open(_resolved(plan), identity=plan.identity)
+            await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
         )
         workspace = await _connect(plan, directory, stack)
-        workspace.gate.learn(workspace.corpus.records())
-        _remember_seeds(workspace)
+        await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
+        await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
 
 
@@ -48,28 +53,43 @@ def _remember_seeds(workspace: Workspace) -> None:
             workspace.seeds.remember(record.id.split("-")[1], seed_id)
 
 
-async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Workspace:
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+class _Stores(NamedTuple):
+    embedder: "SentenceEmbedder"
+    store: ChromaStore
+    ledger: Ledger
+    corpus: Corpus
+
+
+def _open_stores(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> _Stores:
     from langgraph.store.base import IndexConfig
 
     from metasynth.embed import load_embedder
 
-    config = plan.config
-    embedder = load_embedder(config.memory.embedder, cache=directory.vectors)
+    settings = plan.config.memory
+    embedder = load_embedder(settings.embedder, cache=directory.vectors)
     stack.callback(embedder.close)
     index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["summary"])
-    place = config.memory.url or directory.memory
+    place = settings.url or directory.memory
     store = ChromaStore.open(place, index=index, name=f"run-{plan.identity}")
     stack.callback(store.close)
     ledger = Ledger(directory.ledger)
     stack.callback(ledger.close)
     corpus = Corpus(directory.root)
     stack.callback(corpus.close)
+    return _Stores(embedder, store, ledger, corpus)
+
+
+async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Workspace:
+    import aiosqlite
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    config = plan.config
+    embedder, store, ledger, corpus = await asyncio.to_thread(_open_stores, plan, directory, stack)
     memory = RecordMemory(store, embedder, opening_words=config.memory.opening_words)
     await memory.reconcile(corpus)
-    checkpointer = await stack.enter_async_context(
-        AsyncSqliteSaver.from_conn_string(str(directory.checkpoints))
-    )
+    # not `from_conn_string`, a generator: a server that stops closes all generators at once
+    connection = await stack.enter_async_context(aiosqlite.connect(directory.checkpoints))
+    checkpointer = AsyncSqliteSaver(connection)
     gate = Gate(
         config.gate,
         memory,
@@ -80,7 +100,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     budget = Budget(config.budget, ledger.totals)
     recorder = ledger.callback(prices=config.prices)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
-    voices = make_voices(config, plan.roles, graph=config.graph)
+    voices = await asyncio.to_thread(make_voices, config, plan.roles, graph=config.graph)
     workspace = Workspace(
         config=config,
         identity=plan.identity,

@@ -1,0 +1,112 @@
+"""`langgraph dev` serves the graphs of langgraph.json, draws their forms and runs them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.openai_server import OpenAIServer
+from tests.teacher import Teacher
+
+ROOT = Path(__file__).parent.parent
+RUNS = ROOT / "runs" / "studio"
+DEADLINE_S = 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(client: httpx2.Client, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until the server says that it is ready."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()
+        try:
+            if client.get("/ok").status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    port = free_port()
+    log = tmp_path_factory.mktemp("studio") / "log"
+    before = set(RUNS.glob("*"))
+    quiet = {"LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGGRAPH_NO_VERSION_CHECK": "true"}
+    command = [Path(sys.executable).with_name("langgraph"), "dev", "--no-browser", "--no-reload"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*map(str, command), "--port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, **quiet, "LANGSMITH_TRACING": "false"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx2.Client(base_url=url, timeout=DEADLINE_S, trust_env=False) as client:
+            answers(client, process, log)
+            yield client
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) in (0, -signal.SIGINT, 130), log.read_text()
+        assert "Traceback" not in log.read_text(), log.read_text()
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for folder in set(RUNS.glob("*")) - before:
+            shutil.rmtree(folder)
+
+
+def post(client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
+    found = {each["graph_id"]: each for each in post(studio, "/assistants/search", {})}
+    assert set(found) == {"document", "corpus", "template"}
+    for name, assistant in found.items():
+        schemas = studio.get(f"/assistants/{assistant['assistant_id']}/schemas").json()
+        assert {"domain", "teacher", "base_url"} <= set(schemas["context_schema"]["properties"])
+        assert schemas["input_schema"]["properties"], name
+        nodes = studio.get(f"/assistants/{assistant['assistant_id']}/graph").json()["nodes"]
+        assert len(nodes) >= 5
+    drawn = studio.get(f"/assistants/{found['document']['assistant_id']}/graph").json()
+    names = {node["id"] for node in drawn["nodes"]}
+    assert {"brief", "conductor", "consult", "decide", "gate", "admit", "reject"} <= names
+
+
+@pytest.mark.parametrize("graph", ["template", "document"])
+def test_it_runs_one(studio: httpx2.Client, graph: str) -> None:
+    with OpenAIServer(Teacher()) as server:
+        thread = post(studio, "/threads", {})["thread_id"]
+        context = {"teacher": "openai:test", "base_url": server.base_url, "records": 1}
+        request = {"assistant_id": graph, "input": {}, "context": context}
+        result = post(studio, f"/threads/{thread}/runs/wait", request)
+        state = studio.get(f"/threads/{thread}/state").json()
+    assert result.get("outcome") == "accepted", (result, state)
+    assert state["values"]["outcome"] == "accepted"
+    assert state["values"]["record_id"]
+    assert not state["next"]
+    if graph == "document":
+        assert state["values"]["artifacts"]["draft-1"]["text"]
+    assert {request["model"] for request in server.requests} == {"test"}
