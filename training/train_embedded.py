@@ -25,7 +25,7 @@ from .tokenizer import encode
 
 PROMPT_WEIGHT = 0.05
 PROMPT_SHARE = 0.15  # of the examples whose prompt is learnt, too, with that weight
-SHARPEN = 2.0  # on export, see `export`
+SHARPEN = 3.0  # on export, see `export`
 POOL = 512  # examples that are sorted by length together
 MAX_LENGTH = 512
 
