@@ -1,6 +1,6 @@
-"""Evaluation: diversity, distance to a target, contamination, downstream tasks and the report.
+"""Evaluation: diversity, distance to a target, contamination, tasks, report.
 
-They arrive with their own issue; this folder holds their place.
+This folder holds the place of a part that is not built yet.
 """
 
 __all__: list[str] = []

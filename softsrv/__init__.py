@@ -1,6 +1,6 @@
 """SoftSRV: trained soft prompts that steer a frozen model toward a target sample.
 
-The parameterisations, training and sampling arrive with their own issue; this folder holds their place.
+This folder holds the place of a part that is not built yet.
 """
 
 __all__: list[str] = []

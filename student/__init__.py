@@ -1,6 +1,6 @@
-"""The student: scoring, selection and fine-tuning of the model that learns from the corpus.
+"""The student: scoring, selection and fine-tuning of the model that learns.
 
-They arrive with their own issue; this folder holds their place.
+This folder holds the place of a part that is not built yet.
 """
 
 __all__: list[str] = []
