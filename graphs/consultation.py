@@ -19,6 +19,7 @@ from metasynth.config import RunConfig
 from metasynth.text import encodable
 
 from .drafts import new_artifact, next_ref
+from .gate import declines
 from .state import Artifact, CallResult, Consultation, DocumentState
 from .workspace import Workspace
 
@@ -127,13 +128,30 @@ def read_reply(
         if refusal := reply.additional_kwargs.get("refusal"):
             return None, f"{name} declined: {one_line(str(refusal), most_words=30)}"
         return None, f"{name} gave an empty answer; ask again"
+    cut = reply.response_metadata.get("finish_reason") == "length"
+    if problem := _unusable(role, text, cut=cut):
+        return None, f"{name} {problem}"
     if isinstance(role.output, dict) and (problem := _schema_problem(text, role.output)):
         return None, f"{name} did not answer in its form: {one_line(problem, most_words=30)}"
     if role.produces == "keywords":
         text = ", ".join(parse_keywords(text))
     artifact = new_artifact(role.produces, text, by=name, about=about)
-    artifact["cut"] = reply.response_metadata.get("finish_reason") == "length"
+    artifact["cut"] = cut
     return artifact, ""
+
+
+def _unusable(role: Role, text: str, *, cut: bool) -> str:
+    """Why advice cannot be taken; of drafts the gate decides.
+
+    A refusal would become keywords, and half a list a seed set.
+    """
+    if role.produces == "draft":
+        return ""
+    if declines(text):
+        return f"declined: {one_line(text, most_words=30)}"
+    if cut and role.produces in ("keywords", "topic", "summary"):
+        return "was cut at the token limit; ask again"
+    return ""
 
 
 def _schema_problem(text: str, schema: dict[str, Any]) -> str:

@@ -51,6 +51,11 @@ _LOOKED_AT = 400  # characters at either end, so that no text can keep the patte
 _LANGUAGE_NEEDS_WORDS = 20
 
 
+def declines(text: str) -> bool:
+    """Whether a text opens by declining to do what was asked."""
+    return _REFUSAL.match(text.lstrip()[:_LOOKED_AT]) is not None
+
+
 class Check(Protocol):
     """What a checker says of a text."""
 
@@ -209,7 +214,7 @@ class Gate:
         if needs_summary and not draft.topic.strip():
             return Verdict("topic_missing", "consult the topic label expert about this draft first")
         head, tail = draft.text.lstrip()[:_LOOKED_AT], _last_line(draft.text)[-_LOOKED_AT:]
-        if _REFUSAL.match(head):
+        if declines(draft.text):
             return Verdict("refusal", "the text declines to write the document")
         if _META_OPENING.match(head) or _META_ENDING.search(tail):
             return Verdict("meta_talk", "the text speaks of itself instead of being the document")
