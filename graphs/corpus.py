@@ -53,13 +53,16 @@ class _Nodes:
             accepted=workspace.corpus.accepted,
             stall_after=budget.stall_after,
         )
-        sends = [Send("chain", ChainTask(chain=number)) for number in range(state.chains)]
+        # Where fewer records are left than there are chains, those begun before are not left lying.
+        begun = [await _has_begun(workspace, number) for number in range(state.chains)]
+        order = sorted(range(state.chains), key=lambda number: not begun[number])
+        sends = [Send("chain", ChainTask(chain=number)) for number in order]
         return Command(update={"chains": state.chains}, goto=sends)
 
     async def chain(self, state: ChainTask, runtime: Runtime[RunContext]) -> CorpusState:
         """Write record after record while the quota gives any out."""
         workspace = await self._source(runtime.context)
-        chain = f"{state['chain']:02d}"
+        chain = _name(state["chain"])
         writer = RecordWriter(workspace, chain)
         assert workspace.quota is not None
         while await workspace.quota.take():
@@ -120,6 +123,20 @@ class RecordWriter:
             await workspace.checkpointer.adelete_thread(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
         return bool(result["outcome"] == "accepted")
+
+
+def _name(chain: int) -> str:
+    return f"{chain:02d}"
+
+
+async def _has_begun(workspace: Workspace, chain: int) -> bool:
+    """Whether an earlier start left the chain's next record unfinished."""
+    if workspace.checkpointer is None:
+        return False
+    name = _name(chain)
+    thread = workspace.record_id(name, workspace.next_number(name))
+    config = RunnableConfig(configurable={"thread_id": thread})
+    return await workspace.checkpointer.aget_tuple(config) is not None
 
 
 def record_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:

@@ -1,8 +1,10 @@
 """Killed at any moment, a run goes on: no record lost, none twice, no call paid twice."""
 
 import json
+import re
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -42,7 +44,7 @@ def repeated(requests: list[dict[str, Any]]) -> int:
 
 
 async def test_three_kills_change_nothing_of_what_a_run_ends_with(tmp_path: Path) -> None:
-    out, chains, goal = tmp_path / "run", 8, 9
+    out, chains, goal = tmp_path / "run", 6, 9
     teacher = Watched()
     kept: list[list[str]] = []
     with OpenAIServer(teacher, latency_s=0.01) as server:
@@ -61,12 +63,35 @@ async def test_three_kills_change_nothing_of_what_a_run_ends_with(tmp_path: Path
     for before in kept:
         assert ids[: len(before)] == before
     assert await remembered_in(out) == set(ids)
-    with closing(sqlite3.connect(out / "ledger.sqlite")) as ledger:
-        paid_for = {row[0] for row in ledger.execute("SELECT DISTINCT record_id FROM calls")}
-    assert paid_for - {""} == set(ids)  # no record was begun and then left lying
     # a conductor asks two experts at once at most, so this many were under way at the kills
     assert repeated(requests_made) <= 3 * 2 * chains
     assert len(requests_made) - calls_in(out) <= 3 * 2 * chains
+
+
+def test_records_that_were_begun_come_before_new_ones(tmp_path: Path) -> None:
+    out, chains = tmp_path / "run", 6
+    teacher, held = Teacher(), set[str]()
+
+    def respond(request: dict[str, Any]) -> Reply:
+        reply, chain = teacher(request), re.search(r"-(\d\d)-\d{5}/1", str(request["messages"]))
+        if chain is None or chain[1] < "02" or "stop" in held:
+            return reply
+        held.add(chain[1])
+        return replace(reply, delay_s=3600)
+
+    with OpenAIServer(respond) as server:
+        run = small_run(server.base_url, budget__records=chains, concurrency=chains)
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            while len(held) < 4 or len(corpus_of(out)) < 2:
+                time.sleep(0.05)
+            command.send(signal.SIGKILL)
+            command.end()
+        held.add("stop")
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            assert command.end().status == 0
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as ledger:
+        paid_for = {row[0] for row in ledger.execute("SELECT DISTINCT record_id FROM calls")}
+    assert paid_for - {""} == {record.id for record in corpus_of(out)}
 
 
 def test_finished_calls_are_not_paid_twice(tmp_path: Path) -> None:
