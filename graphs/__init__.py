@@ -11,7 +11,7 @@ from .gate import Checker, Draft, Gate, Verdict
 from .labels import expert_label
 from .seeding import SeedPicker
 from .template import TEMPLATE_VARIABLES, template_graph
-from .workspace import RunContext, Voice, Voices, Workspace, constant
+from .workspace import RunContext, Voice, Voices, Workspace, constant, keeps_time
 
 __all__ = [
     "RECORD_GRAPHS",
@@ -36,6 +36,7 @@ __all__ = [
     "document_graph",
     "draft_of",
     "expert_label",
+    "keeps_time",
     "record_graph",
     "template_graph",
 ]

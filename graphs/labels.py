@@ -7,7 +7,7 @@ from metasynth.config import RunConfig
 from metasynth.seeds import Seed
 
 from .calls import Caller
-from .workspace import Voices
+from .workspace import Voices, prompt_variables
 
 _ROLE = "topic_label"
 
@@ -24,21 +24,13 @@ def expert_label(
         if seed.keywords:
             return seed.keywords[0]
         role = roles[_ROLE]
-        variables = {
-            "domain": config.domain.name,
-            "description": config.domain.description,
-            "language": config.domain.language,
-            "persona": "",
-            "genre": "",
-            "max_words": config.gate.max_words,
-        }
         reply = await caller.call(
             voices.for_role(role),
             expert_messages(
                 role,
                 "Name the topic of this seed.",
                 [Attachment("seed-1", "seed", seed.text)],
-                variables,
+                prompt_variables(config),
             ),
             chain="seeds",
             step=seed.id,

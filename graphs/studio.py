@@ -12,7 +12,6 @@ from pathlib import Path
 from metasynth.compose import open_run, plan_run
 from metasynth.config import RunConfig
 from metasynth.graphs import (
-    Quota,
     RunContext,
     Workspace,
     corpus_graph,
@@ -48,11 +47,6 @@ class _Workspaces:
         folder = _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
         workspace = await self._stack.enter_async_context(open_run(plan, folder))
         workspace.checkpointer = None if self._graph != "corpus" else workspace.checkpointer
-        workspace.quota = Quota(
-            config.budget.records,
-            accepted=workspace.corpus.accepted,
-            stall_after=config.budget.stall_after,
-        )
         return workspace
 
 

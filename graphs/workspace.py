@@ -1,6 +1,5 @@
 """What the nodes of every graph work with: one object, made by `compose` for a run."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -60,25 +59,15 @@ class Workspace:
     checkpointer: BaseCheckpointSaver[Any] | None = None
     quota: Quota | None = None
     prompt_version: str = ""
-    stop_requested: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def keeps_time(self) -> bool:
         """Whether records carry times: not where a run repeats byte for byte (the ledger does)."""
-        voices = (self.voices.conductor, self.voices.experts, *self.voices.by_name.values())
-        return self.config.concurrency > 1 or any(voice.name != "embedded" for voice in voices)
+        return keeps_time(self.config, self.voices)
 
     def variables(self, *, persona: str = "", genre: str = "") -> dict[str, object]:
         """What prompts may mention."""
-        domain = self.config.domain
-        return {
-            "domain": domain.name,
-            "description": domain.description,
-            "language": domain.language,
-            "persona": persona,
-            "genre": genre,
-            "max_words": self.config.gate.max_words,
-        }
+        return prompt_variables(self.config, persona=persona, genre=genre)
 
     def record_id(self, chain: str, number: int) -> str:
         """The id of a chain's n-th record: the same on every start, unlike any other run's."""
@@ -90,6 +79,24 @@ class Workspace:
         while self.record_id(chain, number) in self.corpus:
             number += 1
         return number
+
+
+def keeps_time(config: RunConfig, voices: Voices) -> bool:
+    """Whether records of a run carry times; see `Workspace.keeps_time`."""
+    speakers = (voices.conductor, voices.experts, *voices.by_name.values())
+    return config.concurrency > 1 or any(voice.name != "embedded" for voice in speakers)
+
+
+def prompt_variables(config: RunConfig, *, persona: str = "", genre: str = "") -> dict[str, object]:
+    """What the prompts of a run may mention."""
+    return {
+        "domain": config.domain.name,
+        "description": config.domain.description,
+        "language": config.domain.language,
+        "persona": persona,
+        "genre": genre,
+        "max_words": config.gate.max_words,
+    }
 
 
 class RunContext(BaseModel):

@@ -15,6 +15,7 @@ from metasynth.graphs import (
     SeedPicker,
     Workspace,
     expert_label,
+    keeps_time,
 )
 from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
@@ -101,7 +102,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     recorder = ledger.callback(prices=config.prices)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
     voices = await asyncio.to_thread(make_voices, config, plan.roles, graph=config.graph)
-    workspace = Workspace(
+    return Workspace(
         config=config,
         identity=plan.identity,
         roles=plan.roles,
@@ -110,7 +111,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         corpus=corpus,
         memory=memory,
         gate=gate,
-        admission=Admission(corpus, memory, gate),
+        admission=Admission(corpus, memory, gate, keeps_time=keeps_time(config, voices)),
         seeds=SeedPicker(
             plan.seeds,
             config.seeds,
@@ -124,8 +125,6 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checkpointer=checkpointer,
         prompt_version=plan.prompt_version,
     )
-    workspace.admission = Admission(corpus, memory, gate, keeps_time=workspace.keeps_time)
-    return workspace
 
 
 def _resolved(plan: RunPlan) -> dict[str, Any]:
