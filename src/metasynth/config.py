@@ -9,19 +9,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, model_validator
+
+from metasynth.config_section import Section
+from metasynth.config_softsrv import SoftSRVConfig
 
 MODEL_KINDS = ("embedded", "local:", "openai:")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 def _model_name(value: object) -> object:
@@ -32,7 +25,7 @@ def _model_name(value: object) -> object:
     return value
 
 
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """A chat model and how it is called; what is not given keeps the model's own default."""
 
     model: Annotated[str, BeforeValidator(_model_name)] = "embedded"
@@ -65,7 +58,7 @@ class ConductorConfig(ModelConfig):
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
 
 
-class DomainConfig(_Section):
+class DomainConfig(Section):
     """What the corpus is about."""
 
     name: str
@@ -82,7 +75,7 @@ def _split(value: object) -> object:
 KeywordSet = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class SeedsConfig(_Section):
+class SeedsConfig(Section):
     """Where records start: keyword sets, or the user's documents."""
 
     keywords: tuple[KeywordSet, ...] = ()
@@ -98,7 +91,7 @@ class SeedsConfig(_Section):
     max_words: int = Field(default=400, ge=20, description="a longer seed document is cut")
 
 
-class GateConfig(_Section):
+class GateConfig(Section):
     """Thresholds of the gate, which decides in code whether a draft may enter the corpus."""
 
     tries: int = Field(default=4, ge=1, description="drafts submitted for one record")
@@ -113,7 +106,7 @@ class GateConfig(_Section):
     check_language: bool = True
 
 
-class MemoryConfig(_Section):
+class MemoryConfig(Section):
     """The memory of what was written, and how much of it the conductor sees."""
 
     url: str | None = Field(default=None, description="a Chroma server; default: in the run")
@@ -124,7 +117,7 @@ class MemoryConfig(_Section):
     topics: int = Field(default=12, ge=0, le=100)
 
 
-class BudgetConfig(_Section):
+class BudgetConfig(Section):
     """What a run may use; whichever ends first stops it."""
 
     records: int = Field(default=24, ge=1, description="accepted records")
@@ -135,14 +128,14 @@ class BudgetConfig(_Section):
     stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
 
 
-class PriceConfig(_Section):
+class PriceConfig(Section):
     """US dollars for a million tokens."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
 
 
-class TemplateConfig(_Section):
+class TemplateConfig(Section):
     """The baseline `graph: template`: one call a record from a fixed prompt."""
 
     prompt: str = (
@@ -159,7 +152,7 @@ def _paths(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """A whole run file."""
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -170,6 +163,7 @@ class RunConfig(_Section):
     conductor: ConductorConfig = ConductorConfig()
     experts: ModelConfig = ModelConfig()
     template: TemplateConfig = TemplateConfig()
+    softsrv: SoftSRVConfig | None = None
     gate: GateConfig = GateConfig()
     memory: MemoryConfig = MemoryConfig()
     budget: BudgetConfig = BudgetConfig()

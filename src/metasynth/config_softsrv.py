@@ -1,0 +1,191 @@
+"""The `softsrv` section of a run file; SoftSRV's own library takes its parts as they are.
+
+SoftSRV: DeSalvo et al., arXiv 2410.16534. The preset `paper` holds the paper's numbers (section 3
+and appendix A), and for what the paper leaves open the plainest reading; `practical` is meant for
+little data and small budgets. What a run file gives goes before the preset.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from metasynth.config_section import Section
+
+Parameterisation = Literal["np", "mp", "mc"]
+Preset = Literal["practical", "paper"]
+Method = Literal["soft", "template", "template_single", "template_refine", "unconditional"]
+
+
+class BackboneConfig(Section):
+    """The frozen language model: `embedded`, or `local:PATH_OR_HUB_ID`."""
+
+    model: str = Field(default="embedded", pattern=r"^(embedded|local:.+)$")
+    revision: str | None = None
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    trust_remote_code: bool = False
+
+
+class PromptConfig(Section):
+    """The soft prompt P_θ(z), t vectors of the backbone's width d.
+
+    `np`: one trained matrix; `mp`: a mixture of k matrices, weights from z; `mc`: one MLP a token.
+    """
+
+    parameterisation: Parameterisation = "mc"
+    tokens: int = Field(default=32, ge=1, description="t: soft tokens")
+    bases: int = Field(default=2, ge=1, description="k: matrices of a mixture (mp)")
+    hidden: int = Field(default=128, ge=1, description="h: width of the MLPs (mc)")
+    layers: int = Field(default=3, ge=1, description="linear layers of each MLP (mc)")
+    init: Literal["vocabulary", "random"] = Field(
+        default="vocabulary", description="start near embeddings of drawn tokens, or at noise"
+    )
+    bos_first: bool = Field(
+        default=True, description="start column 0 at the embedding of the BOS token, if there is"
+    )
+
+
+class EncoderConfig(Section):
+    """The context encoder E: text to z."""
+
+    model: str = Field(
+        default="backbone",
+        description="backbone, default (the packaged sentence embedder), lm:PATH_OR_HUB_ID, or "
+        "the name of a sentence-transformers model",
+    )
+    pooling: Literal["hidden", "input"] = Field(
+        default="hidden", description="of an LM: mean of last hidden states or of input embeddings"
+    )
+    max_tokens: int = Field(default=512, ge=1)
+    components: int | None = Field(
+        default=None, ge=1, description="lossiness: z is projected to so many numbers"
+    )
+    projection: Literal["pca", "random"] = "pca"
+    noise: float = Field(
+        default=0.0, ge=0, description="lossiness: standard deviation of noise on standardised z"
+    )
+
+
+class TrainingConfig(Section):
+    """How θ is trained. `learning_rate: search` tries the candidates for `search_steps` each."""
+
+    learning_rate: float | Literal["search"] = "search"
+    candidates: tuple[float, ...] = Field(
+        default=(), description="learning rates tried; empty: the parameterisation's own"
+    )
+    search_steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=1000, ge=1)
+    batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
+    accumulate: int = Field(default=1, ge=1, description="forward passes of one optimiser step")
+    warmup: int = Field(default=50, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip: float | None = Field(default=1.0, gt=0, description="norm of the gradient")
+    held_out: float = Field(default=0.1, gt=0, lt=1, description="share of the target set aside")
+    evaluate_every: int = Field(default=50, ge=1)
+    patience: int | None = Field(
+        default=6, ge=1, description="evaluations without a better held-out loss; null: no stop"
+    )
+    max_tokens: int = Field(default=512, ge=2, description="a longer row is left out, and counted")
+    save_every: int = Field(default=100, ge=1)
+    gradient_checkpointing: bool = False
+
+
+class SamplingConfig(Section):
+    """How samples are drawn; everything is explicit, no default of the model applies."""
+
+    count: int = Field(default=600, ge=1, description="samples, round robin over the contexts")
+    temperature: float = Field(default=1.0, gt=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(default=256, ge=1)
+    max_batch: int = Field(default=32, ge=1)
+
+
+class PostprocessConfig(Section):
+    """From samples to candidates: duplicates, junk, clusters, round robin, decontamination."""
+
+    keep: int | None = Field(default=None, ge=1, description="N_s; null: half of what is clean")
+    clusters: int = Field(default=700, ge=1, description="of mini-batch k-means")
+    components: int = Field(default=100, ge=1, description="of the SVD of TF-IDF")
+    min_words: int = Field(default=4, ge=1)
+    max_words: int = Field(default=400, ge=1)
+    needs: tuple[Literal["question_mark", "number", "code"], ...] = ()
+    contaminants: tuple[Path, ...] = Field(
+        default=(), description="files with the test set: JSONL, JSONL.gz, Parquet or text"
+    )
+    contaminant_fields: tuple[str, ...] = ("question", "text", "prompt")
+    ngram: int = Field(default=13, ge=2)
+
+
+class AnswerConfig(Section):
+    """How answers are had from the teacher: `none`, the bare question, or a template."""
+
+    style: Literal["none", "bare", "template"] = "bare"
+    template: str = Field(
+        default="", description="Jinja2 with `question`; empty: the task's own template"
+    )
+
+
+class TargetConfig(Section):
+    """The sample x_1 … x_n of the target distribution: the questions, without answers."""
+
+    file: str = Field(description="JSONL, JSONL.gz, Parquet, text (a row a line), or hf:NAME")
+    field: str = Field(default="text", description="the field with the text")
+    split: str = "train"
+    limit: int | None = Field(default=None, ge=1)
+
+
+_PRACTICAL: dict[str, dict[str, Any]] = {}
+_PAPER: dict[str, dict[str, Any]] = {
+    "prompt": {"tokens": 128, "hidden": 128, "layers": 3, "bases": 2},
+    "training": {
+        "learning_rate": 5e-6,
+        "steps": 20_000,
+        "warmup": 0,
+        "schedule": "constant",
+        "clip": None,
+        "patience": None,
+    },
+    "sampling": {"count": 100_000, "temperature": 1.0},
+    "postprocess": {"keep": 50_000, "clusters": 700, "components": 100},
+}
+PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {"practical": _PRACTICAL, "paper": _PAPER}
+
+
+class SoftSRVConfig(Section):
+    """SoftSRV: what steers, what it is trained on, and what happens to its samples."""
+
+    preset: Preset = "practical"
+    method: Method = Field(
+        default="soft", description="soft prompts, or a baseline with the same post-processing"
+    )
+    artifact: Path | None = Field(
+        default=None, description="a trained soft prompt; null: trained in the run directory"
+    )
+    target: TargetConfig | None = None
+    task: str = Field(
+        default="mathematics",
+        description="mathematics, code, reading, or a YAML file: templates of the baselines",
+    )
+    backbone: BackboneConfig = BackboneConfig()
+    prompt: PromptConfig = PromptConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    postprocess: PostprocessConfig = PostprocessConfig()
+    answers: AnswerConfig = AnswerConfig()
+    random_seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, data: Any) -> Any:
+        """Fill in the preset's numbers under those that are given."""
+        if not isinstance(data, dict) or data.get("preset", "practical") not in PRESETS:
+            return data
+        filled = dict(data)
+        for section, values in PRESETS[data.get("preset", "practical")].items():
+            given = filled.get(section) or {}
+            if isinstance(given, dict):
+                filled[section] = {**values, **given}
+        return filled
