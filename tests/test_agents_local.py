@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -153,6 +154,17 @@ def test_without_a_seed_calls_differ(folder: Path) -> None:
 def test_temperature_zero_needs_no_seed(folder: Path) -> None:
     greedy = local_chat(folder, temperature=0.0, max_tokens=30)
     assert greedy.invoke("Write.").content == greedy.invoke("Write.").content
+
+
+def test_weights_may_scale_the_temperatures_of_a_chat(folder: Path, tmp_path: Path) -> None:
+    cold = shutil.copytree(folder, tmp_path / "cold")
+    config = json.loads((cold / "config.json").read_text())
+    (cold / "config.json").write_text(json.dumps({**config, "chat_temperature_scale": 1e-4}))
+    greedy = local_chat(folder, temperature=0.0, max_tokens=12).invoke("hello").text
+    for seed in (1, 2):
+        assert local_chat(cold, temperature=1.0, max_tokens=12, seed=seed).invoke("hello").text == (
+            greedy
+        )
 
 
 async def test_concurrent_calls_say_what_single_calls_say(chat: LocalChat) -> None:

@@ -54,7 +54,8 @@ def answers(
         pad = tokenizer.pad_token_id
         tokens = torch.tensor([[pad] * (longest - len(ids[r])) + ids[r] for r in rows])
         mask = torch.tensor([[0] * (longest - len(ids[r])) + [1] * len(ids[r]) for r in rows])
-        sampling = {"do_sample": True, "temperature": temperature}
+        scale = getattr(model.config, "chat_temperature_scale", 1.0)
+        sampling = {"do_sample": True, "temperature": temperature * scale}
         with torch.inference_mode():
             out = model.generate(
                 input_ids=tokens,

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from .train_embedded import SHARPEN, export, new_model, size_of
+from .train_embedded import TEMPERATURE_SCALE, export, new_model, size_of
 
 
 def main() -> None:
@@ -19,13 +19,13 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sharpen", type=float, default=SHARPEN)
+    parser.add_argument("--temperature-scale", type=float, default=TEMPERATURE_SCALE)
     args = parser.parse_args()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(args.tokenizer)
     state = torch.load(args.checkpoint, weights_only=True)
     model = new_model(tokenizer, size_of(state["model"]), seed=0)
     model.load_state_dict(state["model"])
-    export(model, tokenizer, args.out, sharpen=args.sharpen)
+    export(model, tokenizer, args.out, scale=args.temperature_scale)
     print(f"step {state['step']}, {state['tokens']} tokens, exported to {args.out}")
 
 

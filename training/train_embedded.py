@@ -25,7 +25,7 @@ from .tokenizer import encode
 
 PROMPT_WEIGHT = 0.05
 PROMPT_SHARE = 0.15  # of the examples whose prompt is learnt, too, with that weight
-SHARPEN = 3.0  # on export, see `export`
+TEMPERATURE_SCALE = 1 / 3  # of a chat with the exported model, see `export`
 POOL = 512  # examples that are sorted by length together
 MAX_LENGTH = 512
 
@@ -164,7 +164,11 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def export(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path, *, sharpen: float = 1.0
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    out: Path,
+    *,
+    scale: float = TEMPERATURE_SCALE,
 ) -> None:
     """Write weights (fp16 safetensors), configuration, tokenizer and chat template.
 
@@ -172,14 +176,13 @@ def export(
         model: what was trained.
         tokenizer: its tokenizer, with the chat template.
         out: the folder.
-        sharpen: factor on the logits, put into the last norm: with 2, a temperature of 1 samples
-            as 0.5 would. Roles ask for the temperatures of large models; this one needs less.
+        scale: what a chat's temperatures are multiplied by: roles ask for those of large models,
+            and this one needs less. The weights stay as they were learnt.
     """
     half = LlamaForCausalLM(model.config)
     half.half()  # type: ignore[no-untyped-call]
     half.load_state_dict({k: v.to(torch.float16) for k, v in model.state_dict().items()})
-    with torch.no_grad():
-        half.model.norm.weight.mul_(sharpen)
+    half.config.chat_temperature_scale = scale
     half.generation_config.do_sample = True
     half.generation_config.temperature = 1.0
     half.save_pretrained(out)
@@ -255,7 +258,7 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--export", type=Path)
-    parser.add_argument("--sharpen", type=float, default=SHARPEN)
+    parser.add_argument("--temperature-scale", type=float, default=TEMPERATURE_SCALE)
     parser.add_argument("--init", type=Path)
     parser.add_argument("--save-every", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
@@ -270,7 +273,7 @@ def main() -> None:
     size = Size(args.width, args.layers, args.heads, args.inner)
     model = train(tokenizer, plan, args.work, size=size, init=args.init, save_every=args.save_every)
     if args.export:
-        export(model, tokenizer, args.export, sharpen=args.sharpen)
+        export(model, tokenizer, args.export, scale=args.temperature_scale)
         print(f"exported to {args.export}")
 
 

@@ -20,7 +20,9 @@ def settings_of(
     """The settings of one call.
 
     Args:
-        lm: The model; its generation config says what nobody else says.
+        lm: The model; its generation config says what nobody else says. A `chat_temperature_scale`
+            in its config multiplies every temperature: roles ask for those of large models, and a
+            very small one needs less, while its weights keep the probabilities that it learnt.
         prompt_ids: The prompt. It goes into the seed, so that calls with other messages draw other
             numbers from the same seed.
         wishes: `temperature`, `top_p`, `top_k`, `max_tokens`, `seed`, `stop`; None is no wish.
@@ -35,10 +37,11 @@ def settings_of(
             value = getattr(lm.model.generation_config, name, None)
         return default if value is None else value
 
+    scale = float(getattr(lm.model.config, "chat_temperature_scale", 1.0))
     asked = wishes.get("max_tokens") or wishes.get("max_completion_tokens")
     return GenerationSettings(
         max_new_tokens=_room(lm, len(prompt_ids), asked),
-        temperature=float(chosen("temperature", 1.0)),
+        temperature=float(chosen("temperature", 1.0)) * scale,
         top_p=float(chosen("top_p", 1.0)),
         top_k=int(chosen("top_k", 0)),
         seed=_own_seed(wishes.get("seed"), prompt_ids),
