@@ -1,0 +1,86 @@
+"""The `student` and `active` sections of a run file; the student's library takes them as they are.
+
+Active synthetic data generation: Kessler et al., arXiv 2512.00884. What the paper leaves open
+(learning rates, LoRA or not, from base or continued) is a choice of ours here.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from metasynth.config_section import Section
+
+Criterion = Literal[
+    "random",
+    "loss_self",
+    "loss_gold",
+    "entropy",
+    "margin",
+    "least_confidence",
+    "min_margin",
+    "max_entropy",
+    "perplexity",
+    "ifd",
+    "el2n",
+    "reward",
+    "judge",
+    "lion",
+    "wrong",
+    "learnable",
+]
+Strategy = Literal[
+    "top", "softmax", "k_center", "k_means", "facility_location", "badge", "bait", "random"
+]
+
+
+class StudentConfig(Section):
+    """The causal LM that scores and is fine-tuned: `embedded`, or `local:PATH_OR_HUB_ID`."""
+
+    model: str = Field(default="embedded", pattern=r"^(embedded|local:.+)$")
+    revision: str | None = None
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    trust_remote_code: bool = False
+    adapt: Literal["lora", "full"] = "lora"
+    lora_rank: int = Field(default=16, ge=1)
+    lora_alpha: int = Field(default=32, ge=1)
+    lora_targets: tuple[str, ...] = Field(default=(), description="empty: all linear layers")
+    loss_on: Literal["answer", "all"] = "answer"
+    start: Literal["base", "continue"] = Field(
+        default="base", description="each round from the base weights, or from the last round's"
+    )
+    data: Literal["cumulative", "last"] = "cumulative"
+    last_rounds: int = Field(default=2, ge=1, description="rounds that `data: last` trains on")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="null: 2e-4 with LoRA, 2e-5 without"
+    )
+    epochs: float = Field(default=3.0, gt=0)
+    steps: int | None = Field(default=None, ge=1, description="goes before epochs")
+    batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
+    micro_batch: int = Field(default=16, ge=1, description="rows of one forward pass")
+    warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
+    max_tokens: int = Field(default=1024, ge=8, description="a longer row is left out, and named")
+
+
+class ScoringConfig(Section):
+    """How the student scores."""
+
+    criterion: Criterion = "loss_self"
+    max_new_tokens: int = Field(default=256, ge=1, description="of the student's own answer")
+    temperature: float = Field(default=0.0, ge=0, description="0: greedy, as our default")
+    tokens_per_batch: int = Field(default=8192, ge=64)
+    top_tokens: int = Field(
+        default=64, ge=1, description="of the vocabulary kept in gradient embeddings"
+    )
+
+
+class SelectionConfig(Section):
+    """Which of the scored are taken."""
+
+    strategy: Strategy = "top"
+    direction: Literal["high", "low", "middle"] = "high"
+    temperature: float = Field(default=1.0, gt=0, description="of softmax sampling")
+    per_seed: int | None = Field(default=None, ge=1, description="at most so many from one seed")
+    clusters: int | None = Field(
+        default=None, ge=1, description="the budget is shared out among so many clusters"
+    )
