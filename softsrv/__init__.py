@@ -4,6 +4,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .backbone import Backbone
+    from .numbered import numbered_questions, tidy_question
+    from .prompted import Ask, ParseTally, template_questions
+    from .refinement import RefinementTally, refine, refined_questions, says_stop
+    from .samples import Sample
     from .soft_prompt import (
         MixturePrompt,
         NonContextualPrompt,
@@ -13,10 +17,23 @@ if TYPE_CHECKING:
         make_soft_prompt,
         parameter_count,
     )
+    from .templates import (
+        PROMPT_NAMES,
+        TaskTemplates,
+        check_template,
+        load_templates,
+        packaged_tasks,
+        parse_templates,
+        render_answer,
+    )
 else:
     # All of it is torch code or leads there: loaded when it is asked for.
     _MODULES = {
         "backbone": ("Backbone",),
+        "numbered": ("numbered_questions", "tidy_question"),
+        "prompted": ("Ask", "ParseTally", "template_questions"),
+        "refinement": ("RefinementTally", "refine", "refined_questions", "says_stop"),
+        "samples": ("Sample",),
         "soft_prompt": (
             "MixturePrompt",
             "NonContextualPrompt",
@@ -25,6 +42,15 @@ else:
             "empty_soft_prompt",
             "make_soft_prompt",
             "parameter_count",
+        ),
+        "templates": (
+            "PROMPT_NAMES",
+            "TaskTemplates",
+            "check_template",
+            "load_templates",
+            "packaged_tasks",
+            "parse_templates",
+            "render_answer",
         ),
     }
     _SLOW = {name: module for module, names in _MODULES.items() for name in names}
@@ -38,12 +64,29 @@ else:
 
 
 __all__ = [
+    "PROMPT_NAMES",
+    "Ask",
     "Backbone",
     "MixturePrompt",
     "NonContextualPrompt",
+    "ParseTally",
     "PerTokenPrompt",
+    "RefinementTally",
+    "Sample",
     "SoftPrompt",
+    "TaskTemplates",
+    "check_template",
     "empty_soft_prompt",
+    "load_templates",
     "make_soft_prompt",
+    "numbered_questions",
+    "packaged_tasks",
     "parameter_count",
+    "parse_templates",
+    "refine",
+    "refined_questions",
+    "render_answer",
+    "says_stop",
+    "template_questions",
+    "tidy_question",
 ]
