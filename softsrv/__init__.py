@@ -3,11 +3,20 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .artifact import SteeringArtifact, load_artifact, read_artifact_config, save_artifact
     from .backbone import Backbone
+    from .encoder import ContextEncoder
     from .numbered import numbered_questions, tidy_question
     from .prompted import Ask, ParseTally, template_questions
     from .refinement import RefinementTally, refine, refined_questions, says_stop
-    from .samples import Sample
+    from .samples import (
+        Candidate,
+        Sample,
+        SampleFile,
+        read_candidates,
+        read_samples,
+        write_candidates,
+    )
     from .soft_prompt import (
         MixturePrompt,
         NonContextualPrompt,
@@ -29,11 +38,20 @@ if TYPE_CHECKING:
 else:
     # All of it is torch code or leads there: loaded when it is asked for.
     _MODULES = {
+        "artifact": ("SteeringArtifact", "load_artifact", "read_artifact_config", "save_artifact"),
         "backbone": ("Backbone",),
+        "encoder": ("ContextEncoder",),
         "numbered": ("numbered_questions", "tidy_question"),
         "prompted": ("Ask", "ParseTally", "template_questions"),
         "refinement": ("RefinementTally", "refine", "refined_questions", "says_stop"),
-        "samples": ("Sample",),
+        "samples": (
+            "Candidate",
+            "Sample",
+            "SampleFile",
+            "read_candidates",
+            "read_samples",
+            "write_candidates",
+        ),
         "soft_prompt": (
             "MixturePrompt",
             "NonContextualPrompt",
@@ -67,26 +85,36 @@ __all__ = [
     "PROMPT_NAMES",
     "Ask",
     "Backbone",
+    "Candidate",
+    "ContextEncoder",
     "MixturePrompt",
     "NonContextualPrompt",
     "ParseTally",
     "PerTokenPrompt",
     "RefinementTally",
     "Sample",
+    "SampleFile",
     "SoftPrompt",
+    "SteeringArtifact",
     "TaskTemplates",
     "check_template",
     "empty_soft_prompt",
+    "load_artifact",
     "load_templates",
     "make_soft_prompt",
     "numbered_questions",
     "packaged_tasks",
     "parameter_count",
     "parse_templates",
+    "read_artifact_config",
+    "read_candidates",
+    "read_samples",
     "refine",
     "refined_questions",
     "render_answer",
+    "save_artifact",
     "says_stop",
     "template_questions",
     "tidy_question",
+    "write_candidates",
 ]

@@ -82,7 +82,8 @@ class ContextEncoder:
                 notes.append(f"z has {basis.shape[1]} components, not {config.components}: {limit}")
                 logger.warning("%s", notes[-1])
             tensors["basis"] = basis
-        kept = {name: tensor.float() for name, tensor in tensors.items()}
+        # laid out as they are read back, so that rounding is the same too
+        kept = {name: tensor.float().contiguous() for name, tensor in tensors.items()}
         return cls(config, vectors, kept, notes=notes)
 
     def encode(self, texts: Sequence[str]) -> Tensor:

@@ -47,6 +47,11 @@ class SoftPrompt(nn.Module):
         """The weights [B, k] of the bases, where the prompt is a mixture."""
         return None
 
+    @property
+    @abstractmethod
+    def settings(self) -> PromptConfig:
+        """The configuration that gives a soft prompt of this shape."""
+
     @abstractmethod
     def initialise(self, columns: Tensor, *, std: float, generator: torch.Generator) -> None:
         """Start near `columns` [k, t, d]; `std` is the size of the model's embeddings."""
@@ -58,6 +63,10 @@ class NonContextualPrompt(SoftPrompt):
     def __init__(self, *, tokens: int, width: int, context_width: int) -> None:
         super().__init__(tokens=tokens, width=width, context_width=context_width)
         self.columns = nn.Parameter(torch.empty(tokens, width))
+
+    @property
+    def settings(self) -> PromptConfig:
+        return PromptConfig(parameterisation="np", tokens=self.tokens)
 
     def forward(self, z: Tensor) -> Tensor:
         return self.columns.expand(z.shape[0], -1, -1)
@@ -75,6 +84,10 @@ class MixturePrompt(SoftPrompt):
         self.bases = nn.Parameter(torch.empty(bases, tokens, width))
         self.gate_weight = nn.Parameter(torch.empty(bases, context_width))
         self.gate_bias = nn.Parameter(torch.empty(bases))
+
+    @property
+    def settings(self) -> PromptConfig:
+        return PromptConfig(parameterisation="mp", tokens=self.tokens, bases=len(self.bases))
 
     def mixture(self, z: Tensor) -> Tensor:
         return F.linear(z, self.gate_weight, self.gate_bias).softmax(-1)
@@ -102,6 +115,16 @@ class PerTokenPrompt(SoftPrompt):
         sizes = _sizes(context_width, hidden, width, layers)
         self.weights = nn.ParameterList(torch.empty(tokens, out, into) for into, out in sizes)
         self.biases = nn.ParameterList(torch.empty(tokens, out) for _, out in sizes)
+        self.hidden = hidden
+
+    @property
+    def settings(self) -> PromptConfig:
+        return PromptConfig(
+            parameterisation="mc",
+            tokens=self.tokens,
+            hidden=self.hidden,
+            layers=len(self.weights),
+        )
 
     def forward(self, z: Tensor) -> Tensor:
         first, *rest = zip(self.weights, self.biases, strict=True)
