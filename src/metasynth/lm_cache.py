@@ -52,7 +52,8 @@ class SlotCache:
         """Add rows behind the used ones.
 
         Args:
-            layers: Keys and values of each layer, [new rows, heads, width, head size], padded left.
+            layers: Keys and values of each layer, [new rows, heads, width, head size], padded left;
+                with one row for all, it is copied into each of them.
             lengths: How many columns, counted from the right, are real in each new row.
         """
         width = layers[0][0].shape[2]
@@ -221,35 +222,52 @@ def padded_prefill(
     import torch
     from transformers import DynamicCache
 
-    width = max(map(len, prompts))
+    lengths = [len(prompt) for prompt in prompts]
+    width = max(lengths)
     ids = torch.zeros((len(prompts), width), dtype=torch.long)
-    mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    positions = (mask.cumsum(-1) - 1).clamp_(min=0)
-    padded = min(map(len, prompts)) < width
     cache: Any = DynamicCache()
-    logits = forward(
-        lm,
-        ids.to(lm.device),
-        positions.to(lm.device),
-        mask.to(lm.device) if padded else None,
-        cache,
-    )
+    logits = forward(lm, ids.to(lm.device), *left_padding(lengths, lm.device), cache)
     return logits, [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def left_padding(
+    lengths: Sequence[int], device: "torch.device"
+) -> "tuple[torch.Tensor, torch.Tensor | None]":
+    """Positions of rows that are padded left to the longest, and their mask where any is.
+
+    Both are [rows, longest]; the mask is a tokenizer's attention mask.
+    """
+    import torch
+
+    width = max(lengths)
+    mask = torch.zeros((len(lengths), width), dtype=torch.long)
+    for row, length in enumerate(lengths):
+        mask[row, width - length :] = 1
+    positions = (mask.cumsum(-1) - 1).clamp_(min=0)
+    return positions.to(device), mask.to(device) if min(lengths) < width else None
 
 
 def forward(
     lm: "LoadedLM",
-    ids: "torch.Tensor",
+    inputs: "torch.Tensor",
     positions: "torch.Tensor",
     mask: "torch.Tensor | None",
     cache: Any,
 ) -> "torch.Tensor":
-    """The model's logits after the last column, [rows, vocabulary], in float32."""
+    """The model's logits after the last column, [rows, vocabulary], in float32.
+
+    Args:
+        lm: The model.
+        inputs: Tokens, [rows, new columns], or in their place vectors, [rows, new columns, width].
+        positions: [rows, new columns].
+        mask: A tokenizer's attention mask for the columns before and the new ones; None: all real.
+        cache: What holds the columns before; the new ones are added to it.
+    """
+    kind = "inputs_embeds" if inputs.is_floating_point() else "input_ids"
     output = lm.model(
-        input_ids=ids,
+        **{kind: inputs},
         attention_mask=mask,
         position_ids=positions,
         past_key_values=cache,

@@ -8,22 +8,25 @@ what it says does not depend on who shares the batch (up to rounding of the arit
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from .errors import ContextLimitError, ModelCallError
-from .lm import LoadedLM, vocabulary_size
-from .lm_cache import SlotCache, padded_prefill
+from .errors import ModelCallError
+from .lm import LoadedLM
+from .lm_cache import SlotCache
 from .lm_forward import pick_decoder
-from .lm_requests import FinishReason, Generation, GenerationRequest
+from .lm_prefix import PREFILL_TOKENS, PREFIX_TOKENS, PromptReader
+from .lm_requests import FinishReason, Generation, GenerationRequest, SoftPrefix, check_request
 from .lm_sampling import SamplingPlan, sample
 
 if TYPE_CHECKING:
     import torch
 
-PREFILL_TOKENS = 8192  # padded prompt tokens that are read in one forward pass
+Callback = Callable[["Future[Generation]"], object]
 
 
 @dataclass(eq=False)
@@ -39,7 +42,7 @@ class _Row:
     @property
     def position(self) -> int:
         """Where the token drawn last stands in its sequence."""
-        return len(self.request.prompt_ids) + len(self.tokens) - 1
+        return self.request.prompt_tokens + len(self.tokens) - 1
 
 
 class BatchEngine:
@@ -49,17 +52,20 @@ class BatchEngine:
         lm: The model; the engine owns it from here on (its weights must not change).
         max_batch: Rows that are decoded together. With 1, requests run in the order of submission
             and every answer is reproducible bit for bit.
+        prefix_tokens: Soft tokens whose keys and values are kept for the rows to come.
 
     Raises:
         RequestError: The model cannot be decoded with a key-value cache.
     """
 
-    def __init__(self, lm: LoadedLM, *, max_batch: int = 8) -> None:
+    def __init__(
+        self, lm: LoadedLM, *, max_batch: int = 8, prefix_tokens: int = PREFIX_TOKENS
+    ) -> None:
         if max_batch < 1:
             raise ValueError("max_batch must be at least 1")
         self.lm = lm
         self._decode, self.max_batch = pick_decoder(lm, max_batch=max_batch)
-        self._vocabulary = vocabulary_size(lm)
+        self._reader = PromptReader(lm, together=self.max_batch, prefix_tokens=prefix_tokens)
         self._cache = SlotCache(self.max_batch)
         self._rows: list[_Row] = []
         self._plan: SamplingPlan | None = None
@@ -73,17 +79,34 @@ class BatchEngine:
         """Queue a request. Cancelling the future takes it out of the queue or of the batch.
 
         Raises:
-            ContextLimitError: Prompt and answer together are longer than the model's context.
-            ValueError: The prompt is empty or no text of this model, or no token is asked for.
+            ContextLimitError: Prefix, prompt and answer are longer than the model's context.
+            ValueError: The request is no text of this model (see `check_request`).
+            ModelCallError: The engine was closed.
         """
-        self._check(request)
-        row = _Row(request, Future())
+        return self.submit_all([request])[0]
+
+    def submit_all(
+        self, requests: Sequence[GenerationRequest], *, done: Callback | None = None
+    ) -> "list[Future[Generation]]":
+        """Queue requests at one moment, so that luck has no part in which share a batch.
+
+        Args:
+            requests: All of them are checked before any is queued; the errors are `submit`'s.
+            done: Called with each future when it has ended: in the engine's thread, before the next
+                step, or in the thread that cancels it.
+        """
+        for request in requests:
+            check_request(request, self.lm)
+        rows = [_Row(request, Future()) for request in requests]
+        if done is not None:
+            for row in rows:
+                row.future.add_done_callback(done)
         with self._wake:
             if self._closed:
                 raise ModelCallError(f"model {self.lm.name!r} was closed")
-            self._waiting.append(row)
+            self._waiting += rows
             self._wake.notify()
-        return row.future
+        return [row.future for row in rows]
 
     @property
     def is_closed(self) -> bool:
@@ -98,19 +121,6 @@ class BatchEngine:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    def _check(self, request: GenerationRequest) -> None:
-        prompt, answer = len(request.prompt_ids), request.settings.max_new_tokens
-        if not prompt or answer < 1:
-            raise ValueError("a request needs a prompt and room for at least one token")
-        if not 0 <= min(request.prompt_ids) <= max(request.prompt_ids) < self._vocabulary:
-            raise ValueError("the prompt holds numbers that are not in the vocabulary")
-        if prompt + answer > self.lm.context_length:
-            raise ContextLimitError(
-                f"prompt of {prompt} tokens and {answer} for the answer exceed the context of "
-                f"{self.lm.context_length} tokens of {self.lm.name}",
-                hint="attach less, lower max_tokens, or take a model with a longer context",
-            )
-
     def _serve(self) -> None:
         import torch
 
@@ -122,7 +132,8 @@ class BatchEngine:
                     if self._closed:
                         break
                     joining = self._take_waiting()
-                self._guarded(self._join, joining)
+                    ahead = self._next_prefixes() if joining else []
+                self._guarded(partial(self._join, ahead=ahead), joining)
                 self._leave_cancelled()
                 if self._rows:
                     self._guarded(self._step, self._rows)
@@ -143,6 +154,11 @@ class BatchEngine:
                 joining.append(row)
         return joining
 
+    def _next_prefixes(self) -> list[SoftPrefix]:
+        """Those of the rows that will take the places of the ones that run."""
+        waiting = (row.request.prefix for row in islice(self._waiting, self.max_batch))
+        return [prefix for prefix in waiting if prefix is not None]
+
     def _guarded(self, work: Callable[[list[_Row]], None], rows: list[_Row]) -> None:
         """Do a part of the work; when it fails, the rows that took part in it hear of it."""
         rows = list(rows)
@@ -153,19 +169,21 @@ class BatchEngine:
             for row in rows:
                 self._leave(row, error)
 
-    def _join(self, rows: list[_Row]) -> None:
+    def _join(self, rows: list[_Row], *, ahead: Sequence[SoftPrefix]) -> None:
         """Read the prompts of new rows, draw their first tokens, and give them slots."""
         import torch
 
         for row in rows:
             random = torch.Generator().manual_seed(row.request.settings.seed)
             row.noise = torch.rand(row.request.settings.max_new_tokens, generator=random).tolist()
-        logits, layers = padded_prefill(self.lm, [row.request.prompt_ids for row in rows])
-        self._cache.insert(layers, [len(row.request.prompt_ids) for row in rows])
-        self._rows += rows
+        read = self._reader.read([row.request for row in rows], ahead=ahead)
+        for part in read:
+            self._cache.insert(part.layers, part.lengths)
+            self._rows += [rows[row] for row in part.rows]
         self._plan = None
+        rows = self._rows[-len(rows) :]
         plan = SamplingPlan.of([row.request.settings for row in rows], self.lm.device)
-        self._draw(rows, logits, plan)
+        self._draw(rows, torch.cat([part.logits for part in read]), plan)
 
     def _step(self, rows: list[_Row]) -> None:
         """Draw one more token for every row."""
@@ -230,7 +248,7 @@ class BatchEngine:
             token_ids=tuple(row.tokens),
             text=text,
             finish_reason=reason,
-            prompt_tokens=len(row.request.prompt_ids),
+            prompt_tokens=row.request.prompt_tokens,
             completion_tokens=row.drawn,
         )
 
