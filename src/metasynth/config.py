@@ -156,7 +156,7 @@ class RunConfig(Section):
     """A whole run file."""
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    graph: Literal["document", "template"] = "document"
+    graph: Literal["document", "template", "softsrv"] = "document"
     domain: Annotated[DomainConfig, BeforeValidator(_domain)]
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
@@ -176,8 +176,10 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         given = [self.seeds.keywords, self.seeds.keywords_file, self.seeds.documents]
-        if sum(bool(source) for source in given) != 1:
+        sources = sum(bool(source) for source in given)
+        if sources > 1 or (sources == 0 and self.graph != "softsrv"):
             raise ValueError("seeds: give exactly one of keywords, keywords_file, documents")
+        _check_softsrv(self.graph, self.softsrv)
         if self.budget.usd is not None:
             unpriced = sorted({self.model_for(part).model for part in ("conductor", "experts")})
             unpriced = [name for name in unpriced if _priced(name) and name not in self.prices]
@@ -204,6 +206,13 @@ class RunConfig(Section):
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
         apart = {"name", "budget", "prices", "concurrency", "teacher", "conductor", "experts"}
         data = self.model_dump(mode="json", exclude=apart)
+        if self.softsrv is None:
+            del data[
+                "softsrv"
+            ]  # the hash of a run file that does not speak of it stays what it was
+        else:
+            del data["softsrv"]["backbone"]["device"]
+            del data["softsrv"]["sampling"]["max_batch"]
         # as resolved: a value that a section repeats is the same as one that it inherits
         data["models"] = {
             part: self.model_for(part).model_dump(mode="json", exclude=pace)
@@ -211,6 +220,25 @@ class RunConfig(Section):
         }
         data["conductor"] = self.conductor.model_dump(include=_CONDUCTOR_BOUNDS)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_softsrv(graph: str, section: SoftSRVConfig | None) -> None:
+    """What the graphs need of the section `softsrv`."""
+    if section is None:
+        if graph == "softsrv":
+            raise ValueError("softsrv: graph softsrv needs this section")
+        return
+    if graph == "document" and section.method != "soft":
+        raise ValueError(
+            "softsrv.method: in the document graph the conductor samples from soft prompts: "
+            f"'soft' is expected, not {section.method!r}"
+        )
+    if section.method == "soft" and section.artifact is None and section.target is None:
+        raise ValueError("softsrv.target: this key is needed to train on, or softsrv.artifact")
+    if section.method.startswith("template") and section.target is None:
+        raise ValueError(
+            f"softsrv.target: this key is needed, method {section.method} takes exemplars from it"
+        )
 
 
 def _priced(model: str) -> bool:

@@ -127,6 +127,23 @@ class AnswerConfig(Section):
     )
 
 
+class BaselineConfig(Section):
+    """The template baselines, which ask the teacher for questions like a row of the target."""
+
+    per_call: int = Field(default=10, ge=2, description="different questions asked for in a call")
+    temperature: float = Field(
+        default=1.0, gt=0, le=4, description="of those calls; one question a call is asked for at 1"
+    )
+    rounds: int = Field(default=3, ge=1, description="most rounds of critique and rewriting")
+
+
+class ToolConfig(Section):
+    """Bounds of the conductor's tool `sample_softsrv` in the document graph."""
+
+    samples: int = Field(default=4, ge=1, le=16, description="most samples of one call")
+    uses: int = Field(default=3, ge=1, description="most calls for one record")
+
+
 class TargetConfig(Section):
     """The sample x_1 … x_n of the target distribution: the questions, without answers."""
 
@@ -149,6 +166,7 @@ _PAPER: dict[str, dict[str, Any]] = {
     },
     "sampling": {"count": 100_000, "temperature": 1.0},
     "postprocess": {"keep": 50_000, "clusters": 700, "components": 100},
+    "baseline": {"per_call": 10, "temperature": 2.0},
 }
 PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {"practical": _PRACTICAL, "paper": _PAPER}
 
@@ -175,6 +193,8 @@ class SoftSRVConfig(Section):
     sampling: SamplingConfig = SamplingConfig()
     postprocess: PostprocessConfig = PostprocessConfig()
     answers: AnswerConfig = AnswerConfig()
+    baseline: BaselineConfig = BaselineConfig()
+    tool: ToolConfig = ToolConfig()
     random_seed: int = 0
 
     @model_validator(mode="before")

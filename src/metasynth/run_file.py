@@ -1,7 +1,7 @@
 """Reading a run file: YAML, what it extends, `--set` overrides, and what is wrong with it."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -72,12 +72,35 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     elif isinstance(roles, list):
         data["roles"] = [str(folder / str(entry)) for entry in roles]
     for part in ("teacher", "conductor", "experts"):
-        section = data.get(part)
-        if not isinstance(section, dict):
-            continue
-        model = section.get("model")
-        if isinstance(model, str) and model.startswith(("local:./", "local:../")):
-            section["model"] = f"local:{folder / model.removeprefix('local:')}"
+        _make_model_absolute(data.get(part), folder)
+    if isinstance(data.get("softsrv"), dict):
+        _make_softsrv_absolute(data["softsrv"], folder)
+
+
+def _make_model_absolute(section: Any, folder: Path) -> None:
+    model = section.get("model") if isinstance(section, dict) else None
+    if not isinstance(model, str):
+        return
+    kind, _, name = model.partition(":")
+    if kind in ("local", "lm") and name.startswith(("./", "../")):
+        section["model"] = f"{kind}:{folder / name}"
+
+
+def _make_softsrv_absolute(section: dict[str, Any], folder: Path) -> None:
+    for part in ("backbone", "encoder"):
+        _make_model_absolute(section.get(part), folder)
+    if isinstance(section.get("artifact"), str):
+        section["artifact"] = str(folder / section["artifact"])
+    task = section.get("task")
+    if isinstance(task, str) and task.endswith((".yaml", ".yml")):
+        section["task"] = str(folder / task)
+    target = section.get("target")
+    file = target.get("file") if isinstance(target, dict) else None
+    if isinstance(target, dict) and isinstance(file, str) and not file.startswith("hf:"):
+        target["file"] = str(folder / file)
+    filtered = section.get("postprocess")
+    if isinstance(filtered, dict) and isinstance(filtered.get("contaminants"), list):
+        filtered["contaminants"] = [str(folder / str(one)) for one in filtered["contaminants"]]
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -117,13 +140,28 @@ def _validated(data: Mapping[str, Any], path: Path) -> RunConfig:
     except ValidationError as error:
         problems = [_problem(dict(each)) for each in error.errors()]
         raise ConfigError(f"{path}: " + "; ".join(problems)) from None
-    for key, file in (("seeds.keywords_file", config.seeds.keywords_file),):
-        if file is not None and not file.exists():
+    for key, file in _files(config):
+        if not file.exists():
             raise ConfigError(f"{path}: {key}: no such file: {file}")
     for folder in config.roles:
         if not folder.is_dir():
             raise ConfigError(f"{path}: roles: no such directory: {folder}")
     return config
+
+
+def _files(config: RunConfig) -> Iterator[tuple[str, Path]]:
+    """The files and folders that a run file names, each with its key."""
+    if config.seeds.keywords_file is not None:
+        yield "seeds.keywords_file", config.seeds.keywords_file
+    if config.softsrv is None:
+        return
+    if config.softsrv.artifact is not None:
+        yield "softsrv.artifact", config.softsrv.artifact
+    target = config.softsrv.target
+    if target is not None and not target.file.startswith("hf:"):
+        yield "softsrv.target.file", Path(target.file)
+    for file in config.softsrv.postprocess.contaminants:
+        yield "softsrv.postprocess.contaminants", file
 
 
 def _problem(error: Mapping[str, Any]) -> str:

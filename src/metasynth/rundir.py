@@ -36,6 +36,7 @@ class RunDirectory:
         self.memory = root / "memory"
         self.vectors = root / "vectors.sqlite"
         self.checkpoints = root / "checkpoints.sqlite"
+        self.softsrv = root / "softsrv"
         self._lock: int | None = None
 
     def open(self, resolved: Mapping[str, Any], *, identity: str) -> Self:
