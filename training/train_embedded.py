@@ -48,7 +48,8 @@ class Plan:
     steps: int = 2000
     batch_tokens: int = 3072
     seed: int = 1
-    matrix_lr: float = 0.02
+    matrix_lr: float = 0.005
+    matrix_decay: float = 0.1  # keeps attention from hardening before it has learnt to copy
     other_lr: float = 3e-3
     warmup: int = 50
     decay: float = 0.3  # share of the steps at the end over which the rate falls to zero
@@ -142,7 +143,7 @@ def optimisers(model: LlamaForCausalLM, plan: Plan) -> list[torch.optim.Optimize
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        torch.optim.Muon(matrices, lr=plan.matrix_lr, weight_decay=0.01),
+        torch.optim.Muon(matrices, lr=plan.matrix_lr, weight_decay=plan.matrix_decay),
         torch.optim.AdamW(rest, lr=plan.other_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
