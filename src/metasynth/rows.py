@@ -6,9 +6,10 @@ Whatever is wrong with a file is told with its name, its line and the setting th
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from metasynth.errors import ConfigError
 from metasynth.text import encodable
@@ -25,17 +26,56 @@ def file_texts(file: Path, field: str, *, setting: str) -> Iterator[str]:
     Raises:
         ConfigError: The file cannot be read, or a row has no text; names file and line.
     """
-    try:
-        if is_jsonl(file):
-            yield from _jsonl_texts(file, field, setting)
-        elif file.suffix.lower() == ".parquet":
-            yield from _parquet_texts(file, field, setting)
+    with _errors_told(file):
+        if _is_table(file):
+            for row, where in _rows(file, [field], setting):
+                yield _text_of(row, field, where, setting)
         else:
             yield read_text(file)
+
+
+class PlacedText(NamedTuple):
+    """A text and where it stands, as a person would look it up: file, line, field."""
+
+    text: str
+    place: str
+
+
+def placed_texts(file: Path, fields: Sequence[str], *, setting: str) -> Iterator[PlacedText]:
+    """Every text in these fields of a JSONL, JSONL.gz or Parquet file, or every line of any other.
+
+    A row may lack some of the fields but not all; a field may hold a list of texts. Texts without
+    anything but blanks are left out.
+
+    Raises:
+        ConfigError: The file cannot be read, a row has none of the fields, or one holds no text.
+    """
+    with _errors_told(file):
+        if not _is_table(file):
+            # not splitlines(): a form feed or U+2028 may stand within a line
+            lines = enumerate(read_text(file).split("\n"), start=1)
+            yield from (PlacedText(line, f"{file}, line {n}") for n, line in lines if line.strip())
+            return
+        for row, where in _rows(file, fields, setting):
+            present = [name for name in fields if isinstance(row, dict) and name in row]
+            for name in present or fields[:1]:
+                for text in _texts_in(row, name, where, setting):
+                    if text.strip():
+                        yield PlacedText(text, f"{where}, {name}")
+
+
+@contextmanager
+def _errors_told(file: Path) -> Iterator[None]:
+    try:
+        yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ConfigError(f"{file}: a damaged gzip file ({error})") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def _is_table(file: Path) -> bool:
+    return is_jsonl(file) or file.suffix.lower() == ".parquet"
 
 
 def is_jsonl(file: Path) -> bool:
@@ -79,7 +119,12 @@ def read_text(file: Path) -> str:
         raise ConfigError(f"{file}: cannot be read as UTF-8 text ({error})") from None
 
 
-def _jsonl_texts(file: Path, field: str, setting: str) -> Iterator[str]:
+def _rows(file: Path, fields: Sequence[str], setting: str) -> Iterator[tuple[Any, str]]:
+    """Each row of a table with its place; of a Parquet file the columns in `fields` alone."""
+    return _jsonl_rows(file) if is_jsonl(file) else _parquet_rows(file, fields, setting)
+
+
+def _jsonl_rows(file: Path) -> Iterator[tuple[Any, str]]:
     with _opened(file) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -88,7 +133,7 @@ def _jsonl_texts(file: Path, field: str, setting: str) -> Iterator[str]:
                 row = json.loads(line)
             except (ValueError, RecursionError):
                 raise ConfigError(f"{file}, line {number}: not JSON") from None
-            yield _text_of(row, field, f"{file}, line {number}", setting)
+            yield row, f"{file}, line {number}"
 
 
 def _opened(file: Path) -> BinaryIO:
@@ -97,25 +142,39 @@ def _opened(file: Path) -> BinaryIO:
     return file.open("rb")
 
 
-def _parquet_texts(file: Path, field: str, setting: str) -> Iterator[str]:
+def _parquet_rows(
+    file: Path, fields: Sequence[str], setting: str
+) -> Iterator[tuple[dict[str, Any], str]]:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
         table = pq.ParquetFile(file)
-        if field not in table.schema_arrow.names:
+        columns = [name for name in fields if name in table.schema_arrow.names]
+        if not columns:
+            wanted = " or ".join(map(repr, fields))
             raise ConfigError(
-                f"{file}: no column {field!r}; it has: {', '.join(table.schema_arrow.names)}",
+                f"{file}: no column {wanted}; it has: {', '.join(table.schema_arrow.names)}",
                 hint=f"name the column with {setting}",
             )
         number = 0
-        for batch in table.iter_batches(columns=[field]):
-            for value in batch.column(0).to_pylist():
+        for batch in table.iter_batches(columns=columns):
+            for row in batch.to_pylist():
                 number += 1
-                yield _text_of({field: value}, field, f"{file}, row {number}", setting)
+                yield row, f"{file}, row {number}"
     except pa.ArrowException as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(f"{file}: not a Parquet file ({first})") from None
+
+
+def _texts_in(row: Any, field: str, where: str, setting: str) -> list[str]:
+    """The texts of a field that is there: one, a list of them, or none where it is null."""
+    value = row.get(field) if isinstance(row, dict) else None
+    if value is None and isinstance(row, dict) and field in row:
+        return []
+    if isinstance(value, list):
+        return [_text_of({field: part}, field, where, setting) for part in value]
+    return [_text_of(row, field, where, setting)]
 
 
 def _text_of(row: Any, field: str, where: str, setting: str) -> str:
