@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 import transformers
 from torch import Tensor
 
@@ -20,11 +19,10 @@ from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, vocabulary_size
 
 from .fingerprint import model_fingerprint
+from .token_costs import OutputLayer, agree
 
 _SCANNED = 16_384  # embeddings that are looked at for their spread
 _RANDOM = re.compile(r"drop|jitter")
-_TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
-_HALF_TOLERANCE = 2e-2
 
 
 class Backbone:
@@ -57,6 +55,8 @@ class Backbone:
         self.bos_id: int | None = bos if isinstance(bos, int) else None
         self.width = int(self.embed(torch.zeros(1, dtype=torch.long)).shape[-1])
         self._require_plain_inputs()
+        probe = torch.arange(5)[None] % vocabulary_size(lm)
+        self._output = OutputLayer(self.model, self.embed(probe))
 
     @cached_property
     def embedding_std(self) -> float:
@@ -114,14 +114,25 @@ class Backbone:
         Returns:
             Negative log-likelihood in nats [B, L], float32, 0 beyond a row's length. The first
             token is predicted at position t-1.
+
+        Raises:
+            RequestError: Soft tokens and text are longer than the model's context.
         """
-        ids, lengths = ids.to(self.device), lengths.to(self.device)
+        soft, rows = prompts.shape[1], ids.shape[0]
+        if soft + ids.shape[1] > self.context_length:
+            raise RequestError(
+                f"{soft} soft tokens and {ids.shape[1]} of a text do not fit model "
+                f"{self.lm.name!r}, which reads {self.context_length}",
+                hint="lower prompt.tokens or training.max_tokens",
+            )
+        counted = torch.arange(ids.shape[1], device=lengths.device) < lengths[:, None]  # [B, L]
+        row, place = counted.nonzero(as_tuple=True)  # [n] each: where a target is
+        row, place = row.to(self.device), place.to(self.device)
+        ids = ids.to(self.device)
         embeddings = torch.cat([prompts.to(self.device, self.dtype), self.embed(ids)], dim=1)
-        counted = torch.arange(ids.shape[1], device=self.device) < lengths[:, None]  # [B, L]
-        predicted = F.pad(counted, (prompts.shape[1] - 1, 1))  # [B, t + L]: where logits are needed
-        logits = self._logits(embeddings, predicted).float()  # [n, vocabulary]
-        losses = F.cross_entropy(logits, ids[counted], reduction="none")
-        return torch.zeros(ids.shape, device=self.device).masked_scatter(counted, losses)
+        costs = self._output.costs(embeddings, row, place + (soft - 1), ids[row, place])  # [n]
+        losses = torch.zeros(rows, ids.shape[1], device=self.device)
+        return losses.index_put((row, place), costs)
 
     @contextmanager
     def gradient_checkpointing(self, *, enabled: bool = True) -> Iterator[None]:
@@ -147,41 +158,21 @@ class Backbone:
             self.model.activation_checkpointing_disable()
             self.model.eval()
 
-    def _logits(self, embeddings: Tensor, chosen: Tensor) -> Tensor:
-        """The model's logits [n, vocabulary] at the chosen places [B, S] of embeddings [B, S, d].
-
-        The choice is made at the door of the output layer, so that whatever the model does to its
-        logits afterwards (Gemma-2 caps them, Granite scales them) is the model's own code.
-        """
-
-        def choose(_: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return (args[0][chosen][None], *args[1:])
-
-        hook = self.model.get_output_embeddings().register_forward_pre_hook(choose)
-        try:
-            found = self.model(inputs_embeds=embeddings, use_cache=False).logits
-        finally:
-            hook.remove()
-        return found[0]  # type: ignore[no-any-return]
-
     def _require_plain_inputs(self) -> None:
         """Refuse a model whose logits are not the same from tokens and from their embeddings."""
+        if self.model.get_output_embeddings() is None:
+            raise self._refusal("it shows no output layer")
         vocabulary = vocabulary_size(self.lm)
         for start, length in ((3, 7), (11, 4)):
             ids = torch.tensor([[(start + 7 * place) % vocabulary for place in range(length)]])
-            ids = ids.to(self.device)
-            chosen = torch.ones_like(ids, dtype=torch.bool)
             try:
                 with torch.no_grad():
-                    plain = self.model(input_ids=ids, use_cache=False).logits[0].float()
-                    found = self._logits(self.embed(ids), chosen).float()
+                    plain = self.model(input_ids=ids.to(self.device), use_cache=False).logits
+                    found = self.model(inputs_embeds=self.embed(ids), use_cache=False).logits
             except (TypeError, ValueError, AttributeError, RuntimeError, IndexError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise self._refusal(f"it does not run on embeddings ({reason})") from error
-            tolerance = _TOLERANCE.get(self.dtype, _HALF_TOLERANCE)
-            if found.shape != plain.shape or not bool(
-                (found - plain).abs().max() <= tolerance * plain.abs().max()
-            ):
+            if not agree(found, plain):
                 raise self._refusal("its logits differ between tokens and their embeddings")
 
     def _refusal(self, reason: str) -> RequestError:
