@@ -62,6 +62,18 @@ class GiveUp(_Tool):
     reason: str = Field(max_length=300)
 
 
+class SampleSoftSRV(_Tool):
+    """Draw drafts from the sampler that was trained on this corpus's target."""
+
+    n: int = Field(default=1, ge=1, le=16, description="how many drafts")
+    near: str = Field(
+        default="",
+        max_length=200,
+        description="what they shall be close to: a reference such as draft-1 or seed-1, or "
+        "keywords; empty: anything",
+    )
+
+
 TOOLS: Mapping[str, type[_Tool]] = {
     "consult": Consult,
     "set_seeds": SetSeeds,
@@ -70,10 +82,23 @@ TOOLS: Mapping[str, type[_Tool]] = {
 }
 
 
-def tool_schemas() -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class SamplingOffer:
+    """That the conductor may draw drafts itself: so many at once, so often for one record."""
+
+    most: int
+    uses: int
+
+
+def offered_tools(*, sampling: bool = False) -> Mapping[str, type[_Tool]]:
+    """The tools of a run: `sample_softsrv` is there only where there is something to sample."""
+    return {**TOOLS, "sample_softsrv": SampleSoftSRV} if sampling else TOOLS
+
+
+def tool_schemas(*, sampling: bool = False) -> list[dict[str, Any]]:
     """The tools in OpenAI's format, in the order in which they are offered."""
     schemas = []
-    for name, tool in TOOLS.items():
+    for name, tool in offered_tools(sampling=sampling).items():
         schema = convert_to_openai_tool(tool)
         schema["function"]["name"] = name
         schemas.append(schema)
@@ -81,13 +106,22 @@ def tool_schemas() -> list[dict[str, Any]]:
 
 
 def conductor_prompt(
-    variables: Mapping[str, object], roles: Sequence[Role], *, tries: int, min_words: int
+    variables: Mapping[str, object],
+    roles: Sequence[Role],
+    *,
+    tries: int,
+    min_words: int,
+    sampling: SamplingOffer | None = None,
 ) -> SystemMessage:
     """The system message: the same for every record of a run, so that endpoints can cache it."""
     text = _template("conductor.jinja").render(
         **variables, roles=roles, tries=tries, min_words=min_words
     )
-    return SystemMessage(text.strip())
+    parts = [text.strip()]
+    if sampling is not None:
+        offer = _template("sampling.jinja").render(most=sampling.most, uses=sampling.uses)
+        parts.append(offer.strip())
+    return SystemMessage("\n\n".join(parts))
 
 
 @dataclass(frozen=True)
@@ -146,9 +180,12 @@ def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
     return size // 4
 
 
-def prompt_version() -> str:
+def prompt_version(*, sampling: bool = False) -> str:
     """A short hash of the conductor's templates and tools."""
-    parts = [_source("conductor.jinja"), _source("brief.jinja"), str(tool_schemas())]
+    parts = [_source("conductor.jinja"), _source("brief.jinja")]
+    if sampling:
+        parts.append(_source("sampling.jinja"))
+    parts.append(str(tool_schemas(sampling=sampling)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

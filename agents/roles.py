@@ -28,7 +28,8 @@ _EXAMPLES: Mapping[str, object] = {
     "title": "Expert",
 }
 VARIABLES = tuple(_EXAMPLES)
-RESERVED = ("conductor", "invented", "template")  # names that the ledger gives to others
+# names that the ledger gives to others
+RESERVED = ("answer", "conductor", "invented", "softsrv", "template")
 
 _SANDBOX = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,16 +1,17 @@
 """Consultations: the conductor's calls made ready to be sent, and what comes back of them."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ValidationError
 
 from metasynth.agents import (
     NUDGE,
-    TOOLS,
     Consult,
     Role,
+    SampleSoftSRV,
+    offered_tools,
     one_line,
     parse_keywords,
     resolve_role,
@@ -20,37 +21,52 @@ from metasynth.text import encodable
 
 from .drafts import new_artifact, next_ref
 from .gate import declines
-from .state import Artifact, CallResult, Consultation, DocumentState
+from .sampling import prepare_sampling
+from .state import Artifact, CallResult, Consultation, DocumentState, Sampling
 from .workspace import Workspace
 
 _BODY_WORDS = 90  # of a note, an analysis or a summary in the conductor's view
 
 
+class Prepared(NamedTuple):
+    """What a turn's calls come to before anything is carried out."""
+
+    consultations: list[Consultation]
+    samplings: list[Sampling]
+    results: dict[str, CallResult]  # the answers to calls that are wrong
+
+
 def prepare(
     workspace: Workspace, state: DocumentState, reply: AIMessage, turn: int, *, graph: str
-) -> tuple[list[Consultation], dict[str, CallResult]]:
-    """The consultations of a turn, and the answers to calls that are wrong."""
-    consultations: list[Consultation] = []
-    results: dict[str, CallResult] = {}
+) -> Prepared:
+    """The consultations and samplings of a turn, and the answers to calls that are wrong."""
+    turned = Prepared([], [], {})
     reserved: set[str] = set()
     for index, call in enumerate(reply.tool_calls):
-        problem, parsed = _parsed(call["name"], call["args"])
-        if problem:
-            results[str(call["id"])] = CallResult(text=f"error: {problem}")
-        elif isinstance(parsed, Consult):
+        call_id, step = str(call["id"]), f"{state['number']}/{turn}.{index}"
+        problem, parsed = _parsed(workspace, call["name"], call["args"])
+        if isinstance(parsed, Consult):
             role = resolve_role(parsed, workspace.roles, graph=graph)
             ready = role if isinstance(role, str) else _consultation(role, state, parsed, reserved)
             if isinstance(ready, str):
-                results[str(call["id"])] = CallResult(text=f"error: {ready}")
+                problem = ready
             else:
-                ready["call_id"] = str(call["id"])
-                ready["step"] = f"{state['number']}/{turn}.{index}"
-                consultations.append(ready)
-    return consultations, results
+                turned.consultations.append({**ready, "call_id": call_id, "step": step})
+        elif isinstance(parsed, SampleSoftSRV):
+            drawn = prepare_sampling(
+                workspace, state, parsed, reserved, earlier=len(turned.samplings)
+            )
+            if isinstance(drawn, str):
+                problem = drawn
+            else:
+                turned.samplings.append({**drawn, "call_id": call_id, "step": step})
+        if problem:
+            turned.results[call_id] = CallResult(text=f"error: {problem}")
+    return turned
 
 
-def _parsed(name: str, args: dict[str, Any]) -> tuple[str, BaseModel | None]:
-    tool = TOOLS.get(name)
+def _parsed(workspace: Workspace, name: str, args: dict[str, Any]) -> tuple[str, BaseModel | None]:
+    tool = offered_tools(sampling=workspace.sampler is not None).get(name)
     if tool is None:
         return f"no tool is called {one_line(name, most_words=3)}; {NUDGE}", None
     try:
@@ -165,10 +181,6 @@ def _schema_problem(text: str, schema: dict[str, Any]) -> str:
     except jsonschema.ValidationError as error:
         return str(error.message)
     return ""
-
-
-def answered(state: Consultation, text: str) -> DocumentState:
-    return DocumentState(results={state["call_id"]: CallResult(text=text)})
 
 
 def result_text(ref: str, artifact: Artifact) -> str:

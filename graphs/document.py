@@ -1,8 +1,8 @@
 """The document graph: a conductor directs experts until the gate takes a draft.
 
-brief ─► conductor ⇄ consult / decide ─► gate ─► admit
-             ▲                             │ (reason)
-             └─────────────────────────────┘         bounded tries ─► reject
+brief ─► conductor ⇄ consult, sample / decide ─► gate ─► admit
+             ▲                                     │ (reason)
+             └─────────────────────────────────────┘         bounded tries ─► reject
 """
 
 import asyncio
@@ -32,7 +32,6 @@ from metasynth.errors import ContextLimitError
 
 from .briefing import digest_for
 from .consultation import (
-    answered,
     expert_name,
     expert_settings,
     normalised,
@@ -41,9 +40,10 @@ from .consultation import (
     result_text,
 )
 from .decision import Decision, lost, refused
-from .drafts import document_record, draft_of, new_artifact
+from .drafts import answered, document_record, draft_of, new_artifact, parents_of
 from .gate import Verdict
-from .state import Consultation, DocumentInput, DocumentOutput, DocumentState
+from .sampling import draw_drafts, offer_of
+from .state import Consultation, DocumentInput, DocumentOutput, DocumentState, Sampling
 from .workspace import RunContext, Source, Workspace
 
 GRAPH = "document"
@@ -63,11 +63,12 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         "conductor",
         nodes.conductor,
         metadata={"agent": "conductor"},
-        destinations=("consult", "decide", "conductor", "reject"),
+        destinations=("consult", "sample", "decide", "conductor", "reject"),
     )
     graph.add_node(
         "consult", nodes.consult, input_schema=Consultation, metadata={"agent": "expert"}
     )
+    graph.add_node("sample", nodes.sample, input_schema=Sampling, metadata={"agent": "softsrv"})
     graph.add_node("decide", nodes.decide, destinations=("conductor", "gate", "reject"))
     graph.add_node("gate", nodes.gate, destinations=("admit", "conductor", "reject"))
     graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
@@ -75,6 +76,7 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "conductor")
     graph.add_edge("consult", "decide")
+    graph.add_edge("sample", "decide")
     graph.add_edge("reject", END)
     return graph
 
@@ -127,15 +129,18 @@ class _Nodes:
             step=f"{state['number']}/{turn}",
             agent="conductor",
             record_id=state["record_id"],
-            tools=tool_schemas(),
+            tools=tool_schemas(sampling=workspace.sampler is not None),
         )
         reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
         if not reply.tool_calls:
             nudge = HumanMessage(NUDGE, id=f"{state['record_id']}/{turn}/nudge")
             return Command(update={"messages": [reply, nudge], "turns": turn}, goto="conductor")
-        consultations, results = prepare(workspace, state, reply, turn, graph=GRAPH)
-        update = {"messages": [reply], "turns": turn, "results": results}
-        sends = [Send("consult", consultation) for consultation in consultations]
+        turned = prepare(workspace, state, reply, turn, graph=GRAPH)
+        update = {"messages": [reply], "turns": turn, "results": turned.results}
+        sends = [Send("consult", consultation) for consultation in turned.consultations]
+        if turned.samplings:
+            sends += [Send("sample", sampling) for sampling in turned.samplings]
+            update["samplings"] = state.get("samplings", 0) + len(turned.samplings)
         return Command(update=update, goto=sends or "decide")
 
     async def consult(self, state: Consultation, runtime: Runtime[RunContext]) -> DocumentState:
@@ -161,11 +166,13 @@ class _Nodes:
                 settings=expert_settings(role, workspace.config),
             )
         except ContextLimitError as error:
-            return answered(state, f"error: {one_line(error.message, most_words=40)}")
+            return answered(state["call_id"], f"error: {one_line(error.message, most_words=40)}")
         made, problem = read_reply(role, name, reply, about=state["about"])
         if made is None:
-            return answered(state, f"error: {problem}")
-        update = answered(state, result_text(state["ref"], made))
+            return answered(state["call_id"], f"error: {problem}")
+        if role.produces == "draft" and (parents := parents_of(state["attached"])):
+            made["parents"] = parents
+        update = answered(state["call_id"], result_text(state["ref"], made))
         update["artifacts"] = {state["ref"]: made}
         update["experts"] = [name]
         if role.produces == "draft" and call.persona:
@@ -173,6 +180,10 @@ class _Nodes:
         if role.produces == "draft" and call.genre:
             update["genre"] = call.genre
         return update
+
+    async def sample(self, state: Sampling, runtime: Runtime[RunContext]) -> DocumentState:
+        """Draw drafts from the sampler; the conductor gets their references."""
+        return await draw_drafts(await self._source(runtime.context), state)
 
     async def decide(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Answer the conductor's calls in their order, and do what they decide."""
@@ -227,4 +238,5 @@ def _system(workspace: Workspace) -> SystemMessage:
         workspace.roles.offered_by(GRAPH),
         tries=workspace.config.gate.tries,
         min_words=workspace.config.gate.min_words,
+        sampling=offer_of(workspace),
     )

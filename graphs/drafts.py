@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from metasynth.records import CheckerResult, Generation, Novelty, Record
 
 from .gate import Draft
-from .state import Artifact, DocumentState
+from .state import Artifact, CallResult, DocumentState
 from .workspace import Workspace
 
 
@@ -21,6 +21,22 @@ def next_ref(kind: str, artifacts: Mapping[str, Artifact], reserved: set[str]) -
         number += 1
     reserved.add(ref)
     return ref
+
+
+def parents_of(attached: Mapping[str, Artifact]) -> list[str]:
+    """The contexts that attached drafts were sampled with, or rewritten from what was."""
+    found = [
+        parent
+        for artifact in attached.values()
+        if artifact["kind"] == "draft"
+        for parent in artifact.get("parents", [])
+    ]
+    return list(dict.fromkeys(found))
+
+
+def answered(call_id: str, text: str) -> DocumentState:
+    """The update that answers a tool call."""
+    return DocumentState(results={call_id: CallResult(text=text)})
 
 
 def latest_about(artifacts: Mapping[str, Artifact], kind: str, draft: str) -> str:
@@ -54,6 +70,7 @@ def document_record(
     submission = state.get("submission")
     ref = submission["draft"] if submission else ""
     draft = draft_of(state, ref) if ref else None
+    artifact = state["artifacts"][ref] if ref else None
     return Record(
         id=state["record_id"],
         text=draft.text if draft else "",
@@ -64,6 +81,8 @@ def document_record(
         keywords=list(state.get("seed_set", [])),
         summary=draft.summary if draft else "",
         seed_ids=[state["seed"]["id"]] if "seed" in state else [],
+        parent_ids=list(artifact.get("parents", [])) if artifact else [],
+        source=artifact.get("source", "conductor") if artifact else "conductor",
         experts=list(state.get("experts", [])),
         revisions=max(0, state.get("tries", 0) - (reason is not None)),
         refusals=list(state.get("refusals", [])),

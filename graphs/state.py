@@ -1,7 +1,7 @@
 """The state of the graphs: plain types only, so that a checkpoint can be read by anything."""
 
 import operator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -12,7 +12,8 @@ class Artifact(TypedDict):
     """What an expert made, or was given: known to the conductor by its reference alone.
 
     `about` is the draft that a summary, topic or analysis speaks of; `cut` is true where the answer
-    ended at the token limit.
+    ended at the token limit. A draft that was sampled names its `source` and, as do rewrites of it,
+    its `parents`: the ids of the contexts that it was sampled with.
     """
 
     kind: str
@@ -20,6 +21,8 @@ class Artifact(TypedDict):
     by: str
     about: str
     cut: bool
+    source: NotRequired[str]
+    parents: NotRequired[list[str]]
 
 
 class SeedState(TypedDict):
@@ -72,6 +75,7 @@ class DocumentState(TypedDict, total=False):
     genre: str
     turns: int
     tries: int
+    samplings: int
     submission: Submission
     refusals: Annotated[list[str], operator.add]
     outcome: str
@@ -97,6 +101,17 @@ class Consultation(TypedDict):
     ref: str
     about: str
     attached: dict[str, Artifact]
+
+
+class Sampling(TypedDict):
+    """One draw of drafts on its way; `near` is a text or "", `refs` name the drafts to come."""
+
+    record_id: str
+    chain: str
+    step: str
+    call_id: str
+    near: str
+    refs: list[str]
 
 
 class CorpusInput(BaseModel):

@@ -16,6 +16,7 @@ from .admission import Admission
 from .budget import Budget, Quota
 from .calls import Caller
 from .gate import Gate
+from .questions import CandidateQueue, DraftSampler, QuestionSource
 from .seeding import SeedPicker
 
 
@@ -42,7 +43,11 @@ class Voices:
 
 @dataclass
 class Workspace:
-    """A run's live objects. `state` of the graphs holds none of them."""
+    """A run's live objects. `state` of the graphs holds none of them.
+
+    `questions` and their `queue` are there in the graph softsrv, `sampler` where the conductor has
+    a tool to draw drafts with.
+    """
 
     config: RunConfig
     identity: str
@@ -59,6 +64,9 @@ class Workspace:
     checkpointer: BaseCheckpointSaver[Any] | None = None
     quota: Quota | None = None
     prompt_version: str = ""
+    questions: QuestionSource | None = None
+    queue: CandidateQueue | None = None
+    sampler: DraftSampler | None = None
 
     @property
     def keeps_time(self) -> bool:

@@ -1,0 +1,227 @@
+"""One question after the other through answer and gate, as a worker of the graph softsrv does it.
+
+take ─► answer ─► gate ─► admit | reject ─► take …
+"""
+
+import asyncio
+import operator
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from metasynth.errors import BudgetEndedError
+from metasynth.records import CheckerResult, Message, Novelty, Record
+from metasynth.text import excerpt
+
+from .answering import ask_for_answer
+from .drafts import generation
+from .gate import Draft, Verdict
+from .questions import QuestionSource
+from .workspace import RunContext, Source, Workspace
+
+CHAIN = "softsrv"
+_SUMMARY_WORDS = 40  # there is no summarizer: the question's beginning stands for the record
+
+
+class CandidateInput(TypedDict):
+    """Which worker it is."""
+
+    worker: int
+
+
+class CandidateState(TypedDict, total=False):
+    """The question in work."""
+
+    worker: int
+    place: int
+    question: str
+    context_id: str
+    answer: str
+    cut: bool
+    agent: str
+    novelty: dict[str, Any] | None
+    checker: dict[str, Any] | None
+    code: str
+    reason: str
+    finished: Annotated[list[str], operator.add]
+
+
+class CandidateOutput(TypedDict, total=False):
+    """A worker that has ended."""
+
+    finished: list[str]
+
+
+def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
+    """A worker, not yet compiled; it runs until the quota or the candidates have ended."""
+    nodes = _Nodes(source)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        CandidateState,
+        context_schema=RunContext,
+        input_schema=CandidateInput,
+        output_schema=CandidateOutput,
+    )
+    graph.add_node("take", nodes.take, destinations=("answer", END))
+    graph.add_node(
+        "answer", nodes.answer, metadata={"agent": "teacher"}, destinations=("gate", END)
+    )
+    graph.add_node("gate", nodes.gate, destinations=("admit", "reject"))
+    graph.add_node("admit", nodes.admit, destinations=("take", "reject"))
+    graph.add_node("reject", nodes.reject)
+    graph.add_edge(START, "take")
+    graph.add_edge("reject", "take")
+    return graph
+
+
+class _Nodes:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def take(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """The next candidate, or the end of this worker."""
+        workspace = await self._source(runtime.context)
+        assert workspace.quota is not None
+        assert workspace.queue is not None
+        if not await workspace.quota.take():
+            return _ended(state)
+        taken = workspace.queue.next()
+        if taken is None:
+            await workspace.quota.stop(f"candidates: all {workspace.queue.count} are judged")
+            return _ended(state)
+        update = CandidateState(
+            place=taken.place,
+            question=taken.question.text,
+            context_id=taken.question.context_id,
+            answer="",
+            cut=False,
+            agent="",
+            novelty=None,
+            checker=None,
+            code="",
+            reason="",
+        )
+        return Command(update=update, goto="answer")
+
+    async def answer(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Have the question answered, where answers are asked for."""
+        workspace = await self._source(runtime.context)
+        prompt = _questions(workspace).answer_prompt(state["question"])
+        try:
+            if prompt is None:
+                workspace.budget.check()  # as every call does; here there is none
+                return Command(goto="gate")
+            reply = await ask_for_answer(
+                workspace,
+                prompt,
+                chain=CHAIN,
+                step=str(state["place"]),
+                record_id=_id(workspace, state),
+            )
+        except BudgetEndedError as ended:
+            assert workspace.quota is not None
+            await workspace.quota.stop(ended.message)
+            return _ended(state)
+        update = CandidateState(
+            answer=reply.text,
+            cut=reply.cut,
+            agent=reply.agent,
+            code=reply.code,
+            reason=reply.reason,
+        )
+        return Command(update=update, goto="gate")
+
+    async def gate(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Measure question and answer together."""
+        workspace = await self._source(runtime.context)
+        if state["code"]:  # there is no answer
+            return Command(goto="reject")
+        draft = _draft(state)
+        verdict = await workspace.gate.judge(draft, needs_summary=False)
+        if verdict.passed and (shared := _questions(workspace).contaminated(draft.text)):
+            verdict = Verdict("contaminated", shared, verdict.novelty, verdict.checker)
+        return Command(update=_judged(verdict), goto="admit" if verdict.passed else "reject")
+
+    async def admit(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Enter the corpus, if the record is still new."""
+        workspace = await self._source(runtime.context)
+        record = await asyncio.to_thread(_record, workspace, state)
+        verdict = await workspace.admission.admit(record, _draft(state))
+        if not verdict.passed:
+            return Command(update={**_judged(verdict), "checker": state["checker"]}, goto="reject")
+        assert workspace.quota is not None
+        await workspace.quota.finish(accepted=True)
+        return Command(goto="take")
+
+    async def reject(self, state: CandidateState, runtime: Runtime[RunContext]) -> CandidateState:
+        """Keep the record with the reason why not."""
+        workspace = await self._source(runtime.context)
+        record = await asyncio.to_thread(_record, workspace, state)
+        await workspace.admission.reject(
+            record.model_copy(update={"reason": state["reason"], "refusals": [state["code"]]})
+        )
+        assert workspace.quota is not None
+        await workspace.quota.finish(accepted=False)
+        return CandidateState()
+
+
+def _ended(state: CandidateState) -> Command[Any]:
+    return Command(update={"finished": [f"{state['worker']:02d}"]}, goto=END)
+
+
+def _judged(verdict: Verdict) -> CandidateState:
+    return CandidateState(
+        novelty=verdict.novelty.model_dump() if verdict.novelty else None,
+        checker=verdict.checker.model_dump() if verdict.checker else None,
+        code=verdict.code or "",
+        reason=verdict.reason,
+    )
+
+
+def _questions(workspace: Workspace) -> QuestionSource:
+    assert workspace.questions is not None
+    return workspace.questions
+
+
+def _id(workspace: Workspace, state: CandidateState) -> str:
+    return workspace.record_id(CHAIN, state["place"])
+
+
+def _draft(state: CandidateState) -> Draft:
+    return Draft(
+        text="\n\n".join(part for part in (state["question"], state["answer"]) if part),
+        summary=excerpt(state["question"], _SUMMARY_WORDS),
+        topic="",
+        seed_set=(),
+        cut=state["cut"],
+    )
+
+
+def _record(workspace: Workspace, state: CandidateState) -> Record:
+    questions = _questions(workspace)
+    record_id = _id(workspace, state)
+    made = generation(workspace, record_id)
+    models = dict(questions.models)
+    if state["agent"]:
+        models["answers"] = workspace.voices.experts.name
+    novelty, checker = state["novelty"], state["checker"]
+    record = Record(
+        id=record_id,
+        text=state["question"],
+        domain=workspace.config.domain.name,
+        summary=excerpt(state["question"], _SUMMARY_WORDS),
+        parent_ids=[state["context_id"]] if state["context_id"] else [],
+        experts=[name for name in (questions.method, state["agent"]) if name],
+        source=questions.method,
+        novelty=Novelty.model_validate(novelty) if novelty else None,
+        checker=CheckerResult.model_validate(checker) if checker else None,
+        generation=made.model_copy(update={"models": models}),
+    )
+    if not state["agent"]:
+        return record
+    messages = [
+        Message(role="user", content=state["question"]),
+        Message(role="assistant", content=state["answer"]),
+    ]
+    return record.model_copy(update={"kind": "instruction", "text": None, "messages": messages})
