@@ -151,6 +151,8 @@ class Backbone:
                 f"model {self.lm.name!r} does not support gradient checkpointing",
                 hint="set training.gradient_checkpointing: false",
             ) from error
+        # what transformers switches on with it, and not off: here P_θ(z) alone needs gradients
+        self.model.disable_input_require_grads()
         self.model.train()  # eval mode would keep everything
         try:
             yield
