@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         read_samples,
         write_candidates,
     )
+    from .sampling import SamplingSummary, SoftSampler, unconditional
     from .soft_prompt import (
         MixturePrompt,
         NonContextualPrompt,
@@ -52,6 +53,7 @@ else:
             "read_samples",
             "write_candidates",
         ),
+        "sampling": ("SamplingSummary", "SoftSampler", "unconditional"),
         "soft_prompt": (
             "MixturePrompt",
             "NonContextualPrompt",
@@ -94,7 +96,9 @@ __all__ = [
     "RefinementTally",
     "Sample",
     "SampleFile",
+    "SamplingSummary",
     "SoftPrompt",
+    "SoftSampler",
     "SteeringArtifact",
     "TaskTemplates",
     "check_template",
@@ -116,5 +120,6 @@ __all__ = [
     "says_stop",
     "template_questions",
     "tidy_question",
+    "unconditional",
     "write_candidates",
 ]
