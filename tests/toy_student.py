@@ -21,9 +21,8 @@ def toy_tokenizer(
     words: Sequence[str] = WORDS, *, bos: str | None = None, template: str | None = None
 ) -> PreTrainedTokenizerFast:
     """Words parted by blanks, one token each."""
-    tokenizer = Tokenizer(
-        models.WordLevel({word: n for n, word in enumerate(words)}, unk_token=END)
-    )
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=END))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     fast: Any = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, eos_token=END, bos_token=bos, model_max_length=64
@@ -63,10 +62,8 @@ def bigram_lm(
         for weight in model.parameters():
             weight.zero_()
         model.model.embed_tokens.weight.copy_(torch.eye(size))
-        for norm in (
-            model.model.norm,
-            *(one for one in model.modules() if "Norm" in str(type(one))),
-        ):
-            norm.weight.fill_(1.0)
+        for part in model.modules():
+            if isinstance(part, type(model.model.norm)):
+                part.weight.fill_(1.0)
         model.lm_head.weight.copy_(table.T / size**0.5)  # the norm multiplies by that root
     return wrap_lm(model, toy_tokenizer(words, bos=bos, template=template), name="bigrams")

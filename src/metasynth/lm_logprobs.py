@@ -72,8 +72,8 @@ class Places:
 
 
 Reduce = Callable[[Places], Statistics]
-"""Places, with logits in float32, to the statistics wanted of them, each [places, ...]. It is called
-with some places at a time; what it says of one must not depend on the others."""
+"""Places, with logits in float32, to what is wanted of them, each [places, ...]. It is called with
+some places at a time; what it says of one must not depend on the others."""
 
 
 def token_batches(
