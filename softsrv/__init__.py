@@ -5,8 +5,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .artifact import SteeringArtifact, load_artifact, read_artifact_config, save_artifact
     from .backbone import Backbone
+    from .curves import CurvePoint, Evaluation, read_curves
     from .encoder import ContextEncoder
+    from .manifest import Manifest, read_manifest
     from .numbered import numbered_questions, tidy_question
+    from .progress import TrainingProgress
     from .prompted import Ask, ParseTally, template_questions
     from .refinement import RefinementTally, refine, refined_questions, says_stop
     from .samples import (
@@ -27,8 +30,10 @@ if TYPE_CHECKING:
         make_soft_prompt,
         parameter_count,
     )
+    from .target import Split, TargetRow, TargetSample, load_target, read_target, split_target
     from .templates import (
         PROMPT_NAMES,
+        PromptName,
         TaskTemplates,
         check_template,
         load_templates,
@@ -36,13 +41,17 @@ if TYPE_CHECKING:
         parse_templates,
         render_answer,
     )
+    from .training import train_soft_prompt
 else:
     # All of it is torch code or leads there: loaded when it is asked for.
     _MODULES = {
         "artifact": ("SteeringArtifact", "load_artifact", "read_artifact_config", "save_artifact"),
         "backbone": ("Backbone",),
+        "curves": ("CurvePoint", "Evaluation", "read_curves"),
         "encoder": ("ContextEncoder",),
+        "manifest": ("Manifest", "read_manifest"),
         "numbered": ("numbered_questions", "tidy_question"),
+        "progress": ("TrainingProgress",),
         "prompted": ("Ask", "ParseTally", "template_questions"),
         "refinement": ("RefinementTally", "refine", "refined_questions", "says_stop"),
         "samples": (
@@ -63,8 +72,17 @@ else:
             "make_soft_prompt",
             "parameter_count",
         ),
+        "target": (
+            "Split",
+            "TargetRow",
+            "TargetSample",
+            "load_target",
+            "read_target",
+            "split_target",
+        ),
         "templates": (
             "PROMPT_NAMES",
+            "PromptName",
             "TaskTemplates",
             "check_template",
             "load_templates",
@@ -72,6 +90,7 @@ else:
             "parse_templates",
             "render_answer",
         ),
+        "training": ("train_soft_prompt",),
     }
     _SLOW = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -89,21 +108,30 @@ __all__ = [
     "Backbone",
     "Candidate",
     "ContextEncoder",
+    "CurvePoint",
+    "Evaluation",
+    "Manifest",
     "MixturePrompt",
     "NonContextualPrompt",
     "ParseTally",
     "PerTokenPrompt",
+    "PromptName",
     "RefinementTally",
     "Sample",
     "SampleFile",
     "SamplingSummary",
     "SoftPrompt",
     "SoftSampler",
+    "Split",
     "SteeringArtifact",
+    "TargetRow",
+    "TargetSample",
     "TaskTemplates",
+    "TrainingProgress",
     "check_template",
     "empty_soft_prompt",
     "load_artifact",
+    "load_target",
     "load_templates",
     "make_soft_prompt",
     "numbered_questions",
@@ -112,14 +140,19 @@ __all__ = [
     "parse_templates",
     "read_artifact_config",
     "read_candidates",
+    "read_curves",
+    "read_manifest",
     "read_samples",
+    "read_target",
     "refine",
     "refined_questions",
     "render_answer",
     "save_artifact",
     "says_stop",
+    "split_target",
     "template_questions",
     "tidy_question",
+    "train_soft_prompt",
     "unconditional",
     "write_candidates",
 ]
