@@ -7,7 +7,6 @@ the prompt is encoded in pieces that part it.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from metasynth.errors import RequestError
+from metasynth.lm_text import TextEncoder
 
 if TYPE_CHECKING:
     from metasynth.lm import LoadedLM
 
 Message = dict[str, Any]
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
-_PRIVATE_USE = range(0xE000, 0xF8FF)
-_LOOKS_LIKE_MARKUP = re.compile(r"\s*(<.+>|\[.+\])\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,10 +49,7 @@ class PromptRenderer:
     def __init__(self, lm: "LoadedLM") -> None:
         self._tokenizer: Any = lm.tokenizer
         self._name = lm.name
-        self._literals = _special_literals(self._tokenizer)
-        self._first_characters = re.compile(
-            "[" + re.escape("".join(sorted({one[0] for one in self._literals}))) + "]"
-        )
+        self._text = TextEncoder(self._tokenizer)
         self.abilities = self._probe()
 
     def prompt_ids(
@@ -79,16 +74,16 @@ class PromptRenderer:
         if tools and not (self.abilities.tools or self.abilities.attachments):
             told.append(_described_tools(tools))
         dicts = _adapted(dicts, self.abilities, "\n\n".join(told))
-        mark = _unused_character(json.dumps([dicts, list(tools)], ensure_ascii=False))
-        guarded = _map_strings(dicts, lambda text: self._guard(text, mark))
-        offered = _map_strings(list(tools), lambda text: self._guard(text, mark))
+        mark = self._text.unused_mark(json.dumps([dicts, list(tools)], ensure_ascii=False))
+        guarded = _map_strings(dicts, lambda text: self._text.marked(text, mark))
+        offered = _map_strings(list(tools), lambda text: self._text.marked(text, mark))
         try:
             text = self._render(guarded, offered if self.abilities.tools else None)
         except Exception as error:
             raise RequestError(
                 f"the chat template of {self._name} refuses these messages: {error}"
             ) from error
-        return self._encode(text, mark)
+        return self._text.encode_marked(text, mark)
 
     def _render(self, messages: list[Message], tools: list[Any] | None) -> str:
         if not self._tokenizer.chat_template:
@@ -98,21 +93,6 @@ class PromptRenderer:
             messages, tools=tools or None, add_generation_prompt=True, tokenize=False
         )
         return str(rendered)
-
-    def _guard(self, text: str, mark: str) -> str:
-        """Put a mark behind every character with which the literal of a special token begins."""
-        return self._first_characters.sub(lambda match: match[0] + mark, text)
-
-    def _encode(self, marked: str, mark: str) -> list[int]:
-        """Encode, parted where a special token would begin in guarded text.
-
-        Whatever a template cuts off or puts together: a literal that begins in guarded text has a
-        mark behind its first character, and there the text is parted.
-        """
-        ids: list[int] = []
-        for piece in _parted(marked, mark, self._literals):
-            ids += self._tokenizer(piece, add_special_tokens=False, verbose=False).input_ids
-        return ids
 
     def _probe(self) -> TemplateAbilities:
         """Try out what the template does with each kind of message."""
@@ -256,28 +236,3 @@ def _map_strings(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, Sequence):
         return [_map_strings(one, change) for one in value]
     return value
-
-
-def _special_literals(tokenizer: Any) -> tuple[str, ...]:
-    """The texts that the tokenizer would read as special tokens."""
-    return tuple(
-        token.content
-        for token in tokenizer.added_tokens_decoder.values()
-        if token.content and (token.special or _LOOKS_LIKE_MARKUP.fullmatch(token.content))
-    )
-
-
-def _unused_character(text: str) -> str:
-    return next(chr(code) for code in _PRIVATE_USE if chr(code) not in text)
-
-
-def _parted(marked: str, mark: str, literals: tuple[str, ...]) -> list[str]:
-    """`marked` without its marks, parted at those behind which the literal of a token goes on."""
-    chunks = marked.split(mark)
-    plain = "".join(chunks)
-    cuts, place = [0], 0
-    for chunk in chunks[:-1]:
-        place += len(chunk)
-        if plain.startswith(literals, place - 1):
-            cuts.append(place)
-    return [plain[a:b] for a, b in zip(cuts, [*cuts[1:], len(plain)], strict=True) if a < b]
