@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -26,9 +26,7 @@ from metasynth.errors import RequestError
 from .backbone import Backbone
 from .encoder import ContextEncoder
 from .soft_prompt import SoftPrompt, empty_soft_prompt
-
-if TYPE_CHECKING:
-    from .target import TargetRow
+from .target import TargetRow
 
 FORMAT = 1
 _CONFIG = "config.json"
@@ -53,7 +51,7 @@ class SteeringArtifact:
     prompt: SoftPrompt
     encoder: ContextEncoder
     contexts: Tensor
-    rows: "list[TargetRow]"
+    rows: list[TargetRow]
     config: dict[str, Any]
     report: dict[str, Any]
 
@@ -111,8 +109,6 @@ def load_artifact(
         RequestError: Another backbone, width, embedding convention, major version of transformers
             or encoder; or a file that is missing or not the one that was written.
     """
-    from .target import TargetRow
-
     told = read_artifact_config(folder)
     _require_same_backbone(folder, told["backbone"], backbone)
     text = _read_target(folder, told["data"])
@@ -130,7 +126,7 @@ def load_artifact(
     return SteeringArtifact(prompt, encoder, contexts, rows, told["settings"], told["report"])
 
 
-def data_hash(rows: "Sequence[TargetRow]") -> str:
+def data_hash(rows: Sequence[TargetRow]) -> str:
     """Names the training texts and their order."""
     return hashlib.sha256(_lines(rows).encode()).hexdigest()
 
@@ -262,7 +258,7 @@ def _read_target(folder: Path, told: dict[str, Any]) -> str:
     return text
 
 
-def _lines(rows: "Sequence[TargetRow]") -> str:
+def _lines(rows: Sequence[TargetRow]) -> str:
     # ASCII alone: a text may hold half a surrogate pair, or a character that ends a line
     return "".join(json.dumps({"id": row.id, "text": row.text}) + "\n" for row in rows)
 

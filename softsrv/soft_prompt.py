@@ -130,7 +130,7 @@ class PerTokenPrompt(SoftPrompt):
         first, *rest = zip(self.weights, self.biases, strict=True)
         # All MLPs read the same z: their first layers are one matrix.
         states = F.linear(z, first[0].flatten(0, 1), first[1].flatten())  # [B, t * h]
-        states = states.view(len(z), self.tokens, -1).transpose(0, 1)  # [t, B, h]
+        states = states.view(len(z), *first[1].shape).transpose(0, 1)  # [t, B, h]
         for weight, bias in rest:
             states = torch.baddbmm(bias[:, None], F.gelu(states), weight.mT)
         return states.transpose(0, 1)
