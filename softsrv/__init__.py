@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from .backbone import Backbone
     from .curves import CurvePoint, Evaluation, read_curves
     from .encoder import ContextEncoder
+    from .junk import junk_reasons
     from .manifest import Manifest, read_manifest
     from .numbered import numbered_questions, tidy_question
     from .progress import TrainingProgress
@@ -49,6 +50,7 @@ else:
         "backbone": ("Backbone",),
         "curves": ("CurvePoint", "Evaluation", "read_curves"),
         "encoder": ("ContextEncoder",),
+        "junk": ("junk_reasons",),
         "manifest": ("Manifest", "read_manifest"),
         "numbered": ("numbered_questions", "tidy_question"),
         "progress": ("TrainingProgress",),
@@ -130,6 +132,7 @@ __all__ = [
     "TrainingProgress",
     "check_template",
     "empty_soft_prompt",
+    "junk_reasons",
     "load_artifact",
     "load_target",
     "load_templates",
