@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .junk import junk_reasons
     from .manifest import Manifest, read_manifest
     from .numbered import numbered_questions, tidy_question
+    from .postprocessing import PostprocessResult, postprocess
     from .progress import TrainingProgress
     from .prompted import Ask, ParseTally, template_questions
     from .refinement import RefinementTally, refine, refined_questions, says_stop
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         make_soft_prompt,
         parameter_count,
     )
+    from .spread import Spread, SpreadChange, distinct_n, mean_distance, spread_change
     from .target import Split, TargetRow, TargetSample, load_target, read_target, split_target
     from .templates import (
         PROMPT_NAMES,
@@ -53,6 +55,7 @@ else:
         "junk": ("junk_reasons",),
         "manifest": ("Manifest", "read_manifest"),
         "numbered": ("numbered_questions", "tidy_question"),
+        "postprocessing": ("PostprocessResult", "postprocess"),
         "progress": ("TrainingProgress",),
         "prompted": ("Ask", "ParseTally", "template_questions"),
         "refinement": ("RefinementTally", "refine", "refined_questions", "says_stop"),
@@ -74,6 +77,7 @@ else:
             "make_soft_prompt",
             "parameter_count",
         ),
+        "spread": ("Spread", "SpreadChange", "distinct_n", "mean_distance", "spread_change"),
         "target": (
             "Split",
             "TargetRow",
@@ -117,6 +121,7 @@ __all__ = [
     "NonContextualPrompt",
     "ParseTally",
     "PerTokenPrompt",
+    "PostprocessResult",
     "PromptName",
     "RefinementTally",
     "Sample",
@@ -125,22 +130,27 @@ __all__ = [
     "SoftPrompt",
     "SoftSampler",
     "Split",
+    "Spread",
+    "SpreadChange",
     "SteeringArtifact",
     "TargetRow",
     "TargetSample",
     "TaskTemplates",
     "TrainingProgress",
     "check_template",
+    "distinct_n",
     "empty_soft_prompt",
     "junk_reasons",
     "load_artifact",
     "load_target",
     "load_templates",
     "make_soft_prompt",
+    "mean_distance",
     "numbered_questions",
     "packaged_tasks",
     "parameter_count",
     "parse_templates",
+    "postprocess",
     "read_artifact_config",
     "read_candidates",
     "read_curves",
@@ -153,6 +163,7 @@ __all__ = [
     "save_artifact",
     "says_stop",
     "split_target",
+    "spread_change",
     "template_questions",
     "tidy_question",
     "train_soft_prompt",
