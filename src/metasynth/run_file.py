@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from metasynth.config import RunConfig
+from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.errors import ConfigError
 
 
@@ -22,6 +23,44 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     for override in overrides:
         _override(data, override)
     return _validated(data, path)
+
+
+def load_softsrv_config(
+    path: Path | None, overrides: Sequence[str] = (), *, options: Mapping[str, Any] | None = None
+) -> SoftSRVConfig:
+    """SoftSRV's settings alone: from a file with its keys, or from the section of a run file.
+
+    Args:
+        path: The file; None starts from the defaults.
+        overrides: `key.path=value`, keys as in the section.
+        options: Values by `key.path`, which go before all others.
+
+    Raises:
+        ConfigError: The file cannot be read or a key is wrong; names file and key.
+    """
+    data = {} if path is None else _section_of(_read(path, seen=()), path)
+    for override in overrides:
+        _override(data, override)
+    for key, value in (options or {}).items():
+        _place(data, key, value, f"--set {key}")
+    try:
+        return SoftSRVConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(dict(each), SoftSRVConfig) for each in error.errors()]
+        where = f"{path}: " if path is not None else "softsrv: "
+        raise ConfigError(where + "; ".join(problems)) from None
+
+
+def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The section `softsrv` of a run file with the run's seed; of another file, all of it."""
+    if "softsrv" not in data and "domain" not in data:
+        return data
+    section = data.get("softsrv") or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: softsrv: expected a mapping, got {type(section).__name__}")
+    if "random_seed" in data:
+        section = {"random_seed": data["random_seed"], **section}
+    return section
 
 
 def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -75,6 +114,7 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
         _make_model_absolute(data.get(part), folder)
     if isinstance(data.get("softsrv"), dict):
         _make_softsrv_absolute(data["softsrv"], folder)
+    _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
 
 
 def _make_model_absolute(section: Any, folder: Path) -> None:
@@ -122,6 +162,11 @@ def _override(data: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--set {override}: the value is not YAML") from None
+    _place(data, key, value, f"--set {override}")
+
+
+def _place(data: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Put a value where its path of keys leads."""
     *parents, last = key.split(".")
     place = data
     for name in parents:
@@ -129,7 +174,7 @@ def _override(data: dict[str, Any], override: str) -> None:
         if place is data and name == "domain" and isinstance(child, str):
             child = place[name] = {"name": child}
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {override}: {name} is not a section")
+            raise ConfigError(f"{where}: {name} is not a section")
         place = child
     place[last] = value
 
@@ -164,12 +209,12 @@ def _files(config: RunConfig) -> Iterator[tuple[str, Path]]:
         yield "softsrv.postprocess.contaminants", file
 
 
-def _problem(error: Mapping[str, Any]) -> str:
+def _problem(error: Mapping[str, Any], root: type[BaseModel] = RunConfig) -> str:
     """One problem that pydantic found, said with the path of its key."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(location[-1], _keys(location[:-1]), n=1)
+        close = difflib.get_close_matches(location[-1], _keys(location[:-1], root), n=1)
         return f"{key}: unknown key" + (f" (did you mean {close[0]!r}?)" if close else "")
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "missing":
@@ -177,9 +222,9 @@ def _problem(error: Mapping[str, Any]) -> str:
     return f"{key}: {message}" if key else message
 
 
-def _keys(location: Sequence[str]) -> list[str]:
+def _keys(location: Sequence[str], root: type[BaseModel]) -> list[str]:
     """The keys that are allowed in the section at `location`."""
-    model: type[BaseModel] = RunConfig
+    model = root
     for name in location:
         field = model.model_fields.get(name)
         if field is None:

@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,35 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+@contextmanager
+def held(root: Path) -> Iterator[None]:
+    """Hold a folder, made where it is missing, so that no other process works in it.
+
+    Raises:
+        RequestError: It cannot be written, or another process holds it.
+    """
+    lock = _hold(root)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _hold(root: Path) -> int:
+    """The open lock file of a folder; closing it lets the folder go."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RequestError(f"{root}: cannot be written ({error.strerror})") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise RequestError(f"{root}: another process is running in it") from None
+    return lock
 
 
 class RunDirectory:
@@ -41,16 +71,7 @@ class RunDirectory:
 
     def open(self, resolved: Mapping[str, Any], *, identity: str) -> Self:
         """Take the folder for a run with this identity, making it where it is missing."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RequestError(f"{self.root}: cannot be written ({error.strerror})") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self.close()
-            raise RequestError(f"{self.root}: another process is running in it") from None
+        self._lock = _hold(self.root)
         try:
             self._claim(resolved, identity)
         except OSError as error:
