@@ -31,7 +31,7 @@ class Evaluation:
     """A soft prompt on held-out rows; losses in nats a token, the end token included.
 
     Attributes:
-        nll: Negative log-likelihood.
+        held_out_nll: Negative log-likelihood.
         first5_nll: The same over the first five tokens of each row.
         shuffled_gap: How much the loss rises when the rows exchange their contexts: that z is used
             shows here and not in the loss. 0 where the soft prompt does not look at z.
@@ -42,7 +42,7 @@ class Evaluation:
     """
 
     rows: int
-    nll: float
+    held_out_nll: float
     first5_nll: float
     shuffled_gap: float
     shuffled_gap_error: float
@@ -113,7 +113,7 @@ def evaluate(
     gap, error = ratio_with_error(differences, lengths)
     return Evaluation(
         rows=len(rows),
-        nll=float(own[:, 0].double().sum() / lengths.sum()),
+        held_out_nll=float(own[:, 0].double().sum() / lengths.sum()),
         first5_nll=float(own[:, 1].double().sum() / lengths.clamp_max(FIRST_TOKENS).sum()),
         shuffled_gap=gap,
         shuffled_gap_error=error,

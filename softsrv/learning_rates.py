@@ -99,7 +99,7 @@ def _try(data: TrainingData, settings: SoftSRVConfig, rate: float, teller: Telle
     except NotANumberError:
         return None
     found = evaluate(data.backbone, prompt, data.evaluated, seed=data.seed, batch=config.batch_size)
-    return found.nll if math.isfinite(found.nll) else None
+    return found.held_out_nll if math.isfinite(found.held_out_nll) else None
 
 
 def _best(trials: Sequence[Trial]) -> float:

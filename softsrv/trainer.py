@@ -160,7 +160,6 @@ class Trainer:
             CurvePoint(
                 step=state.step,
                 train_nll=state.nats / state.targets if state.targets else None,
-                held_out_nll=values.pop("nll"),
                 learning_rate=self._schedule.at(max(0, state.step - 1)),
                 tokens=state.tokens,
                 seconds=round(time.monotonic() - self._begun, 3),
@@ -168,8 +167,8 @@ class Trainer:
             )
         )
         state.evaluated_at, state.nats, state.targets = state.step, 0.0, 0
-        self._compare(found.nll)
-        self._tell("training", held_out_nll=found.nll)
+        self._compare(found.held_out_nll)
+        self._tell("training", held_out_nll=found.held_out_nll)
 
     def _compare(self, nll: float) -> None:
         """Keep the state if it is the best so far; stop where too many were not."""

@@ -234,7 +234,7 @@ class TestEvaluation:
                 own = data.backbone.token_losses(prompt(data.held_out.z[[row]]), ids, lengths)
             alone.append(own[0])
         tokens = torch.cat(alone)
-        assert found.nll == pytest.approx(float(tokens.mean()), rel=1e-5)
+        assert found.held_out_nll == pytest.approx(float(tokens.mean()), rel=1e-5)
         assert found.first5_nll == pytest.approx(
             float(torch.cat([one[:5] for one in alone]).mean()), rel=1e-5
         )

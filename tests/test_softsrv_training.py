@@ -68,7 +68,10 @@ class TestWhatChanges:
         before = copy.deepcopy(backbone.lm.model.state_dict())
         settings = tiny_settings(kind, training={"steps": 40, "learning_rate": 0.03})
         artifact = train(backbone, tmp_path, settings)
-        assert artifact.report["after"]["nll"] < artifact.report["before"]["nll"] - 0.05
+        assert (
+            artifact.report["after"]["held_out_nll"]
+            < artifact.report["before"]["held_out_nll"] - 0.05
+        )
         assert same(before, backbone.lm.model.state_dict())
         assert all(one.grad is None for one in backbone.lm.model.parameters())
         assert not any(one.requires_grad for one in backbone.lm.model.parameters())
@@ -81,7 +84,7 @@ class TestWhatChanges:
         settings = tiny_settings(training={"steps": 30, "learning_rate": 0.03})
         artifact = train(half, tmp_path, settings)
         assert {one.dtype for one in artifact.prompt.parameters()} == {torch.float32}
-        assert artifact.report["after"]["nll"] < artifact.report["before"]["nll"]
+        assert artifact.report["after"]["held_out_nll"] < artifact.report["before"]["held_out_nll"]
 
     def test_the_artifact_holds_the_training_rows_and_their_contexts(
         self, backbone: Backbone, tmp_path: Path
@@ -120,7 +123,7 @@ class TestStopping:
         assert report["steps"] == report["best_step"] + 8
         best = min(curves, key=lambda point: point.held_out_nll)
         assert best.step == report["best_step"] > 0
-        assert report["after"]["nll"] == pytest.approx(best.held_out_nll, abs=1e-6)
+        assert report["after"]["held_out_nll"] == pytest.approx(best.held_out_nll, abs=1e-6)
 
     def test_without_patience_all_steps_are_taken_and_the_last_state_counts(
         self, backbone: Backbone, tmp_path: Path
@@ -130,7 +133,7 @@ class TestStopping:
         last = read_curves(tmp_path / "curves.jsonl")[-1]
         assert (report["steps"], last.step) == (30, 30)
         assert report["stopped_because"] == "all steps were taken"
-        assert report["after"]["nll"] == pytest.approx(last.held_out_nll, abs=1e-6)
+        assert report["after"]["held_out_nll"] == pytest.approx(last.held_out_nll, abs=1e-6)
 
     def test_points_of_the_curves(self, backbone: Backbone, tmp_path: Path) -> None:
         train(backbone, tmp_path, tiny_settings("mp", training={"steps": 10}))
