@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from metasynth.agents import Attachment, expert_messages
+from metasynth.errors import ContextLimitError
 from metasynth.text import encodable, excerpt
 
 from .consultation import expert_settings
@@ -39,15 +40,18 @@ async def ask_for_answer(
         ModelCallError: The model could not answer.
     """
     agent, messages, settings = _asked(workspace, prompt)
-    reply = await workspace.caller.call(
-        workspace.voices.experts,
-        messages,
-        chain=chain,
-        step=step,
-        agent=agent,
-        record_id=record_id,
-        settings=settings,
-    )
+    try:
+        reply = await workspace.caller.call(
+            workspace.voices.experts,
+            messages,
+            chain=chain,
+            step=step,
+            agent=agent,
+            record_id=record_id,
+            settings=settings,
+        )
+    except ContextLimitError as error:
+        return Answer("", agent, code="no_answer", reason=f"no_answer: {error.message}")
     text = encodable(str(reply.text)).strip()
     cut = reply.response_metadata.get("finish_reason") == "length"
     if not text:
@@ -67,4 +71,6 @@ def _asked(
     role = workspace.roles[_SOLVER]
     attached = [Attachment("draft-1", "draft", prompt)]
     messages = expert_messages(role, "Solve the problem.", attached, workspace.variables())
-    return _SOLVER, messages, expert_settings(role, workspace.config)
+    # the role's limit is meant for large models: here the context is the limit
+    settings = {**expert_settings(role, workspace.config), "max_tokens": None}
+    return _SOLVER, messages, settings

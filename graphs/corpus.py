@@ -53,6 +53,11 @@ class _Nodes:
             accepted=workspace.corpus.accepted,
             stall_after=budget.stall_after,
         )
+        if workspace.sampler is not None and workspace.corpus.accepted < budget.records:
+            try:
+                await workspace.sampler.prepare(workspace.budget.check)
+            except BudgetEndedError as ended:
+                workspace.quota.stopped_because = ended.message
         # Where fewer records are left than there are chains, those begun before are not left lying.
         begun = [await _has_begun(workspace, number) for number in range(state.chains)]
         order = sorted(range(state.chains), key=lambda number: not begun[number])

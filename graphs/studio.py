@@ -16,12 +16,15 @@ from metasynth.graphs import (
     Workspace,
     corpus_graph,
     document_graph,
+    softsrv_graph,
     template_graph,
 )
 from metasynth.run_file import load_run_config
 
 _ROOT = Path(__file__).resolve().parent.parent
 _DEMO = _ROOT / "examples" / "demo.yaml"
+_SOFTSRV_DEMO = _ROOT / "examples" / "softsrv-demo.yaml"
+_GRAPH_OF = {"template": "template", "softsrv": "softsrv"}  # the others write documents
 
 
 class _Workspaces:
@@ -52,8 +55,9 @@ class _Workspaces:
 
 def _config_of(context: RunContext, graph: str) -> RunConfig:
     """The demo's run file, or the one that is named, with what the form says."""
-    path = Path(context.run_file) if context.run_file else _DEMO
-    changes = [f"graph={'template' if graph == 'template' else 'document'}"]
+    demo = _SOFTSRV_DEMO if graph == "softsrv" else _DEMO
+    path = Path(context.run_file) if context.run_file else demo
+    changes = [f"graph={_GRAPH_OF.get(graph, 'document')}"]
     if not context.run_file:
         changes += [
             f"domain.name={context.domain!r}",
@@ -71,4 +75,5 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
 
 document = document_graph(_Workspaces("document")).compile(name="document")
 corpus = corpus_graph(_Workspaces("corpus")).compile(name="corpus")
+softsrv = softsrv_graph(_Workspaces("softsrv")).compile(name="softsrv")
 template = template_graph(_Workspaces("template")).compile(name="template")

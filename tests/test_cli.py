@@ -323,6 +323,10 @@ class TestGraph:
             ("document", ["brief", "conductor", "consult", "decide", "gate", "admit", "reject"]),
             ("template", ["seed", "write", "gate"]),
             ("corpus", ["open", "chain", "close"]),
+            (
+                "softsrv",
+                [*("contexts", "sample", "postprocess", "close"), "answer", "gate", "admit"],
+            ),
         ],
     )
     def test_it_is_drawn_as_mermaid_text(
@@ -336,7 +340,7 @@ class TestGraph:
 
     def test_an_unknown_graph_is_told_with_the_known_ones(self, metasynth: Call) -> None:
         said = one_line(metasynth("graph", "novel"))
-        assert "no graph 'novel'; there are: corpus, document, template" in said
+        assert "no graph 'novel'; there are: corpus, document, softsrv, template" in said
 
     def test_a_picture_without_graphviz_says_what_to_install(
         self, metasynth: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

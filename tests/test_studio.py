@@ -83,7 +83,7 @@ def post(client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
 
 def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
     found = {each["graph_id"]: each for each in post(studio, "/assistants/search", {})}
-    assert set(found) == {"document", "corpus", "template"}
+    assert set(found) == {"document", "corpus", "softsrv", "template"}
     for name, assistant in found.items():
         schemas = studio.get(f"/assistants/{assistant['assistant_id']}/schemas").json()
         assert {"domain", "teacher", "base_url"} <= set(schemas["context_schema"]["properties"])

@@ -12,10 +12,16 @@ from metasynth.graphs import (
     Workspace,
     corpus_graph,
     document_graph,
+    softsrv_graph,
     template_graph,
 )
 
-_GRAPHS = {"corpus": corpus_graph, "document": document_graph, "template": template_graph}
+_GRAPHS = {
+    "corpus": corpus_graph,
+    "document": document_graph,
+    "softsrv": softsrv_graph,
+    "template": template_graph,
+}
 
 
 async def _nothing(_context: RunContext | None) -> Workspace:

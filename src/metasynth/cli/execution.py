@@ -1,4 +1,4 @@
-"""Carrying out a run: the corpus graph with live progress beside it."""
+"""Carrying out a run: its graph with live progress beside it."""
 
 import asyncio
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from metasynth.compose import RunPlan, open_run
 from metasynth.errors import RunInterruptedError
-from metasynth.graphs import Workspace, constant, corpus_graph
+from metasynth.graphs import Workspace, constant, corpus_graph, softsrv_graph
 
 from .progress import watch
 from .summary import print_forecast, print_summary
@@ -23,15 +23,22 @@ async def _carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
     async with open_run(plan, directory) as workspace:
         stopped_because = await _write(workspace, quiet=quiet)
         print_summary(workspace, directory, stopped_because)
-        goal = plan.config.budget.records
-        return 0 if workspace.corpus.accepted >= goal or "budget" in stopped_because else 1
+        return 0 if _is_done(workspace, stopped_because) else 1
+
+
+def _is_done(workspace: Workspace, stopped_because: str) -> bool:
+    """Whether the run came to an end that was asked for; it stalled or wrote nothing otherwise."""
+    accepted = workspace.corpus.accepted
+    if accepted >= workspace.config.budget.records or stopped_because.startswith("budget"):
+        return True
+    return stopped_because.startswith("candidates") and accepted > 0
 
 
 async def _write(workspace: Workspace, *, quiet: bool) -> str:
-    graph = corpus_graph(constant(workspace)).compile(name="corpus")
-    work = asyncio.ensure_future(
-        graph.ainvoke({"chains": workspace.config.concurrency}, {"recursion_limit": 100})
-    )
+    is_softsrv = workspace.config.graph == "softsrv"
+    builder = (softsrv_graph if is_softsrv else corpus_graph)(constant(workspace))
+    graph = builder.compile(name="softsrv" if is_softsrv else "corpus")
+    work = asyncio.ensure_future(graph.ainvoke({"chains": workspace.config.concurrency}))
     # a polite end: the write in hand is finished and the run directory closed
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)

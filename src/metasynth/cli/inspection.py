@@ -15,7 +15,9 @@ def register(app: typer.Typer) -> None:
 
 
 def graph(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="corpus, document or template")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="corpus, document, softsrv or template")
+    ],
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="a picture (needs graphviz)")
     ] = None,

@@ -56,6 +56,9 @@ class _Meter:
             rows.append(("cost", f"${totals.usd:.4f}"))
         if corpus.rejected:
             rows.append(("rejected", _reasons(corpus.reasons())))
+        source = self._workspace.questions or self._workspace.sampler
+        if source is not None and source.stage:
+            rows.append(("softsrv", source.stage))
         rows.append(("time", f"{_clock(elapsed)}, {self._left(elapsed)} left"))
         return rows
 

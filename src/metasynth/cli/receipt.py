@@ -9,6 +9,7 @@ from metasynth.records import Record, read_records
 from metasynth.rundir import RunDirectory
 from metasynth.text import excerpt
 
+from .stages import origin_of
 from .terminal import tell
 
 
@@ -20,7 +21,7 @@ def print_receipt(directory: Path, record_id: str) -> None:
     """
     record = _find(directory, record_id)
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
-    for label, value in _facts(record):
+    for label, value in (*_facts(record), *origin_of(directory, record)):
         if value:
             tell(f"  {label:<12} {value}")
     tell(f"\n{record.body}\n")
@@ -60,6 +61,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("topic", record.topic),
         ("genre", record.genre),
         ("persona", record.persona),
+        ("source", record.source if record.source != "conductor" else ""),
         ("seeds", ", ".join(record.seed_ids)),
         ("keywords", ", ".join(record.keywords)),
         ("experts", " → ".join(record.experts)),

@@ -11,6 +11,7 @@ from metasynth.graphs import Workspace
 from metasynth.records import Record
 from metasynth.text import excerpt
 
+from .stages import print_stages
 from .terminal import tell
 
 _SAMPLES = 3
@@ -27,6 +28,7 @@ def print_summary(workspace: Workspace, directory: Path, stopped_because: str) -
     rejected = list(workspace.corpus.rejected_records())
     tell(f"\n{workspace.config.name}: {len(accepted)} records accepted, {len(rejected)} rejected")
     tell(f"  ended because   {stopped_because}")
+    print_stages(directory)
     _print_drafts(workspace, accepted, rejected)
     _print_content(accepted)
     _print_cost(workspace, len(accepted))

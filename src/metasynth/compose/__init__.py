@@ -2,6 +2,16 @@
 
 from .plan import RunPlan, plan_run
 from .run import open_run
+from .softsrv_folder import SoftSRVFolder
+from .steering import load_backbone, start_ids
 from .voices import make_voices
 
-__all__ = ["RunPlan", "make_voices", "open_run", "plan_run"]
+__all__ = [
+    "RunPlan",
+    "SoftSRVFolder",
+    "load_backbone",
+    "make_voices",
+    "open_run",
+    "plan_run",
+    "start_ids",
+]

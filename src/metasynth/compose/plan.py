@@ -8,20 +8,26 @@ from metasynth.errors import ConfigError
 from metasynth.graphs import TEMPLATE_VARIABLES, Checker
 from metasynth.seeds import Seed, load_seeds
 
+from .softsrv_plan import SoftSRVPlan, plan_softsrv
+
 
 class RunPlan:
     """A run file with all that it names, checked and without side effects.
 
     Raises:
-        ConfigError: A role, a seed source, the template or the checker is wrong.
+        ConfigError: A role, a seed source, a template, the checker or what the section `softsrv`
+            names is wrong.
+        RequestError: `softsrv.artifact` is no soft prompt.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.roles: RoleBook = load_roles(config.roles)
         self.checker: Checker | None = _checker(config.checker)
-        self.seeds: list[Seed] = load_seeds(config.seeds, random_seed=config.random_seed)
-        self.prompt_version = f"{prompt_version()}-{self.roles.version()}"
+        self.seeds: list[Seed] = _seeds(config)
+        self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
+        sampling = config.graph == "document" and self.softsrv is not None
+        self.prompt_version = f"{prompt_version(sampling=sampling)}-{self.roles.version()}"
         _check_models(config, self.roles)
         if config.graph == "template":
             render_template(config.template.prompt, TEMPLATE_VARIABLES)
@@ -36,12 +42,22 @@ class RunPlan:
         parts = [self.config.identity(), *(seed.id for seed in self.seeds)]
         if self.config.roles:
             parts.append(self.roles.version())
+        if self.softsrv is not None:
+            parts.extend(self.softsrv.identity())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def plan_run(config: RunConfig) -> RunPlan:
     """Check all that can be checked before a run starts; see `RunPlan` for what is raised."""
     return RunPlan(config)
+
+
+def _seeds(config: RunConfig) -> list[Seed]:
+    """The run's seeds; graph softsrv starts from contexts instead, and needs none."""
+    given = config.seeds
+    if config.graph == "softsrv" and not (given.keywords or given.keywords_file or given.documents):
+        return []
+    return load_seeds(given, random_seed=config.random_seed)
 
 
 def _checker(name: str | None) -> Checker | None:

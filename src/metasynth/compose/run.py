@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
 
 from .plan import RunPlan
+from .softsrv import attach_softsrv
 from .voices import make_voices
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
         )
         workspace = await _connect(plan, directory, stack)
+        if plan.softsrv is not None:
+            folder = directory.softsrv
+            steered = stack.enter_context(ExitStack())
+            await asyncio.to_thread(attach_softsrv, plan.softsrv, folder, workspace, steered)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
