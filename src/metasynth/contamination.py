@@ -97,6 +97,10 @@ class Contamination:
         """One hit of each kind that there is."""
         return list(self._found(text))
 
+    def all_kinds(self, text: str) -> set[Kind]:
+        """The kinds of `all_hits`."""
+        return {hit.kind for hit in self._found(text)}
+
     def _taken_up(
         self, texts: Iterable[PlacedText | str], windows: dict[int, "_Windows"]
     ) -> Iterator[str]:
