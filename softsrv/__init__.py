@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .artifact import SteeringArtifact, load_artifact, read_artifact_config, save_artifact
     from .backbone import Backbone
+    from .copies import CopyAudit, Copying, copy_audit
     from .curves import CurvePoint, Evaluation, read_curves
     from .encoder import ContextEncoder
+    from .estimate import Estimate, context_width_of, estimate_run, weight_bytes_of
     from .junk import junk_reasons
     from .manifest import Manifest, read_manifest
     from .numbered import numbered_questions, tidy_question
@@ -50,8 +52,10 @@ else:
     _MODULES = {
         "artifact": ("SteeringArtifact", "load_artifact", "read_artifact_config", "save_artifact"),
         "backbone": ("Backbone",),
+        "copies": ("CopyAudit", "Copying", "copy_audit"),
         "curves": ("CurvePoint", "Evaluation", "read_curves"),
         "encoder": ("ContextEncoder",),
+        "estimate": ("Estimate", "context_width_of", "estimate_run", "weight_bytes_of"),
         "junk": ("junk_reasons",),
         "manifest": ("Manifest", "read_manifest"),
         "numbered": ("numbered_questions", "tidy_question"),
@@ -114,7 +118,10 @@ __all__ = [
     "Backbone",
     "Candidate",
     "ContextEncoder",
+    "CopyAudit",
+    "Copying",
     "CurvePoint",
+    "Estimate",
     "Evaluation",
     "Manifest",
     "MixturePrompt",
@@ -138,8 +145,11 @@ __all__ = [
     "TaskTemplates",
     "TrainingProgress",
     "check_template",
+    "context_width_of",
+    "copy_audit",
     "distinct_n",
     "empty_soft_prompt",
+    "estimate_run",
     "junk_reasons",
     "load_artifact",
     "load_target",
@@ -168,5 +178,6 @@ __all__ = [
     "tidy_question",
     "train_soft_prompt",
     "unconditional",
+    "weight_bytes_of",
     "write_candidates",
 ]
