@@ -39,6 +39,19 @@ def load_softsrv_config(
         ConfigError: The file cannot be read or a key is wrong; names file and key.
     """
     data = {} if path is None else _section_of(_read(path, seen=()), path)
+    return changed_softsrv_config(
+        data, overrides, options=options, where="softsrv" if path is None else str(path)
+    )
+
+
+def changed_softsrv_config(
+    data: dict[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    options: Mapping[str, Any] | None = None,
+    where: str,
+) -> SoftSRVConfig:
+    """The settings in `data` with overrides and options; arguments and errors as above."""
     for override in overrides:
         _override(data, override)
     for key, value in (options or {}).items():
@@ -47,8 +60,7 @@ def load_softsrv_config(
         return SoftSRVConfig.model_validate(data)
     except ValidationError as error:
         problems = [_problem(dict(each), SoftSRVConfig) for each in error.errors()]
-        where = f"{path}: " if path is not None else "softsrv: "
-        raise ConfigError(where + "; ".join(problems)) from None
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
 
 
 def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -24,24 +24,27 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 @contextmanager
-def held(root: Path) -> Iterator[None]:
+def held(root: Path, *, lock: str = ".lock") -> Iterator[None]:
     """Hold a folder, made where it is missing, so that no other process works in it.
+
+    Args:
+        lock: The file that is locked; those who hold different ones share the folder.
 
     Raises:
         RequestError: It cannot be written, or another process holds it.
     """
-    lock = _hold(root)
+    number = _hold(root, lock)
     try:
         yield
     finally:
-        os.close(lock)
+        os.close(number)
 
 
-def _hold(root: Path) -> int:
+def _hold(root: Path, name: str = ".lock") -> int:
     """The open lock file of a folder; closing it lets the folder go."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = os.open(root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        lock = os.open(root / name, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise RequestError(f"{root}: cannot be written ({error.strerror})") from None
     try:

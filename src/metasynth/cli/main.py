@@ -8,7 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
-from . import corpus, inspection, roles, run
+from . import corpus, inspection, roles, run, softsrv
 
 app = typer.Typer(
     name="metasynth",
@@ -22,6 +22,7 @@ run.register(app)
 corpus.register(app)
 inspection.register(app)
 app.add_typer(roles.app, name="roles")
+app.add_typer(softsrv.app, name="softsrv")
 
 
 def main() -> None:

@@ -3,12 +3,13 @@
 from .plan import RunPlan, plan_run
 from .run import open_run
 from .softsrv_folder import SoftSRVFolder
-from .steering import load_backbone, start_ids
+from .steering import backbone_source, load_backbone, start_ids
 from .voices import make_voices
 
 __all__ = [
     "RunPlan",
     "SoftSRVFolder",
+    "backbone_source",
     "load_backbone",
     "make_voices",
     "open_run",

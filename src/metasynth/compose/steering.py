@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 _START = "<|ai|>"  # what a document of the embedded model begins with; it has no BOS
 
 
+def backbone_source(config: BackboneConfig) -> str:
+    """The folder or hub id of the frozen model."""
+    if config.model == "embedded":
+        return str(files("metasynth.agents.models") / "embedded")
+    return config.model.removeprefix("local:")
+
+
 def load_backbone(config: BackboneConfig) -> "Backbone":
     """The frozen model that a run file names.
 
@@ -34,11 +41,8 @@ def load_backbone(config: BackboneConfig) -> "Backbone":
     from metasynth.lm import load_lm
     from metasynth.softsrv import Backbone
 
-    source = config.model.removeprefix("local:")
-    if config.model == "embedded":
-        source = str(files("metasynth.agents.models") / "embedded")
     lm = load_lm(
-        source,
+        backbone_source(config),
         device=config.device,
         dtype=config.dtype,
         trust_remote_code=config.trust_remote_code,
