@@ -63,7 +63,17 @@ def one_line(done: Done) -> str:
 
 
 class TestHelp:
-    COMMANDS = ("run", "preview", "validate", "explain", "export", "graph", "doctor", "roles")
+    COMMANDS = (
+        "run",
+        "preview",
+        "validate",
+        "explain",
+        "export",
+        "graph",
+        "doctor",
+        "roles",
+        "softsrv",
+    )
 
     def test_it_names_every_command_and_goes_to_stdout(self, metasynth: Call) -> None:
         done = metasynth("--help")
@@ -78,7 +88,7 @@ class TestHelp:
         assert (done.status, done.err) == (0, "")
         assert f"Usage: metasynth {command}" in done.out
 
-    @pytest.mark.parametrize("arguments", [[], ["roles"]])
+    @pytest.mark.parametrize("arguments", [[], ["roles"], ["softsrv"]])
     def test_without_a_command_it_is_shown_as_an_error(
         self, metasynth: Call, arguments: list[str]
     ) -> None:
@@ -87,7 +97,10 @@ class TestHelp:
         assert "Usage: metasynth" in done.err
         assert "Traceback" not in done.err
 
-    @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["roles", "--help"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [["--help"], ["run", "--help"], ["roles", "--help"], ["softsrv", "train", "--help"]],
+    )
     def test_it_loads_nothing_slow(self, arguments: list[str]) -> None:
         code = (
             "import sys\n"

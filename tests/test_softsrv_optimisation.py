@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -55,7 +56,7 @@ def data(backbone: Backbone) -> TrainingData:
     return TrainingData(backbone, encoder, rows, rows, rows, seed=0)
 
 
-def prompt_of(data: TrainingData, kind: str, **keys: object) -> SoftPrompt:
+def prompt_of(data: TrainingData, kind: str, **keys: object) -> Any:
     config = tiny_settings(kind, prompt=keys).prompt
     return make_soft_prompt(config, data.backbone, data.encoder.width, seed=0)
 

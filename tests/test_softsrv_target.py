@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 
 from metasynth.config_softsrv import TargetConfig, TrainingConfig
 from metasynth.errors import ConfigError
-from metasynth.softsrv.target import (
-    TargetRow,
-    load_target,
-    read_target,
-    split_hash,
-    split_target,
-)
+from metasynth.softsrv import TargetRow, load_target, read_target, split_target
+from metasynth.softsrv.target import split_hash  # type: ignore[import-not-found]
 
 
 def texts_of(file: Path, **settings: Any) -> list[str]:

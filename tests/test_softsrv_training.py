@@ -79,7 +79,8 @@ class TestWhatChanges:
 
     def test_theta_is_float32_whatever_the_model_computes_in(self, tmp_path: Path) -> None:
         backbone = tiny_backbone()
-        backbone.lm.model.to(torch.bfloat16)
+        model: Any = backbone.lm.model
+        model.to(torch.bfloat16)
         half = Backbone(backbone.lm)
         settings = tiny_settings(training={"steps": 30, "learning_rate": 0.03})
         artifact = train(half, tmp_path, settings)
@@ -256,7 +257,8 @@ class TestWhatGoesWrong:
         self, tmp_path: Path
     ) -> None:
         backbone = tiny_backbone()
-        hurt = backbone.lm.model.get_input_embeddings().weight
+        model: Any = backbone.lm.model
+        hurt = model.get_input_embeddings().weight
 
         def poison(told: TrainingProgress) -> None:
             # a weight that breaks in the machine's memory, as far as training can tell

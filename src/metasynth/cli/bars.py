@@ -1,5 +1,6 @@
 """Long work with one goal: a bar with the time left, and an end at the first Ctrl-C."""
 
+import math
 import signal
 import sys
 import threading
@@ -41,7 +42,8 @@ class Bar:
         self._stop = threading.Event()
         self._rich: Progress | None = None
         self._task: TaskID | None = None
-        self._began = self._logged = time.monotonic()
+        self._began = time.monotonic()
+        self._logged = -math.inf
         self._first: int | None = None
 
     def update(self, done: int, total: int, told: str) -> None:

@@ -59,7 +59,12 @@ class SampleRequest:
     @property
     def samples(self) -> Path:
         """Where samples go."""
-        return self.out if self.raw else self.out.with_suffix(".samples.jsonl")
+        return self.out if self.raw else self.apart
+
+    @property
+    def apart(self) -> Path:
+        """Where samples go beside candidates."""
+        return self.out.with_suffix(".samples.jsonl")
 
     @property
     def manifest(self) -> Path:
@@ -139,7 +144,7 @@ def _claimed(request: SampleRequest, settings: SoftSRVConfig, folder: Path) -> M
     identity = hashlib.sha256(json.dumps(drawn_with).encode()).hexdigest()[:16]
     before = read_manifest(request.manifest).get("settings", {})
     manifest = Manifest(request.manifest, identity=identity)
-    if _holds_something(request.samples) or _holds_something(request.out):
+    if any(map(_holds_something, (request.out, request.apart))):
         for key, value in drawn_with.items():
             if before.get(key, value if before else None) != value or not before:
                 raise _other_settings(request, key if before else "")
