@@ -1,7 +1,7 @@
-"""A trained soft prompt on disk, and the refusal to use it with a model that it does not fit.
+"""A trained soft prompt on disk: a folder that is complete or absent.
 
-P_θ means something to one set of weights under one convention of embeddings. Anywhere else it would
-run all the same and steer nowhere, so every difference is an error that names it.
+`soft_prompt.safetensors` has θ, `contexts.safetensors` the context vectors and what makes the
+encoder, `target.jsonl` the texts it was trained on, `config.json` all the rest.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -24,6 +25,7 @@ from metasynth.config_softsrv import PromptConfig
 from metasynth.errors import RequestError
 
 from .backbone import Backbone
+from .compatibility import backbone_identity, require_same_backbone
 from .encoder import ContextEncoder
 from .soft_prompt import SoftPrompt, empty_soft_prompt
 from .target import TargetRow
@@ -33,8 +35,8 @@ _CONFIG = "config.json"
 _PROMPT = "soft_prompt.safetensors"
 _CONTEXTS = "contexts.safetensors"
 _TARGET = "target.jsonl"
+_PARTS = {"backbone", "data", "encoder", "prompt", "report", "settings"}
 _SHAPE = {"parameterisation", "tokens", "bases", "hidden", "layers"}
-_SCALE_TOLERANCE = 0.02  # √d in bfloat16 is off by up to 0.4 %
 
 
 @dataclass
@@ -65,13 +67,15 @@ def save_artifact(artifact: SteeringArtifact, folder: Path, *, backbone: Backbon
     if folder.exists() and not (folder / _CONFIG).is_file() and _is_occupied(folder):
         raise RequestError(f"{folder}: holds something else than a soft prompt, left as it is")
     partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a start that was killed
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         _write(artifact, partial, backbone)
         _put_in_place(partial, folder)
     except OSError as error:
         raise RequestError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def read_artifact_config(folder: Path) -> dict[str, Any]:
@@ -94,6 +98,8 @@ def read_artifact_config(folder: Path) -> dict[str, Any]:
             f"{folder}: not a soft prompt of format {FORMAT}",
             hint="read it with the version of metasynth that wrote it, or train again",
         )
+    if missing := sorted(_PARTS - found.keys()):
+        raise RequestError(f"{folder / _CONFIG}: lacks {', '.join(missing)}", hint="train again")
     return found
 
 
@@ -110,11 +116,11 @@ def load_artifact(
             or encoder; or a file that is missing or not the one that was written.
     """
     told = read_artifact_config(folder)
-    _require_same_backbone(folder, told["backbone"], backbone)
+    require_same_backbone(folder, told["backbone"], backbone)
     text = _read_target(folder, told["data"])
     rows = [TargetRow(**json.loads(line)) for line in text.splitlines()]
     tensors = _read_tensors(folder / _CONTEXTS)
-    contexts = tensors.pop("contexts").to(backbone.device)
+    contexts = tensors.pop("contexts", torch.empty(0)).to(backbone.device)
     prompt = _read_prompt(folder, told["prompt"], backbone)
     if contexts.shape != (len(rows), prompt.context_width):
         raise RequestError(
@@ -145,14 +151,7 @@ def _write(artifact: SteeringArtifact, folder: Path, backbone: Backbone) -> None
             "context_width": artifact.prompt.context_width,
             "parameters": sum(one.numel() for one in artifact.prompt.parameters()),
         },
-        "backbone": {
-            "model": backbone.lm.name,
-            "revision": getattr(backbone.model.config, "_commit_hash", None),
-            "fingerprint": backbone.fingerprint,
-            "width": backbone.width,
-            "dtype": str(backbone.dtype).removeprefix("torch."),
-            "convention": backbone.convention,
-        },
+        "backbone": backbone_identity(backbone),
         "encoder": encoder,
         "data": {"rows": len(artifact.rows), "sha256": data_hash(artifact.rows)},
         "versions": {
@@ -178,52 +177,6 @@ def _put_in_place(partial: Path, folder: Path) -> None:
         folder.rename(before)
     partial.rename(folder)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def _require_same_backbone(folder: Path, told: dict[str, Any], backbone: Backbone) -> None:
-    then, now = told["convention"], backbone.convention
-    trained = told["model"]
-    name = backbone.lm.name
-    if told["width"] != backbone.width:
-        raise _mismatch(
-            folder,
-            f"its vectors have {told['width']} numbers, model {name!r} takes {backbone.width}",
-        )
-    if _major(then["transformers"]) != _major(now["transformers"]):
-        raise _mismatch(
-            folder,
-            f"it was trained under transformers {then['transformers']}, this is "
-            f"{now['transformers']}, which may feed embeddings in another way",
-        )
-    if then["inputs_embeds"] != now["inputs_embeds"] or not _same_scale(then, now):
-        raise _mismatch(
-            folder,
-            f"it was trained for embeddings scaled by {then['embedding_scale']} "
-            f"({then['inputs_embeds']}), model {name!r} has {now['embedding_scale']} "
-            f"({now['inputs_embeds']})",
-        )
-    if told["fingerprint"] != backbone.fingerprint:
-        raise _mismatch(
-            folder,
-            f"it was trained with model {trained!r} (weights {told['fingerprint']}), not with "
-            f"{name!r} (weights {backbone.fingerprint})",
-        )
-
-
-def _mismatch(folder: Path, what: str) -> RequestError:
-    return RequestError(
-        f"soft prompt {folder} does not fit: {what}",
-        hint="give the backbone and the library that it was trained with, or train again",
-    )
-
-
-def _same_scale(then: dict[str, str], now: dict[str, str]) -> bool:
-    before, after = float(then["embedding_scale"]), float(now["embedding_scale"])
-    return math.isclose(before, after, rel_tol=_SCALE_TOLERANCE)
-
-
-def _major(version: str) -> str:
-    return version.partition(".")[0]
 
 
 def _read_prompt(folder: Path, told: dict[str, Any], backbone: Backbone) -> SoftPrompt:
