@@ -203,7 +203,7 @@ def test_slow_libraries_are_imported_inside_functions() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["agents", "config", "domains", "lm", "records", "seeds", "text"]
+    "package", ["agents", "config", "domains", "lm", "records", "seeds", "softsrv", "text"]
 )
 def test_importing_a_package_loads_no_slow_library(package: str) -> None:
     code = f"import sys, metasynth.{package}; print(*sys.modules)"
