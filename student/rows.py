@@ -1,0 +1,214 @@
+"""Rows that a student reads: JSONL with `text`, `prompt` and `completion`, or `messages`.
+
+A file is read a line at a time, gzipped or not, and what is no row is told with its line and the
+reason instead of being left out or read as something empty.
+"""
+
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any
+
+from metasynth.errors import RequestError
+from metasynth.records import Message
+from metasynth.text import encodable
+
+MAX_LINE_BYTES = 16 * 2**20
+_ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRow:
+    """A text, or a conversation that asks for an answer and may hold one.
+
+    Attributes:
+        id: The row's own `id`; without one, "row-" and a hash of its content, so that it does not
+            depend on where in the file the row stands.
+        text: The text of a row without a conversation.
+        messages: The conversation; a `prompt` is a user's message, a `completion` the assistant's.
+        line: Where it stands in its file, from 1; 0: in none.
+    """
+
+    id: str
+    text: str | None = None
+    messages: tuple[Message, ...] = ()
+    line: int = 0
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """What stands before the answer; nothing where the row is a text."""
+        return self.messages[:-1] if self.is_answered else self.messages
+
+    @property
+    def answer(self) -> str:
+        """The assistant's last turn, or the text; "" where the row holds no answer."""
+        if self.text is not None:
+            return self.text
+        return self.messages[-1].content if self.is_answered else ""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the conversation ends with a turn of the assistant."""
+        return bool(self.messages) and self.messages[-1].role == "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A line that is no row, and why."""
+
+    line: int
+    reason: str
+
+
+class BadRowError(ValueError):
+    """What is wrong with a row, in a few words."""
+
+
+@dataclass(frozen=True)
+class RowFile:
+    """The rows of a file; it can be gone through more than once."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[StudentRow | BadRow]:
+        return read_rows(self.path)
+
+
+def read_rows(path: Path) -> Iterator[StudentRow | BadRow]:
+    """The rows of a JSONL file (`.gz`: gzipped), one at a time; blank lines are skipped.
+
+    Raises:
+        RequestError: There is no such file, it cannot be read, or its compressed data are damaged.
+    """
+    number = 0
+    try:
+        with _open(path) as file:
+            for number, line in _lines(file):
+                if line is None:
+                    yield BadRow(number, f"longer than {MAX_LINE_BYTES >> 20} MiB")
+                elif line.strip(b" \t\r\n\xef\xbb\xbf"):
+                    yield _row_or_reason(line, number)
+    except OSError as error:  # a damaged gzip file is one too
+        reason = error.strerror or str(error)
+        raise RequestError(f"{path}: cannot be read after line {number} ({reason})") from error
+    except (EOFError, zlib.error) as error:
+        raise RequestError(
+            f"{path}: the compressed data are cut off or damaged after line {number}",
+            hint="fetch or write the file again",
+        ) from error
+
+
+def make_row(value: Any, *, line: int = 0) -> StudentRow:
+    """A row from an object with `messages`, `prompt` (and `completion`), or `text`.
+
+    Where several are there, the first of these counts.
+
+    Raises:
+        BadRowError: It is no row.
+    """
+    if not isinstance(value, dict):
+        raise BadRowError(f"no JSON object but {_kind(value)}")
+    if value.get("messages") is not None:
+        messages = _messages(value["messages"], "messages")
+        return StudentRow(_id(value, messages), messages=messages, line=line)
+    if value.get("prompt") is not None:
+        messages = _turns(value["prompt"], "prompt", "user")
+        if value.get("completion") is not None:
+            messages += _turns(value["completion"], "completion", "assistant")
+        return StudentRow(_id(value, messages), messages=messages, line=line)
+    if value.get("text") is not None:
+        text = _text(value["text"], "'text'")
+        return StudentRow(_id(value, text), text=text, line=line)
+    fields = ", ".join(map(repr, list(value)[:8]))
+    raise BadRowError(
+        f"missing field: neither 'text' nor 'prompt' nor 'messages', but {fields or 'nothing'}"
+    )
+
+
+def _open(path: Path) -> BufferedIOBase:
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes | None]]:
+    """Lines with their numbers; None for one that is too long to be held in memory."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) <= MAX_LINE_BYTES:
+            yield number, line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES)
+        yield number, None
+
+
+def _row_or_reason(line: bytes, number: int) -> StudentRow | BadRow:
+    try:
+        return make_row(json.loads(line.decode("utf-8-sig")), line=number)
+    except UnicodeDecodeError:
+        return BadRow(number, "not UTF-8")
+    except BadRowError as error:
+        return BadRow(number, str(error))
+    except (ValueError, RecursionError):  # a number of 5,000 digits is a ValueError as well
+        return BadRow(number, "not JSON")
+
+
+def _turns(value: Any, field: str, role: str) -> tuple[Message, ...]:
+    """A prompt or a completion: a string, or messages already."""
+    if isinstance(value, str):
+        return (Message(role=role, content=encodable(value)),)  # type: ignore[arg-type]
+    return _messages(value, field)
+
+
+def _messages(value: Any, field: str) -> tuple[Message, ...]:
+    if not isinstance(value, list):
+        raise BadRowError(f"'{field}' holds no messages but {_kind(value)}")
+    if not value:
+        raise BadRowError(f"'{field}' is empty")
+    return tuple(_message(one, f"'{field}', message {n}") for n, one in enumerate(value, start=1))
+
+
+def _message(value: Any, where: str) -> Message:
+    role = value.get("role") if isinstance(value, dict) else None
+    if not isinstance(role, str) or role not in _ROLES:
+        raise BadRowError(f"{where}: no role of {', '.join(_ROLES)}")
+    return Message(role=_ROLES[role], content=_text(value.get("content"), where))  # type: ignore[arg-type]
+
+
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, list):  # parts of a message, as chat endpoints take them
+        parts = [str(part["text"]) for part in value if _is_text_part(part)]
+        if parts and len(parts) == len(value):
+            return encodable("".join(parts))
+    if not isinstance(value, str):
+        raise BadRowError(f"{where} holds no text but {_kind(value)}")
+    return encodable(value)
+
+
+def _is_text_part(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), str)
+
+
+def _id(value: dict[str, Any], content: str | tuple[Message, ...]) -> str:
+    found = value.get("id")
+    if isinstance(found, str | int) and not isinstance(found, bool) and str(found):
+        return encodable(str(found))
+    whole = content if isinstance(content, str) else [(one.role, one.content) for one in content]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+    return f"row-{digest[:10]}"
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return "nothing" if value is None else names.get(type(value), "a number")
