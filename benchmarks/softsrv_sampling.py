@@ -38,8 +38,8 @@ from metasynth.softsrv import (
     NonContextualPrompt,
     SoftSampler,
     SteeringArtifact,
+    TargetRow,
 )
-from metasynth.softsrv.target import TargetRow  # type: ignore[import-not-found]
 
 CONTEXTS = 64
 SOFT_TOKENS = 32

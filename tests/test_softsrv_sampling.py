@@ -4,7 +4,7 @@ import gc
 import math
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from metasynth.softsrv import (
     SamplingSummary,
     SoftSampler,
     SteeringArtifact,
+    TargetRow,
     make_soft_prompt,
     unconditional,
 )
@@ -59,11 +60,6 @@ def backbone() -> Backbone:
     return Backbone(wrap_lm(counting, TOKENIZER, name="tiny"))
 
 
-class Row(NamedTuple):
-    id: str
-    text: str
-
-
 def steering(backbone: Backbone, kind: Any = "mc", *, noise: float = 0.0) -> SteeringArtifact:
     """A soft prompt at its start, strengthened so that contexts differ in what they say."""
     encoder = ContextEncoder.fit(
@@ -74,7 +70,7 @@ def steering(backbone: Backbone, kind: Any = "mc", *, noise: float = 0.0) -> Ste
     with torch.no_grad():
         for parameter in prompt.parameters():
             parameter.mul_(4)
-    rows: Any = [Row(f"target-{number}", text) for number, text in enumerate(TEXTS)]
+    rows = [TargetRow(f"target-{number}", text) for number, text in enumerate(TEXTS)]
     return SteeringArtifact(prompt, encoder, encoder.encode(TEXTS), rows, {}, {})
 
 
