@@ -72,12 +72,13 @@ def _facts(stages: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _training(report: Mapping[str, Any]) -> str:
     parts = [f"{report.get('steps', '?')} steps in {report.get('seconds', '?')} s"]
-    before, after = report.get("before"), report.get("after")
-    if before and after:
-        parts.append(f"held-out loss {before['nll']:.3f} → {after['nll']:.3f}")
+    before, after = (report.get(name) or {} for name in ("before", "after"))
+    if "held_out_nll" in before and "held_out_nll" in after:
+        losses = f"{before['held_out_nll']:.3f} → {after['held_out_nll']:.3f}"
+        parts.append(f"held-out loss {losses}")
+    if "shuffled_gap" in after and "shuffled_gap_error" in after:
         gap, error = after["shuffled_gap"], after["shuffled_gap_error"]
-        if gap is not None and error is not None:
-            parts.append(f"{gap:.3f} ± {error:.3f} worse with another row's context")
+        parts.append(f"{gap:.3f} ± {error:.3f} worse with another row's context")
     return ", ".join(parts)
 
 

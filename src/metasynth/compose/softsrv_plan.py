@@ -1,6 +1,7 @@
 """What a run file's `softsrv` section names, checked before anything starts."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,12 +31,14 @@ class SoftSRVPlan(NamedTuple):
         rows: The target sample; empty where only an artifact is named.
         templates: The task's prompts.
         contamination: The test set that must stay unseen.
+        artifact: Names the soft prompt that the run file names; "" where it names none.
     """
 
     settings: SoftSRVConfig
     rows: "Sequence[TargetRow]"
     templates: "TaskTemplates"
     contamination: "Contamination | None"
+    artifact: str
 
     def told(self) -> list[tuple[str, str]]:
         """What would be used, for `validate`."""
@@ -57,10 +60,7 @@ class SoftSRVPlan(NamedTuple):
         parts = [row.id for row in self.rows]
         if self.settings.task.endswith((".yaml", ".yml")):
             parts.append(self.templates.model_dump_json())
-        if self.settings.artifact is not None:
-            told = (self.settings.artifact / "config.json").read_bytes()
-            parts.append(hashlib.sha256(told).hexdigest())
-        return parts
+        return [*parts, self.artifact]
 
 
 def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
@@ -78,13 +78,16 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
         return None
     if "random_seed" not in section.model_fields_set:
         section = section.model_copy(update={"random_seed": config.random_seed})
+    artifact = ""
     if section.artifact is not None:
-        read_artifact_config(section.artifact)
+        told = json.dumps(read_artifact_config(section.artifact), sort_keys=True)
+        artifact = hashlib.sha256(told.encode()).hexdigest()
     return SoftSRVPlan(
         settings=section,
         rows=load_target(section.target) if section.target is not None else [],
         templates=_templates(config, section),
         contamination=_contamination(section),
+        artifact=artifact,
     )
 
 
