@@ -5,6 +5,7 @@ arXiv 2512.00884, project page), so a budget is spent by cluster and freely insi
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from .ranking import descending
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
+BudgetRule = Literal["proportional", "ucb", "thompson"]
 
 
 def cluster_weights(keys: Floats, labels: Integers, *, clusters: int) -> Floats:
@@ -139,6 +141,37 @@ def thompson_budgets(
         drawn[given >= capacities] = -np.inf
         given[int(drawn.argmax())] += 1
     return given
+
+
+def round_budgets(
+    rule: BudgetRule,
+    n: int,
+    keys: Floats,
+    labels: Integers,
+    *,
+    seen: ClusterScores | None = None,
+    rng: np.random.Generator,
+) -> Integers:
+    """The budgets [C] of a round, of clusters whose members may serve any number of times.
+
+    Args:
+        rule: In proportion to the mean key, or by a bandit.
+        n: To be shared out.
+        keys: Oriented scores of the members, [N].
+        labels: Their clusters, from 0 up, [N].
+        seen: What a bandit goes by; None: the members' own keys.
+        rng: Thompson's draws.
+    """
+    sizes = np.bincount(labels)
+    room = np.where(sizes > 0, n, 0)
+    if rule == "proportional":
+        return proportional_budgets(n, cluster_weights(keys, labels, clusters=len(sizes)), room)
+    seen = seen or ClusterScores.empty(len(sizes)).observe(labels, keys)
+    if len(seen.counts) != len(sizes):
+        raise ValueError(f"{len(seen.counts)} clusters were seen, there are {len(sizes)}")
+    if rule == "thompson":
+        return thompson_budgets(n, seen, room, rng=rng)
+    return ucb_budgets(n, seen, room)
 
 
 def _require_room(n: int, capacities: Integers) -> None:
