@@ -7,7 +7,7 @@ noise while training.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,8 +21,11 @@ from metasynth.randomness import derive_seed
 from .backbone import Backbone
 from .pooling import TextVectors, text_vectors
 
+Progress = Callable[[int], None]
+
 logger = logging.getLogger(__name__)
 
+_AT_ONCE = 512  # texts between two words about progress
 _FLAT = 1e-6  # a coordinate that spreads less than this, against the mean spread, is constant
 
 
@@ -59,12 +62,14 @@ class ContextEncoder:
         backbone: Backbone,
         cache: Path | None,
         seed: int,
+        progress: Progress | None = None,
     ) -> Self:
         """An encoder whose standardiser and projection come from the train texts.
 
         Args:
             cache: A SQLite file that keeps raw vectors by model and text; None: this process.
             seed: Of a random projection.
+            progress: Told how many texts are encoded; what is, is in the cache if it raises.
 
         Raises:
             RequestError: There is no text, or the model cannot be loaded.
@@ -72,7 +77,7 @@ class ContextEncoder:
         if not texts:
             raise RequestError("the encoder has no text to learn its standardiser from")
         vectors = text_vectors(config, backbone=backbone, cache=cache)
-        raw = vectors(texts).double()  # [n, D]
+        raw = _in_parts(vectors, texts, progress).double()  # [n, D]
         tensors = _standardiser(raw)
         notes: list[str] = []
         if config.components is not None:
@@ -140,6 +145,16 @@ class ContextEncoder:
     def close(self) -> None:
         """Let go of the cache."""
         self._vectors.close()
+
+
+def _in_parts(vectors: TextVectors, texts: Sequence[str], progress: Progress | None) -> Tensor:
+    """Raw vectors [n, D] of all texts, so many at a time."""
+    found = []
+    for start in range(0, len(texts), _AT_ONCE):
+        found.append(vectors(texts[start : start + _AT_ONCE]))
+        if progress is not None:
+            progress(min(start + _AT_ONCE, len(texts)))
+    return torch.cat(found)
 
 
 def _standardiser(raw: Tensor) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ class TrainingProgress:
         learning_rate: Of the trial or the training; None before there is one.
         train_nll: Of the last step's batch, in nats a token.
         held_out_nll: Of the last evaluation.
+        texts: Whose context vectors are known.
     """
 
     phase: Phase
@@ -25,8 +26,11 @@ class TrainingProgress:
     learning_rate: float | None = None
     train_nll: float | None = None
     held_out_nll: float | None = None
+    texts: int = 0
 
     def __str__(self) -> str:
+        if self.phase == "encoding":
+            return f"encoding contexts, {self.texts} texts"
         parts = [f"{self.phase}, step {self.done} of {self.total}"]
         if self.train_nll is not None:
             parts.append(f"loss {self.train_nll:.3f}")

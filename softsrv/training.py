@@ -63,8 +63,7 @@ def train_soft_prompt(
     rates = rates_to_try(settings, embedding_std=backbone.embedding_std)
     config = settings.training
     teller = Teller(progress, total=len(rates) * config.search_steps + config.steps)
-    teller.tell("encoding")
-    data = _prepared(backbone, rows, settings, cache=work / "vectors.sqlite")
+    data = _prepared(backbone, rows, settings, cache=work / "vectors.sqlite", teller=teller)
     notes += data.encoder.notes
     with backbone.gradient_checkpointing(enabled=config.gradient_checkpointing):
         choice = choose_learning_rate(data, settings, folder, teller=teller)
@@ -125,13 +124,19 @@ def _identity(backbone: Backbone, rows: Split, settings: SoftSRVConfig) -> dict[
 
 
 def _prepared(
-    backbone: Backbone, split: Split, settings: SoftSRVConfig, *, cache: Path
+    backbone: Backbone, split: Split, settings: SoftSRVConfig, *, cache: Path, teller: Teller
 ) -> TrainingData:
     """Everything that is computed once: tokens, and the context vectors of all rows."""
     seed = settings.random_seed
     texts = [[row.text for row in rows] for rows in (split.train, split.held_out)]
+    teller.tell("encoding")
     encoder = ContextEncoder.fit(
-        settings.encoder, texts[0], backbone=backbone, cache=cache, seed=seed
+        settings.encoder,
+        texts[0],
+        backbone=backbone,
+        cache=cache,
+        seed=seed,
+        progress=lambda count: teller.tell("encoding", texts=count),
     )
     train, held_out = (TokenRows(backbone.tokenize(part), encoder.encode(part)) for part in texts)
     return TrainingData(

@@ -68,6 +68,8 @@ def print_training(
 
 
 def _told(now: "TrainingProgress") -> str:
+    if now.phase == "encoding":
+        return f"contexts of {now.texts} rows"
     parts: list[str] = [now.phase]
     if now.phase == "search" and now.learning_rate is not None:
         parts = [f"trying {now.learning_rate:g}"]
