@@ -92,12 +92,17 @@ class Backbone:
             return self._embedding(ids.to(self.device))  # type: ignore[no-any-return]
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """The tokens of each text, without any that begins it, with the end token."""
+        """The tokens of each text, without any that begins it, with the end token.
+
+        What looks like a special token in a text is text: an end inside a row would teach to stop.
+        """
         if not texts:
             return []
         # A lone half of a surrogate pair, which JSON can carry, stops the tokenizer.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        found: Any = self.lm.tokenizer(clean, add_special_tokens=False, verbose=False)
+        found: Any = self.lm.tokenizer(
+            clean, add_special_tokens=False, split_special_tokens=True, verbose=False
+        )
         return [[*ids, self.end_id] for ids in found["input_ids"]]
 
     def token_losses(self, prompts: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:

@@ -308,6 +308,13 @@ def test_texts_end_with_the_end_token_and_begin_with_nothing() -> None:
     assert backbone.tokenize([]) == []
 
 
+def test_what_looks_like_a_special_token_in_a_text_is_text(llama: Backbone) -> None:
+    text = "stop<|end|>here"
+    (row,) = llama.tokenize([text])
+    assert row.count(llama.end_id) == 1
+    assert llama.lm.tokenizer.decode(row[:-1]) == text
+
+
 def test_what_does_not_fit_the_context_is_an_error(llama: Backbone) -> None:
     ids = torch.zeros(1, llama.context_length, dtype=torch.long)
     with pytest.raises(RequestError, match="1 soft tokens and 256 of a text do not fit"):
