@@ -3,16 +3,20 @@
 import json
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from metasynth.memory import Ledger
 from metasynth.records import Record
 from metasynth.softsrv import read_candidates, read_manifest, read_samples
-from tests.commands import Command, calls_in, corpus_of, metasynth, settings
+from tests.commands import Command, calls_in, corpus_of, metasynth, settings, small_run
+from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
 from tests.softsrv_runs import ROWS, QuestionTeacher, softsrv_run
+from tests.teacher import Teacher
 
 DEMO = Path(__file__).parent.parent / "examples" / "softsrv-demo.yaml"
 # The demo with so little of everything that its questions are poor: nothing is verified then.
@@ -134,6 +138,91 @@ class TestDemo:
         assert told.count("\n") == 1
 
 
+class SamplingTeacher(Teacher):
+    """A conductor that submits a sampled draft, or for every second record a rewrite of one."""
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        if not request.get("tools"):
+            return super().__call__(request)
+        turns = [
+            [("consult", {"expert": "seed_keyword_extraction", "instruction": "x", **SEED})],
+            [("set_seeds", {"source": "keywords-1"})],
+            [("sample_softsrv", {"n": 2, "near": "seed-1"})],
+            [consult("summarizer", "draft-1"), consult("topic_label", "draft-1")],
+            [("submit", {"draft": "draft-1"})],
+            [consult("editor", "draft-1")],
+            [consult("summarizer", "draft-3"), consult("topic_label", "draft-3")],
+            [("submit", {"draft": "draft-3"})],
+            [("give_up", {"reason": "both were refused"})],
+        ]
+        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        calls = [{"name": name, "arguments": given} for name, given in turns[turn]]
+        return Reply(content=None, tool_calls=tuple(calls))
+
+
+SEED = {"attach": ["seed-1"]}
+
+
+def consult(expert: str, draft: str) -> tuple[str, dict[str, Any]]:
+    return "consult", {"expert": expert, "instruction": "Work.", "attach": [draft]}
+
+
+class TestTool:
+    def test_the_conductor_draws_drafts_that_pass_the_same_gate(
+        self, steered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "run"
+        with OpenAIServer(SamplingTeacher()) as server:
+            run = small_run(
+                server.base_url,
+                softsrv__artifact=steered / "softsrv" / "artifact",
+                softsrv__sampling__max_new_tokens=80,
+                budget__records=4,
+                concurrency=2,
+                gate__min_seed_words=0,
+                gate__min_words=3,
+                gate__max_words=400,
+                gate__check_language="false",
+            )
+            assert metasynth(*run, "--out", out) == 0
+        contexts = {json.loads(line)["id"] for line in _lines(out, "contexts.jsonl")}
+        records = corpus_of(out)
+        assert len(records) == 4
+        assert "softsrv" in {record.source for record in records}
+        for record in records:
+            assert set(record.parent_ids) <= contexts
+            assert len(record.parent_ids) == 1
+            assert "softsrv" in record.experts
+            assert record.generation.usd is not None
+        with closing(Ledger(out / "ledger.sqlite")) as ledger:
+            spent = ledger.totals_by_agent()["softsrv"]
+        assert spent.tokens_out > 0
+        assert spent.seconds > 0
+        capsys.readouterr()
+        assert metasynth("explain", out, records[0].id) == 0
+        told_of = capsys.readouterr().out
+        assert f"context      {records[0].parent_ids[0]}: " in told_of
+        assert "softsrv (softsrv:embedded, 0 in, " in told_of
+
+    def test_it_is_trained_where_no_artifact_is_named(self, tmp_path: Path) -> None:
+        target = DEMO.with_name("softsrv-demo") / "target.jsonl"
+        with OpenAIServer(SamplingTeacher()) as server:
+            run = small_run(
+                server.base_url,
+                **{name: value for name, value in SMALL.items() if name.startswith("softsrv")},
+                softsrv__target__file=target,
+                budget__records=1,
+                concurrency=1,
+                gate__min_seed_words=0,
+                gate__min_words=3,
+                gate__max_words=400,
+                gate__check_language="false",
+            )
+            assert metasynth(*run, "--out", tmp_path / "run") == 0
+        assert (tmp_path / "run" / "softsrv" / "artifact" / "config.json").is_file()
+        assert manifest(tmp_path / "run")["contexts"]["contexts"] == 22
+
+
 def test_the_frozen_model_alone_needs_no_target(tmp_path: Path) -> None:
     changes = {
         "softsrv__method": "unconditional",
@@ -155,6 +244,30 @@ def test_the_embedded_model_writes_another_like_the_exemplar(tmp_path: Path) -> 
         assert record.messages is not None
         assert "Solution:" not in record.messages[0].content
         assert record.parent_ids[0].startswith("target-")
+
+
+def test_preview_writes_a_few_and_forecasts_every_stage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with OpenAIServer(QuestionTeacher()) as server:
+        _, path, _, *options = softsrv_run(
+            tmp_path,
+            server.base_url,
+            softsrv__method="template",
+            softsrv__sampling__count=3000,
+            budget__records=1000,
+        )
+        assert metasynth("preview", path, "--records", 2, *options) == 0
+        asked = [str(request["messages"][-1]["content"]) for request in server.requests]
+    questions = sum("inspired by the example" in text for text in asked)
+    assert questions == 2  # ten questions a call, ten for each record
+    told = capsys.readouterr().out
+    answers = len(asked) - questions
+    assert f"calls    {500 * answers + 300:,}" in told
+    assert "forecast for 1000 records, from 2:" in told
+    assert "sampling " in told
+    assert not (tmp_path / "runs").exists()
 
 
 class TestTemplates:

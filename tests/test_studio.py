@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from tests.openai_server import OpenAIServer
+from tests.softsrv_runs import QuestionTeacher, run_file
 from tests.teacher import Teacher
 
 ROOT = Path(__file__).parent.parent
@@ -110,3 +111,21 @@ def test_it_runs_one(studio: httpx2.Client, graph: str) -> None:
     if graph == "document":
         assert state["values"]["artifacts"]["draft-1"]["text"]
     assert {request["model"] for request in server.requests} == {"test"}
+
+
+def test_it_runs_questions_through_all_stages(studio: httpx2.Client, tmp_path: Path) -> None:
+    path = run_file(tmp_path)
+    with OpenAIServer(QuestionTeacher()) as server:
+        model = f'{{model: "openai:test", base_url: "{server.base_url}"}}'
+        text = path.read_text().replace('{model: "openai:test"}', model)
+        path.write_text(text.replace("softsrv:\n", "softsrv:\n  method: template\n"))
+        thread = post(studio, "/threads", {})["thread_id"]
+        request = {
+            "assistant_id": "softsrv",
+            "input": {"chains": 3},
+            "context": {"run_file": str(path)},
+        }
+        result = post(studio, f"/threads/{thread}/runs/wait", request)
+    assert result.get("accepted") == 8, result
+    assert result["stopped_because"] == "budget.records: all records are written"
+    assert (result["contexts"], result["samples"]) == (12, 30)

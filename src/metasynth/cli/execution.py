@@ -9,8 +9,9 @@ from metasynth.compose import RunPlan, open_run
 from metasynth.errors import RunInterruptedError
 from metasynth.graphs import Workspace, constant, corpus_graph, softsrv_graph
 
+from .forecast import print_forecast, trial_of
 from .progress import watch
-from .summary import print_forecast, print_summary
+from .summary import print_summary
 from .terminal import tell
 
 
@@ -57,18 +58,16 @@ async def _write(workspace: Workspace, *, quiet: bool) -> str:
 
 def preview_run(plan: RunPlan, records: int) -> int:
     """Write `records` records into a directory that is removed again, and print a forecast."""
-    small = plan.config.budget.model_copy(update={"records": records})
-    few = min(plan.config.concurrency, records)
-    trial = plan.config.model_copy(update={"budget": small, "concurrency": few})
+    trial = RunPlan(trial_of(plan.config, records))
 
     async def write() -> None:
         with tempfile.TemporaryDirectory(prefix="metasynth-preview-") as folder:
-            async with open_run(RunPlan(trial), Path(folder)) as workspace:
+            async with open_run(trial, Path(folder)) as workspace:
                 await _write(workspace, quiet=True)
                 for record in workspace.corpus.records():
                     tell(f"— {record.topic or record.genre or record.id}")
                     tell(record.body + "\n")
-                print_forecast(workspace, plan.config)
+                print_forecast(workspace, plan.config, Path(folder))
 
     asyncio.run(write())
     return 0

@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import median
 
 from metasynth.agents import one_line
-from metasynth.config import RunConfig
 from metasynth.graphs import Workspace
 from metasynth.records import Record
 from metasynth.text import excerpt
@@ -104,20 +103,3 @@ def _print_samples(accepted: list[Record]) -> None:
         parts = (record.genre, record.topic, record.persona)
         about = ", ".join(one_line(part, most_words=6) for part in parts if part)
         tell(f"\n  [{record.id}] {about}\n  {excerpt(record.body, 90)}")
-
-
-def print_forecast(workspace: Workspace, config: RunConfig) -> None:
-    """What the whole run will take, from what these few records took."""
-    totals, done = workspace.ledger.totals(), workspace.corpus.accepted
-    if not done:
-        tell("no record was accepted, so there is no forecast; rejected for:")
-        for name, count in workspace.corpus.reasons().items():
-            tell(f"  {name} {count}")
-        return
-    factor = config.budget.records / done
-    seconds = totals.seconds * factor / config.concurrency
-    tell(f"forecast for {config.budget.records} records, from {done}:")
-    tell(f"  calls    {totals.calls * factor:,.0f}")
-    tell(f"  tokens   {totals.tokens_in * factor:,.0f} in, {totals.tokens_out * factor:,.0f} out")
-    tell(f"  minutes  {seconds / 60:,.1f} with {config.concurrency} chains that never wait")
-    tell(f"  price    {f'${totals.usd * factor:,.2f}' if config.prices else 'no prices given'}")

@@ -99,19 +99,18 @@ class RunQuestions:
         return self._settings.method.startswith("template")
 
     def _prepare(self, check: Check) -> int:
-        rows: Sequence[TargetRow] = self._made.rows
-        counts: dict[str, Any] = {"method": self._settings.method}
-        if self._settings.method == "soft":
-            artifact = self._made.steering.artifact(check)
-            rows = artifact.rows
-            counts["artifact"] = str(self._made.steering.artifact_folder)
-            counts["training"] = self._made.steering.report()
-        elif not self._is_asked:
-            self._made.steering.backbone()
-            rows = []
-        if "contexts" not in self._manifest:
+        steering, method = self._made.steering, self._settings.method
+        rows: Sequence[TargetRow] = []
+        if method == "soft":
+            rows = steering.artifact(check).rows
+        elif self._is_asked:
+            rows = self._made.rows
             self._folder.write_contexts(rows)
-            self._manifest.finish("contexts", {"contexts": len(rows), **counts})
+        else:
+            steering.backbone()
+        if "contexts" not in self._manifest:
+            counts = {"contexts": len(rows), "method": method}
+            self._manifest.finish("contexts", steering.told() if method == "soft" else counts)
         return len(rows)
 
     def _draw_samples(self, check: Check) -> None:

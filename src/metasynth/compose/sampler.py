@@ -11,14 +11,17 @@ from .threads import Check, in_thread
 
 if TYPE_CHECKING:
     from metasynth.contamination import Contamination
-    from metasynth.softsrv import Sample
+    from metasynth.softsrv import Manifest, Sample
 
 
 class RunSampler:
     """`metasynth.graphs.DraftSampler` on a `Steering`."""
 
-    def __init__(self, steering: Steering, contamination: "Contamination | None") -> None:
+    def __init__(
+        self, steering: Steering, manifest: "Manifest", contamination: "Contamination | None"
+    ) -> None:
         self._steering = steering
+        self._manifest = manifest
         self._contamination = contamination
         self._settings: SoftSRVConfig = steering.settings
         self._one_at_a_time = asyncio.Lock()
@@ -34,8 +37,7 @@ class RunSampler:
     async def prepare(self, check: Check) -> int:
         """Load or train the soft prompt; how many contexts it has."""
         async with self._one_at_a_time:
-            artifact = await in_thread(self._steering.artifact, check)
-        return len(artifact.rows)
+            return await in_thread(self._prepare, check)
 
     async def draw(self, near: str, count: int, *, start: int) -> Sequence["Sample"]:
         """See `DraftSampler.draw`."""
@@ -44,6 +46,12 @@ class RunSampler:
     def contaminated(self, text: str) -> str:
         """See `QuestionSource.contaminated`."""
         return told_hit(self._contamination, text)
+
+    def _prepare(self, check: Check) -> int:
+        artifact = self._steering.artifact(check)
+        if "contexts" not in self._manifest:
+            self._manifest.finish("contexts", self._steering.told())
+        return len(artifact.rows)
 
     def _draw(self, near: str, count: int, start: int, check: Check) -> "list[Sample]":
         sampler = self._steering.sampler(check)

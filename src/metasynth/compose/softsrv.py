@@ -28,7 +28,7 @@ def attach_softsrv(plan: SoftSRVPlan, folder: Path, workspace: Workspace, stack:
     steering = Steering(plan.settings, plan.rows, place)
     stack.callback(steering.close)
     if workspace.config.graph == "document":
-        workspace.sampler = RunSampler(steering, plan.contamination)
+        workspace.sampler = RunSampler(steering, manifest, plan.contamination)
         return
     made = Materials(
         settings=plan.settings,

@@ -137,12 +137,22 @@ class Steering:
                 )
             return self._sampler
 
-    def report(self) -> dict[str, Any]:
-        """What the training told of itself, without its curves."""
+    def told(self) -> dict[str, Any]:
+        """For the manifest: the contexts and how the soft prompt was trained, without curves."""
         from metasynth.softsrv import read_artifact_config
 
-        told: dict[str, Any] = read_artifact_config(self.artifact_folder)["report"]
-        return {name: value for name, value in told.items() if name not in ("curves", "trials")}
+        told = read_artifact_config(self.artifact_folder)
+        report = {
+            name: value
+            for name, value in told["report"].items()
+            if name not in ("curves", "trials")
+        }
+        return {
+            "contexts": told["data"]["rows"],
+            "method": "soft",
+            "artifact": str(self.artifact_folder),
+            "training": report,
+        }
 
     def close(self) -> None:
         """Stop what computes and let go of the caches."""

@@ -1,0 +1,93 @@
+"""A trial of a run, and what the whole will take, from what the trial took."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from metasynth.compose import SoftSRVFolder
+from metasynth.config import RunConfig
+from metasynth.config_softsrv import SoftSRVConfig
+from metasynth.graphs import Workspace
+from metasynth.memory import Totals
+from metasynth.rundir import RunDirectory
+from metasynth.softsrv import read_manifest
+
+from .terminal import tell
+
+_STEPS = 20  # of a soft prompt that is trained for a trial
+_SAMPLES = 10  # for each record: most are lost on the way where little was trained
+_QUESTIONS = "template"  # the ledger's name for those who write questions
+
+
+def trial_of(config: RunConfig, records: int) -> RunConfig:
+    """The same run with so many records, and as little of SoftSRV as gives them."""
+    small = config.budget.model_copy(update={"records": records})
+    few = min(config.concurrency, records)
+    update: dict[str, Any] = {"budget": small, "concurrency": few}
+    if config.softsrv is not None and config.graph != "template":
+        update["softsrv"] = _trial_of(config.softsrv, records)
+    return config.model_copy(update=update)
+
+
+def _trial_of(settings: SoftSRVConfig, records: int) -> SoftSRVConfig:
+    training, sampling = settings.training, settings.sampling
+    short = training.model_copy(
+        update={"steps": min(training.steps, _STEPS), "search_steps": 3, "evaluate_every": _STEPS}
+    )
+    few = sampling.model_copy(update={"count": min(sampling.count, _SAMPLES * records)})
+    kept = settings.postprocess.model_copy(update={"keep": None})
+    return settings.model_copy(update={"training": short, "sampling": few, "postprocess": kept})
+
+
+def print_forecast(workspace: Workspace, config: RunConfig, directory: Path) -> None:
+    """What the whole run will take."""
+    done = workspace.corpus.accepted
+    stages = read_manifest(SoftSRVFolder(RunDirectory(directory).softsrv).manifest)
+    if not done:
+        tell("no record was accepted, so there is no forecast; rejected for:")
+        for name, count in workspace.corpus.reasons().items():
+            tell(f"  {name} {count}")
+    else:
+        used = _forecast(workspace, config, done)
+        tell(f"forecast for {config.budget.records} records, from {done}:")
+        tell(f"  calls    {used.calls:,.0f}")
+        tell(f"  tokens   {used.tokens_in:,.0f} in, {used.tokens_out:,.0f} out")
+        minutes = used.seconds / config.concurrency / 60
+        tell(f"  minutes  {minutes:,.1f} with {config.concurrency} chains that never wait")
+        tell(f"  price    {f'${used.usd:,.2f}' if config.prices else 'no prices given'}")
+    if config.softsrv is not None:
+        for line in _stage_minutes(stages, config.softsrv):
+            tell(f"  {line}")
+
+
+def _forecast(workspace: Workspace, config: RunConfig, done: int) -> Totals:
+    """Answers and documents grow with the records, a baseline's questions with the samples."""
+    total = Totals()
+    trial = workspace.config
+    for agent, spent in workspace.ledger.totals_by_agent().items():
+        factor = config.budget.records / done
+        if agent == _QUESTIONS and config.graph == "softsrv":
+            assert config.softsrv is not None and trial.softsrv is not None
+            factor = config.softsrv.sampling.count / trial.softsrv.sampling.count
+        total += Totals(
+            calls=round(spent.calls * factor),
+            tokens_in=round(spent.tokens_in * factor),
+            tokens_out=round(spent.tokens_out * factor),
+            seconds=spent.seconds * factor,
+            usd=spent.usd * factor,
+        )
+    return total
+
+
+def _stage_minutes(stages: Any, settings: SoftSRVConfig) -> Iterator[str]:
+    training = stages.get("contexts", {}).get("training")
+    if training and settings.artifact is None and training.get("steps"):
+        minutes = training["seconds"] / training["steps"] * settings.training.steps / 60
+        yield (
+            f"training {minutes:,.1f} minutes for {settings.training.steps} steps; this trial had "
+            f"{training['steps']}, so its questions are poor"
+        )
+    sampled = stages.get("samples")
+    if sampled and sampled["timed"]:
+        minutes = sampled["seconds"] / sampled["timed"] * settings.sampling.count / 60
+        yield f"sampling {minutes:,.1f} minutes for {settings.sampling.count} samples"
