@@ -67,10 +67,11 @@ class ThroughTransformers(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 def beginnings(backbone: Backbone) -> Tensor:
     """Embedded beginnings of story problems, [contexts, soft tokens, width]."""
     rng = random.Random(0)
+    tokenizer: Any = backbone.lm.tokenizer
     found: list[list[int]] = []
     while len(found) < CONTEXTS:
         story = StoryDomain().generate(rng)
-        ids = backbone.tokenize([f"<|ai|> {story.text}"])[0]
+        ids = tokenizer(f"<|ai|> {story.text}", add_special_tokens=False)["input_ids"]
         if len(ids) > SOFT_TOKENS:
             found.append(ids[:SOFT_TOKENS])
     return backbone.embed(torch.tensor(found))
