@@ -5,6 +5,7 @@ learning_rates.json      trials of the search for a learning rate that are finis
 checkpoint.safetensors   θ, what Adam remembers and the best θ so far; in its header, as JSON,
                          the step, the losses and what early stopping counts
 curves.jsonl             a line for each evaluation
+held_out.jsonl           the rows that were not trained on
 vectors.sqlite           raw context vectors, by model and text
 """
 
@@ -36,6 +37,7 @@ class TrainingFolder:
     def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
         self.root = root
         self.curves = root / "curves.jsonl"
+        self.held_out = root / "held_out.jsonl"
         self._settings = root / "settings.json"
         self._rates = root / "learning_rates.json"
         self._checkpoint = root / "checkpoint.safetensors"

@@ -6,7 +6,7 @@ not used), and in free running the misses fall on the first tokens. So both are 
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -123,15 +123,15 @@ def evaluate(
     )
 
 
-def evaluate_bare(backbone: Backbone, rows: TokenRows, *, batch: int) -> float | None:
-    """The loss of the frozen model after its BOS token alone; None where it has none."""
-    if backbone.bos_id is None:
-        return None
-    begin = backbone.embed(torch.tensor([[backbone.bos_id]]))  # [1, 1, d]
+def evaluate_bare(
+    backbone: Backbone, rows: TokenRows, *, start_ids: Sequence[int], batch: int
+) -> float:
+    """The loss of the frozen model after `start_ids` alone, in nats a token."""
+    begin = backbone.embed(torch.tensor([list(start_ids)]))  # [1, t, d]
     total = 0.0
     for part in parts_by_length(rows.lengths, batch):
         ids, lengths = rows.padded(part)
-        with torch.no_grad(), told_out_of_memory(len(part), 1 + ids.shape[1]):
+        with torch.no_grad(), told_out_of_memory(len(part), len(start_ids) + ids.shape[1]):
             total += float(
                 backbone.token_losses(begin.expand(len(part), -1, -1), ids, lengths).sum()
             )

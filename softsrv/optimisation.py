@@ -128,7 +128,7 @@ class Optimisation:
         assert fed.grad is not None
         torch.autograd.backward(prompts, fed.grad * self._weight)
         norm = self._clipped()
-        total, size = torch.stack([nats.double(), norm.double()]).tolist()  # the one wait of a step
+        total, size = torch.stack([nats.float(), norm.float()]).tolist()  # the one wait of a step
         if not (math.isfinite(total) and math.isfinite(size)):
             self._adam.zero_grad()
             raise NotANumberError(number)

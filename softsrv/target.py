@@ -1,6 +1,7 @@
 """The sample x_1 … x_n of the target distribution, and which of it is held out."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from metasynth.config_softsrv import TargetConfig, TrainingConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import derive_seed
 from metasynth.rows import file_texts, hub_texts, is_jsonl
+from metasynth.rundir import write_atomically
 
 MIN_ROWS = 4  # two to train on, two held out: with fewer, contexts cannot be exchanged
 _FIELD = "softsrv.target.field"
@@ -103,6 +105,12 @@ def split_target(rows: Sequence[TargetRow], config: TrainingConfig, *, seed: int
         train=[row for row in rows if row.id not in held_out],
         held_out=[row for row in rows if row.id in held_out],
     )
+
+
+def write_target(path: Path, rows: Sequence[TargetRow]) -> None:
+    """Write rows as JSONL; `load_target` reads them back."""
+    lines = (json.dumps({"id": row.id, "text": row.text}) + "\n" for row in rows)
+    write_atomically(path, "".join(lines))
 
 
 def split_hash(split: Split) -> str:

@@ -22,7 +22,7 @@ from .learning_rates import RateChoice, choose_learning_rate, rates_to_try
 from .optimisation import NotANumberError, TrainingData
 from .progress import Report, Teller
 from .soft_prompt import SoftPrompt, make_soft_prompt
-from .target import Split, TargetRow, split_hash
+from .target import Split, TargetRow, split_hash, write_target
 from .trainer import Trainer
 
 EVALUATED = 128  # held-out rows of an evaluation while training: each is read twice
@@ -40,6 +40,7 @@ def train_soft_prompt(
     *,
     work: Path,
     progress: Report | None = None,
+    start_ids: Sequence[int] | None = None,
 ) -> SteeringArtifact:
     """Train a soft prompt, or go on with the training in `work`, or give the result that it had.
 
@@ -51,6 +52,8 @@ def train_soft_prompt(
         settings: `prompt`, `encoder`, `training` and `random_seed` are used.
         work: A folder of this training's own: checkpoint, curves, context vectors.
         progress: Called often. When it raises, the state is saved first, and the same call goes on.
+        start_ids: What a text of the model begins with, to measure it without a soft prompt; None:
+            its BOS token, if it has one.
 
     Raises:
         RequestError: No row fits the model's context, `work` belongs to another training, or the
@@ -60,6 +63,7 @@ def train_soft_prompt(
     """
     rows, notes = _fitting(backbone, split, settings)
     folder = TrainingFolder(work, _identity(backbone, rows, settings))
+    write_target(folder.held_out, rows.held_out)
     rates = rates_to_try(settings, embedding_std=backbone.embedding_std)
     config = settings.training
     teller = Teller(progress, total=len(rates) * config.search_steps + config.steps)
@@ -80,6 +84,7 @@ def train_soft_prompt(
         report = {
             **_told(trainer, choice, notes),
             **_measured(trainer.result(), data, settings, teller),
+            "bare_nll": _bare(data, start_ids, batch=config.batch_size),
         }
     return _artifact(trainer.result(), data, rows, settings, report)
 
@@ -172,7 +177,7 @@ def _measured(
     untrained = make_soft_prompt(
         settings.prompt, data.backbone, data.encoder.width, seed=settings.random_seed
     )
-    found = {
+    return {
         name: asdict(
             evaluate(
                 data.backbone,
@@ -185,8 +190,15 @@ def _measured(
         )
         for name, one in (("before", untrained), ("after", prompt))
     }
-    bare = evaluate_bare(data.backbone, data.held_out, batch=settings.training.batch_size)
-    return {**found, "bare_nll": bare}
+
+
+def _bare(data: TrainingData, start_ids: Sequence[int] | None, *, batch: int) -> float | None:
+    """The loss of the model without a soft prompt; None where nothing begins its texts."""
+    if start_ids is None:
+        start_ids = () if data.backbone.bos_id is None else (data.backbone.bos_id,)
+    if not start_ids:
+        return None
+    return evaluate_bare(data.backbone, data.held_out, start_ids=start_ids, batch=batch)
 
 
 def _artifact(

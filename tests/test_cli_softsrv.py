@@ -270,6 +270,16 @@ class TestSample:
         assert shell.sample(*near).status == 0
         assert len({sample.context_id for sample in read_samples(shell.folder / "q.jsonl")}) == 2
 
+    def test_an_audit_says_what_is_copied_beside_held_out_rows(self, shell: Shell) -> None:
+        shell.train()
+        done = shell.sample("--audit", "--count", 3)
+        assert done.status == 0, done.err
+        assert "copied     0.0% equal a row" in done.out
+        assert "held out   " in done.out
+        stages = json.loads((shell.folder / "q.manifest.json").read_text())["stages"]
+        assert stages["copies"]["samples"]["texts"] == 3
+        assert stages["copies"]["held_out"]["texts"] == 2
+
     def test_too_few_ends_are_flagged(self, shell: Shell) -> None:
         shell.train()
         done = shell.sample("--set", "sampling.max_new_tokens=1")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from metasynth.config_softsrv import SoftSRVConfig
+from metasynth.config_softsrv import SoftSRVConfig, TargetConfig
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.softsrv import (
     Backbone,
@@ -17,6 +17,7 @@ from metasynth.softsrv import (
     TargetRow,
     TrainingProgress,
     load_artifact,
+    load_target,
     read_curves,
     train_soft_prompt,
 )
@@ -95,6 +96,25 @@ class TestWhatChanges:
         encoded = artifact.encoder.encode([row.text for row in artifact.rows])
         assert torch.equal(artifact.contexts, encoded)
         assert artifact.config["training"]["steps"] == 12
+        held_out = load_target(TargetConfig(file=str(tmp_path / "held_out.jsonl")))
+        assert held_out == tiny_split().held_out
+
+    def test_the_model_alone_is_measured_after_what_begins_its_texts(
+        self, backbone: Backbone, tmp_path: Path
+    ) -> None:
+        artifact = train(backbone, tmp_path, tiny_settings(), start_ids=[5])
+        ids = [[5, *one] for one in backbone.tokenize([r.text for r in tiny_split().held_out])]
+        nats = [
+            torch.nn.functional.cross_entropy(
+                backbone.model(torch.tensor([one])).logits[0, :-1],
+                torch.tensor(one[1:]),
+                reduction="sum",
+            )
+            for one in ids
+        ]
+        alone = float(sum(nats)) / sum(len(one) - 1 for one in ids)
+        assert artifact.report["bare_nll"] == pytest.approx(alone, rel=1e-5)
+        assert train(backbone, tmp_path, tiny_settings()).report["bare_nll"] is None
 
     def test_accumulation_and_checkpointing_change_no_number_but_by_rounding(
         self, backbone: Backbone, tmp_path: Path

@@ -115,6 +115,9 @@ def sample(
     raw: Annotated[bool, typer.Option("--raw", help="samples as they come, nothing left out")] = (
         False
     ),
+    audit: Annotated[
+        bool, typer.Option("--audit", help="how much is copied from the rows trained on")
+    ] = False,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="where the backbone lies now")
     ] = None,
@@ -132,7 +135,7 @@ def sample(
     }
     from .softsrv_sample import SampleRequest, carry_out_sampling
 
-    request = SampleRequest(artifact, out, near=near, contexts=contexts, raw=raw)
+    request = SampleRequest(artifact, out, near=near, contexts=contexts, raw=raw, audit=audit)
     carry_out_sampling(request, set_ or (), _given(options), quiet=quiet)
     return 0
 

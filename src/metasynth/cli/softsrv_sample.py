@@ -36,6 +36,7 @@ from metasynth.softsrv import (
 from metasynth.text import excerpt
 
 from .bars import Bar, clock
+from .softsrv_audit import audit_copies
 from .terminal import tell
 
 _SHOWN = 3  # texts that are printed
@@ -48,6 +49,7 @@ class SampleRequest:
     Attributes:
         near: Sample from the contexts nearest to this text only, `contexts` of them.
         raw: Samples are wanted as they come.
+        audit: Compare them with the rows trained on.
     """
 
     artifact: Path
@@ -55,6 +57,7 @@ class SampleRequest:
     near: str | None = None
     contexts: int = 16
     raw: bool = False
+    audit: bool = False
 
     @property
     def samples(self) -> Path:
@@ -94,6 +97,8 @@ def carry_out_sampling(
         _print_samples(summary, settings, drawn, seconds)
         if told["prompt"]["parameterisation"] == "np" and request.near:
             tell("  note       this soft prompt (np) looks at no context: --near changes nothing")
+        if request.audit:
+            manifest.finish("copies", dict(audit_copies(samples, folder)))
         if request.raw:
             _print_texts([sample.text for sample in samples])
             tell(f"\n  samples    {request.samples}")

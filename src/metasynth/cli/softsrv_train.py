@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metasynth.compose import SoftSRVFolder, load_backbone
+from metasynth.compose import SoftSRVFolder, load_backbone, start_ids
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.rundir import held
 from metasynth.softsrv import read_target, save_artifact, split_target, train_soft_prompt
@@ -32,6 +32,7 @@ def carry_out_training(settings: SoftSRVConfig, out: Path, *, quiet: bool) -> No
             settings,
             work=folder.training,
             progress=lambda now: bar.update(now.done, now.total, _told(now)),
+            start_ids=start_ids(backbone),
         )
         save_artifact(artifact, folder.artifact, backbone=backbone)
         artifact.encoder.close()
@@ -52,7 +53,7 @@ def print_training(
     for label, key in (("held-out loss", "held_out_nll"), ("first 5 tokens", "first5_nll")):
         tell(f"  {label:<17} {report['before'][key]:.3f} → {after[key]:.3f} nats a token")
     if report.get("bare_nll") is not None:
-        tell(f"  model alone       {report['bare_nll']:.3f} (after its BOS token)")
+        tell(f"  model alone       {report['bare_nll']:.3f} nats a token, without a soft prompt")
     tell(f"  use of context    {_gap(settings, after)}")
     if after["mixture_entropy"] is not None:
         tell(f"  mixture entropy   {after['mixture_entropy']:.3f} nats")

@@ -61,6 +61,10 @@ def _facts(stages: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "soft prompt", _training(training)
     if "samples" in stages:
         yield from _samples(stages["samples"])
+    if copies := stages.get("copies"):
+        yield "copies", _copies(copies["samples"])
+        if copies["held_out"]["texts"]:
+            yield "held-out rows", _copies(copies["held_out"])
     if "postprocess" in stages:
         done = stages["postprocess"]
         yield "kept", " → ".join(f"{name} {count}" for name, count in done["counts"].items())
@@ -80,6 +84,17 @@ def _training(report: Mapping[str, Any]) -> str:
         gap, error = after["shuffled_gap"], after["shuffled_gap_error"]
         parts.append(f"{gap:.3f} ± {error:.3f} worse with another row's context")
     return ", ".join(parts)
+
+
+def _copies(found: Mapping[str, Any]) -> str:
+    """How many texts repeat a row; shown for samples and, to compare, for real texts."""
+    shares, nearest = found["any"], found["any_similarity"]
+    if not shares or not nearest:
+        return "none to compare"
+    return (
+        f"{shares['exact']:.1%} equal a row, {shares['ngram']:.1%} share 13 words, "
+        f"{shares['near']:.1%} are near; nearest row at {nearest['median']:.2f} (median cosine)"
+    )
 
 
 def _samples(counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
