@@ -73,6 +73,8 @@ class TestDemo:
         assert stages["samples"]["sampled"] == 24
         assert stages["samples"]["stopped"] == sum(sample.stopped for sample in samples)
         assert stages["postprocess"]["counts"]["kept"] == len(kept)
+        copies = stages["copies"]
+        assert (copies["samples"]["with_own"], copies["held_out"]["texts"]) == (24, 2)
         assert stages["records"]["accepted"] == len(corpus_of(steered)) == 4
         texts = {sample.number: sample.text.strip() for sample in samples}
         assert all(texts[candidate.number] == candidate.text for candidate in kept)
@@ -111,6 +113,7 @@ class TestDemo:
         assert "contexts        22 (soft)" in told
         assert "held-out loss" in told
         assert "kept            sampled 24 → " in told
+        assert "copies          0.0% equal a row, " in told
 
     def test_a_trained_soft_prompt_serves_other_runs(self, steered: Path, tmp_path: Path) -> None:
         artifact = steered / "softsrv" / "artifact"

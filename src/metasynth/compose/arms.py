@@ -32,6 +32,7 @@ class Materials(NamedTuple):
         ask: The teacher, for the templates.
         steering: The frozen model and its soft prompt.
         contamination: The test set that must stay unseen.
+        embedder: What measures how close samples are to the target's rows.
         concurrency: Calls of the templates that may be on their way at once.
     """
 
@@ -41,6 +42,7 @@ class Materials(NamedTuple):
     ask: "Ask"
     steering: Steering
     contamination: "Contamination | None"
+    embedder: str
     concurrency: int
 
 

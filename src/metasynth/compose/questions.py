@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .arms import AskedSamples, Materials, drawn_samples
+from .audit import audited
 from .sampler import told_hit
 from .softsrv_folder import SoftSRVFolder
 from .threads import Check, in_thread
@@ -170,8 +171,12 @@ class RunQuestions:
             return list(read_candidates(path))
         self._stage = "post-processing"
         check()
+        samples = list(read_samples(self._folder.samples))
+        if self._settings.method != "unconditional":
+            copies = audited(self._folder, samples, self._made.embedder)
+            self._manifest.finish("copies", dict(copies))
         result = postprocess(
-            list(read_samples(self._folder.samples)),
+            samples,
             self._settings.postprocess,
             seed=self._settings.random_seed,
             contaminants=self._made.contamination,

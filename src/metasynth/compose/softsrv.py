@@ -37,6 +37,7 @@ def attach_softsrv(plan: SoftSRVPlan, folder: Path, workspace: Workspace, stack:
         ask=TeacherAsk(workspace),
         steering=steering,
         contamination=plan.contamination,
+        embedder=workspace.config.memory.embedder,
         concurrency=workspace.config.concurrency,
     )
     workspace.questions = RunQuestions(place, manifest, made)
