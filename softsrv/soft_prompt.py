@@ -15,12 +15,14 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from metasynth.config_softsrv import PromptConfig
+from metasynth.errors import ConfigError
 from metasynth.lm import vocabulary_size
 from metasynth.randomness import derive_seed
 
 from .backbone import Backbone
 
 _LAST = 0.5  # of the last layer's weights, against what would give outputs of the embeddings' size
+_LAST_OF_TEXT = 0.1  # the same where a text is the start: it would be drowned
 _APART = 0.02  # how far the bases of a mixture lie apart where all begin at the same embedding
 
 
@@ -150,20 +152,30 @@ def make_soft_prompt(
     """A soft prompt of the wanted kind at its start, on the backbone's device.
 
     It starts near embeddings of tokens drawn without repetition (or at noise of the embeddings'
-    size), column 0 at the BOS embedding: Gemma without a BOS is broken, and P is all it sees.
+    size), column 0 at the BOS embedding: Gemma without a BOS is broken, and P is all it sees. With
+    a text as the start, its last tokens stand in the last columns, before the first word to come.
+
+    Raises:
+        ConfigError: `init: text` without a text.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "soft prompt"))
     bases = config.bases if config.parameterisation == "mp" else 1
     shape = (bases, config.tokens, backbone.width)
-    if config.init == "vocabulary":
+    if config.init != "random":
         ids = _draw_tokens(backbone, bases, config.tokens, generator=generator)
         columns = backbone.embed(ids).float().cpu()
     else:
         columns = torch.randn(shape, generator=generator) * backbone.embedding_std
+    if config.init == "text":
+        text = _text_columns(config, backbone)
+        columns[:, config.tokens - len(text) :] = text
     if config.bos_first and backbone.bos_id is not None:
         columns[:, 0] = backbone.embed(torch.tensor([backbone.bos_id]))[0].float().cpu()
     prompt = empty_soft_prompt(config, width=backbone.width, context_width=context_width)
     prompt.initialise(columns, std=backbone.embedding_std, generator=generator)
+    if config.init == "text" and isinstance(prompt, PerTokenPrompt):
+        with torch.no_grad():
+            prompt.weights[-1].mul_(_LAST_OF_TEXT / _LAST)
     return prompt.to(backbone.device)
 
 
@@ -202,6 +214,15 @@ def _like_linear(parameter: Tensor, *, fan_in: int, generator: torch.Generator) 
     """Fill as torch fills a linear layer: uniform within ±1/√(inputs)."""
     bound = 1 / math.sqrt(fan_in)
     parameter.uniform_(-bound, bound, generator=generator)
+
+
+def _text_columns(config: PromptConfig, backbone: Backbone) -> Tensor:
+    """The embeddings [n, d] of the last tokens of the text to start from, n at most t."""
+    # The text is the user's own setting, so markers of the model's chat template count as such.
+    found = backbone.lm.tokenizer(config.init_text, add_special_tokens=False)["input_ids"]
+    if not found:
+        raise ConfigError("softsrv.prompt.init_text: `init: text` needs a text to start from")
+    return backbone.embed(torch.tensor(found[-config.tokens :])).float().cpu()
 
 
 def _draw_tokens(

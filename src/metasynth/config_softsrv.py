@@ -38,8 +38,13 @@ class PromptConfig(Section):
     bases: int = Field(default=2, ge=1, description="k: matrices of a mixture (mp)")
     hidden: int = Field(default=128, ge=1, description="h: width of the MLPs (mc)")
     layers: int = Field(default=3, ge=1, description="linear layers of each MLP (mc)")
-    init: Literal["vocabulary", "random"] = Field(
-        default="vocabulary", description="start near embeddings of drawn tokens, or at noise"
+    init: Literal["vocabulary", "random", "text"] = Field(
+        default="vocabulary",
+        description="start near embeddings of drawn tokens, at noise, or near those of `init_text`",
+    )
+    init_text: str = Field(
+        default="",
+        description="what the last soft tokens start as, such as the end of a prompt that works",
     )
     bos_first: bool = Field(
         default=True, description="start column 0 at the embedding of the BOS token, if there is"
