@@ -1,6 +1,6 @@
 """Statistics of given texts: right, in order, whatever shares the batch, with little padding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -53,6 +53,15 @@ MODELS: dict[str, Callable[[], Any]] = {
         MambaConfig(vocab_size=320, hidden_size=32, num_hidden_layers=2, state_size=4)
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def nll(places: Places) -> Statistics:

@@ -45,8 +45,9 @@ def load_lm(
     dtype: Dtype = "auto",
     trust_remote_code: bool = False,
     revision: str | None = None,
+    architecture: Literal["causal", "classifier"] = "causal",
 ) -> LoadedLM:
-    """Load a causal language model and its tokenizer.
+    """Load a language model and its tokenizer.
 
     Args:
         path_or_id: A folder, or a name on the hub.
@@ -55,6 +56,8 @@ def load_lm(
             batch sizes) and what the weights are stored in elsewhere.
         trust_remote_code: Whether Python code that comes with the model may run.
         revision: Branch, tag or commit on the hub.
+        architecture: A model that predicts tokens, or one that gives a text some numbers (as reward
+            models do).
 
     Raises:
         RequestError: There is no such model, it cannot be reached, has no safetensors weights, or
@@ -71,16 +74,21 @@ def load_lm(
         "local_files_only": local,
     }
     with _quiet_transformers(), _told_in_one_line(source, trust_remote_code=trust_remote_code):
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        import transformers
 
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
-        model = AutoModelForCausalLM.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        kind: Any = (
+            transformers.AutoModelForCausalLM
+            if architecture == "causal"
+            else transformers.AutoModelForSequenceClassification
+        )
+        model = kind.from_pretrained(
             source,
             dtype=weights if weights == "auto" else getattr(torch, weights),
             use_safetensors=True,
             **options,
         )
-    model.to(target)  # type: ignore[arg-type]
+    model.to(target)
     return wrap_lm(model, tokenizer, name=str(path_or_id))
 
 
@@ -190,6 +198,7 @@ def _context_length(model: Any, tokenizer: Any) -> int:
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     ends: set[int] = set()
-    for value in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
+    generation = getattr(model, "generation_config", None)  # a classifier has none
+    for value in (getattr(generation, "eos_token_id", None), tokenizer.eos_token_id):
         ends.update([value] if isinstance(value, int) else value or [])
     return frozenset(ends)

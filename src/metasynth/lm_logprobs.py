@@ -8,6 +8,7 @@ a model does to its logits afterwards (Gemma-2 caps them, Granite scales them) i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -133,13 +134,32 @@ def log_probabilities(
     """
     for window in windows(encoded, lambda one: len(one.ids), WINDOW_BATCHES * tokens_per_batch):
         found: list[Statistics] = [{}] * len(window)
-        for batch in _batches(lm, window, tokens_per_batch):
+        for batch in memory_batches(lm, window, tokens_per_batch):
             rows = [window[number] for number in batch]
             for number, statistics in zip(batch, _measured(lm, rows, reduce), strict=True):
                 found[number] = statistics
             if on_batch is not None:
                 on_batch(sum(len(row.ids) for row in rows))
         yield from found
+
+
+def memory_batches(
+    lm: LoadedLM, rows: Sequence[Encoded], tokens_per_batch: int, *, share: float = 1.0
+) -> list[list[int]]:
+    """As `token_batches`, with no more targets in a batch than there is memory for logits.
+
+    Args:
+        lm: The model.
+        rows: What is put together.
+        tokens_per_batch: See `token_batches`.
+        share: Of both bounds, for uses that keep more of a forward pass than its result.
+    """
+    most = max(1, int(share * LOGITS_PER_BATCH) // vocabulary_size(lm))
+    lengths = [len(row.ids) for row in rows]
+    batches: list[list[int]] = []
+    for batch in token_batches(lengths, int(share * tokens_per_batch)):
+        batches += windows(batch, lambda number: rows[number].targets, most)
+    return batches
 
 
 def windows(items: Iterable[T], size: Callable[[T], int], most: int) -> Iterator[list[T]]:
@@ -182,33 +202,32 @@ def places_of(lm: LoadedLM, rows: Sequence[Encoded]) -> Places:
     return Places(logits, ids[target], hidden)
 
 
-def _batches(lm: LoadedLM, window: Sequence[Encoded], tokens_per_batch: int) -> list[list[int]]:
-    """Batches that are within `tokens_per_batch` and whose logits fit into memory."""
-    most = max(1, LOGITS_PER_BATCH // vocabulary_size(lm))
-    batches = []
-    for batch in token_batches([len(one.ids) for one in window], tokens_per_batch):
-        batches += list(windows(batch, lambda number: window[number].targets, most))
-    return batches
-
-
-def _measured(lm: LoadedLM, rows: Sequence[Encoded], reduce: Reduce) -> list[Statistics]:
+@contextmanager
+def memory_told(lm: LoadedLM, rows: Sequence[Encoded]) -> Iterator[None]:
+    """Turn a device's lack of memory into one line for the user."""
     import torch
 
     try:
-        with torch.inference_mode():
-            found = places_of(lm, rows)
-            step = max(1, LOGITS_PER_CHUNK // found.logits.shape[-1])
-            parts = [
-                reduce(found.some(slice(place, place + step)))
-                for place in range(0, len(found.targets), step)
-            ]
-            whole = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
+        yield
     except torch.OutOfMemoryError as error:
         raise MetaSynthError(
             f"model {lm.name!r}: {lm.device} has not enough memory for {len(rows)} texts of up to "
             f"{max(len(row.ids) for row in rows)} tokens",
             hint="lower tokens_per_batch",
         ) from error
+
+
+def _measured(lm: LoadedLM, rows: Sequence[Encoded], reduce: Reduce) -> list[Statistics]:
+    import torch
+
+    with torch.inference_mode(), memory_told(lm, rows):
+        found = places_of(lm, rows)
+        step = max(1, LOGITS_PER_CHUNK // found.logits.shape[-1])
+        parts = [
+            reduce(found.some(slice(place, place + step)))
+            for place in range(0, len(found.targets), step)
+        ]
+        whole = {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
     ends = list(accumulate((row.targets for row in rows), initial=0))
     return [
         {name: tensor[first:last] for name, tensor in whole.items()}
