@@ -257,7 +257,8 @@ class Seed:
         pool = [*self.held_out, *self.real]
         for name, embed in self.embedders().items():
             for clusters in self.plan.clusters:
-                result = mauve_ceiling(embed(pool), n=self.plan.samples, clusters=clusters)
+                size = self.plan.samples
+                result = mauve_ceiling(embed(pool), n_p=size, n_q=size, clusters=clusters)
                 found[f"{name}/{clusters}"] = float(result.mean)
         return found
 

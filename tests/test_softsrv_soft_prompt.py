@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from metasynth.config_softsrv import Parameterisation, PromptConfig
+from metasynth.errors import ConfigError
 from metasynth.softsrv import (
     Backbone,
     MixturePrompt,
@@ -276,6 +277,30 @@ def test_a_seed_gives_the_same_start_whatever_torch_drew_before(
     z = contexts(2)
     assert torch.equal(made[0](z), made[1](z))
     assert not torch.equal(made[0](z), made[2](z))
+
+
+def test_the_last_columns_may_start_as_a_text(backbone: Backbone) -> None:
+    text = "the cat sat"
+    ids = backbone.lm.tokenizer(text, add_special_tokens=False)["input_ids"]
+    wanted = backbone.embed(torch.tensor(ids)).float()
+    for kind in KINDS:
+        config = config_for(kind, tokens=len(ids) + 3, init="text", init_text=text)
+        columns = make_soft_prompt(config, backbone, 5, seed=0)(torch.zeros(2, 5))[:, -len(ids) :]
+        spread = {"np": 1e-6, "mp": 0.1, "mc": 0.3}[kind] * backbone.embedding_std
+        assert (columns - wanted).abs().max() <= 4 * spread
+
+
+def test_of_a_text_that_is_too_long_the_end_counts(backbone: Backbone) -> None:
+    config = config_for("np", tokens=2, init="text", init_text="the cat sat", bos_first=False)
+    ids = backbone.lm.tokenizer("the cat sat", add_special_tokens=False)["input_ids"]
+    wanted = backbone.embed(torch.tensor(ids[-2:])).float()
+    columns = make_soft_prompt(config, backbone, 5, seed=0)(torch.zeros(1, 5))[0]
+    torch.testing.assert_close(columns, wanted)
+
+
+def test_a_text_to_start_from_must_be_given(backbone: Backbone) -> None:
+    with pytest.raises(ConfigError, match="init_text"):
+        make_soft_prompt(config_for("mc", init="text"), backbone, 5, seed=0)
 
 
 def test_a_vocabulary_that_is_too_small_repeats_tokens(backbone: Backbone) -> None:
