@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metasynth.cluster import one_thread
 from metasynth.errors import RequestError
 
 from .budgets import BudgetRule, ClusterScores, round_budgets
@@ -135,12 +136,10 @@ def next_contexts(
         options=options,
         seen=seen,
     )
-    made = [
-        one._replace(parents=tuple(int(rows[parent]) for parent in one.parents))
-        for one in _STRATEGIES[strategy](given)
-        for _ in range(options.children)
-    ]
-    return made[:n]
+    with one_thread():  # more would change the last digits
+        made = _STRATEGIES[strategy](given)
+    own = [one._replace(parents=tuple(int(rows[row]) for row in one.parents)) for one in made]
+    return [one for one in own for _ in range(options.children)][:n]
 
 
 @dataclass(frozen=True, eq=False)

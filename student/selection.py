@@ -1,7 +1,8 @@
 """Which rows of a pool are taken: one function for every strategy of the run file.
 
 The pool is put into the order of its ids first, so that the same rows are chosen, whatever order
-they come in; equal values are decided by that order. All draws come from `rng_seed`.
+they come in; equal values are decided by that order. All draws come from `rng_seed`. It computes on
+one thread: how many there are would change the last digits, and with them who is the farthest.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from metasynth.cluster import kmeans_labels
+from metasynth.cluster import kmeans_labels, one_thread
 from metasynth.config_student import SelectionConfig
 from metasynth.errors import RequestError
 from metasynth.randomness import derive_seed
@@ -99,11 +100,12 @@ def select(
     _require_room(n, allowance, config)
     seed = derive_seed(rng_seed, "selection", config.strategy)
     task = _Task(pool, n, config, allowance, taken, taken_gradients, seed)
-    labels = _labels(pool, config, rng_seed)
-    if labels is None:
-        rows = _choose(task)
-    else:
-        rows = _choose_by_cluster(task, labels, _budgets(task, labels, budgets))
+    with one_thread():
+        labels = _labels(pool, config, rng_seed)
+        if labels is None:
+            rows = _choose(task)
+        else:
+            rows = _choose_by_cluster(task, labels, _budgets(task, labels, budgets))
     return [pool.ids[row] for row in rows]
 
 
