@@ -35,6 +35,9 @@ class Backbone:
         context_length: Soft tokens and text together, in tokens.
         end_id: What is appended to a text, so that generations end (the paper names no end).
         bos_id: The token that a text begins with, if the tokenizer has one.
+        text_prefix: What stands before every text, from `text_prefix` in the model's configuration:
+            a blank where its answers follow a mark and a blank, so that a text's first word is the
+            token that the model knows there.
 
     Raises:
         RequestError: The model has no end token, or does not take its own embeddings as input.
@@ -53,6 +56,7 @@ class Backbone:
         self.end_id = _end_id(lm)
         bos = lm.tokenizer.bos_token_id
         self.bos_id: int | None = bos if isinstance(bos, int) else None
+        self.text_prefix = str(getattr(self.model.config, "text_prefix", ""))
         self.width = int(self.embed(torch.zeros(1, dtype=torch.long)).shape[-1])
         self._require_plain_inputs()
         probe = torch.arange(5)[None] % vocabulary_size(lm)
@@ -92,14 +96,15 @@ class Backbone:
             return self._embedding(ids.to(self.device))  # type: ignore[no-any-return]
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """The tokens of each text, without any that begins it, with the end token.
+        """The tokens of each text behind the model's `text_prefix`, with the end token.
 
         What looks like a special token in a text is text: an end inside a row would teach to stop.
         """
         if not texts:
             return []
         # A lone half of a surrogate pair, which JSON can carry, stops the tokenizer.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        prefix = self.text_prefix
+        clean = [prefix + text.encode("utf-8", "replace").decode() for text in texts]
         found: Any = self.lm.tokenizer(
             clean, add_special_tokens=False, split_special_tokens=True, verbose=False
         )

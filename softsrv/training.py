@@ -119,6 +119,7 @@ def _identity(backbone: Backbone, rows: Split, settings: SoftSRVConfig) -> dict[
         "backbone": {
             "fingerprint": backbone.fingerprint,
             "dtype": str(backbone.dtype).removeprefix("torch."),
+            "text_prefix": backbone.text_prefix,
         },
         "prompt": settings.prompt.model_dump(mode="json"),
         "encoder": settings.encoder.model_dump(mode="json"),

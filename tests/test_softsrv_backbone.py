@@ -14,6 +14,7 @@ from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, wrap_lm
 from metasynth.softsrv import Backbone
 from tests.tiny_families import FAMILIES, VOCABULARY, tiny_family
+from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 TEXTS = ["What is 7 + 5?", "A", "Tom has three apples and eats two of them. How many are left?"]
 
@@ -374,3 +375,11 @@ def test_costs_are_where_targets_are(
     assert found.shape == ids.shape
     assert bool((found[counted] > 0).all())
     assert not found[~counted].any()
+
+
+def test_a_text_stands_behind_what_the_models_configuration_says() -> None:
+    tokenizer = tiny_tokenizer()
+    lm = wrap_lm(tiny_llama(tokenizer), tokenizer, name="tiny")
+    lm.model.config.text_prefix = " "
+    (row,) = Backbone(lm).tokenize(["lamp"])
+    assert tokenizer.decode(row[:-1]) == " lamp"

@@ -184,6 +184,7 @@ def export(
     half.half()  # type: ignore[no-untyped-call]
     half.load_state_dict({k: v.to(torch.float16) for k, v in model.state_dict().items()})
     half.config.chat_temperature_scale = scale
+    half.config.text_prefix = " "  # the chat template puts a blank behind <|ai|>
     half.generation_config.do_sample = True
     half.generation_config.temperature = 1.0
     half.save_pretrained(out)
