@@ -95,7 +95,7 @@ def test_draws_follow_the_squared_distance_however_many_share_a_pass(batch: int)
     gradients = line(10, 9, 7, 4, 0)
     rng = np.random.default_rng(0)
     pairs = np.zeros((5, 5))
-    trials = 4000
+    trials = 1200
     for _ in range(trials):
         first, second, third = choose_badge(gradients, 3, Allowance(5), rng=rng, batch=batch)
         assert first == 0
