@@ -21,7 +21,6 @@ import asyncio
 import json
 import random
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
@@ -41,7 +40,7 @@ from metasynth.config_softsrv import (
     SoftSRVConfig,
     TrainingConfig,
 )
-from metasynth.domains import THEME_OF, StoryDomain, read_problem, singular, split_solution
+from metasynth.domains import THEME_OF, Story, StoryDomain, read_problem, singular, split_solution
 from metasynth.embed import load_embedder
 from metasynth.eval.mauve import mauve, mauve_ceiling  # type: ignore[import-not-found]
 from metasynth.lm import load_lm
@@ -77,7 +76,7 @@ class Plan:
     held_out: int = 400
     samples: int = 400
     clusters: tuple[int, ...] = (16, 32)
-    temperatures: tuple[float, ...] = (1 / 3, 2 / 3)
+    difficulty: int | None = None  # steps of every story of the target; None: as they come
     softsrv: SoftSRVConfig = field(default_factory=SoftSRVConfig)
 
 
@@ -89,11 +88,11 @@ class Measured:
     temperature: float
     mauve: dict[str, float]  # embedder/clusters -> MAUVE against the held-out questions
     understood: float
-    on_target: float  # theme and form are the target's
+    on_target: float  # theme, form and difficulty are the target's
     things: float  # names a thing of the target's themes, and none of another's
+    steps: dict[str, float]  # how many steps the understood ones have
     distinct: float
     stopped: float
-    seconds: float
     training: dict[str, Any]
     examples: list[str]
 
@@ -104,7 +103,10 @@ def questions(plan: Plan, count: int, *, seed: str) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     while len(found) < count:
         story = StoryDomain().generate(
-            rng, form=rng.choice(plan.forms), theme=rng.choice(plan.themes)
+            rng,
+            form=rng.choice(plan.forms),
+            theme=rng.choice(plan.themes),
+            steps=plan.difficulty,
         )
         found[split_solution(story.text)[0]] = story.text
     return list(found.items())
@@ -156,31 +158,34 @@ class Seed:
         place = self.work / f"seed-{self.number}-{parameterisation}"
         return train_soft_prompt(self.backbone, self.split, settings, work=place)
 
-    def arm(self, name: str) -> list[dict[str, Any]]:
-        """Train where there is something to train, then sample and measure at each temperature."""
+    def arm(self, name: str, temperature: float) -> dict[str, Any]:
+        """Train where there is something to train and nothing was, sample, and measure."""
         artifact = self.train(name) if name in PARAMETERISATIONS else None
-        found = []
-        for temperature in self.plan.temperatures if name != "real" else (1.0,):
-            began = time.monotonic()
-            texts, stopped = self.draw(name, temperature, artifact)
-            stories = [read_problem(text) for text in texts]
-            themed = [one is not None and one.theme in self.plan.themes for one in stories]
-            formed = [one is not None and one.form in self.plan.forms for one in stories]
-            measured = Measured(
-                arm=name,
-                temperature=temperature,
-                mauve=self.distances(texts),
-                understood=share([one is not None for one in stories]),
-                on_target=share([a and b for a, b in zip(themed, formed, strict=True)]),
-                things=share([self.names_a_thing(text) for text in texts]),
-                distinct=len(set(texts)) / len(texts),
-                stopped=stopped,
-                seconds=time.monotonic() - began,
-                training=artifact.report["after"] if artifact else {},
-                examples=texts[:5],
-            )
-            found.append(asdict(measured))
-        return found
+        texts, stopped = self.draw(name, temperature, artifact)
+        stories = [read_problem(text) for text in texts]
+        measured = Measured(
+            arm=name,
+            temperature=temperature,
+            mauve=self.distances(texts),
+            understood=share([one is not None for one in stories]),
+            on_target=share([one is not None and self.hits(one) for one in stories]),
+            things=share([self.names_a_thing(text) for text in texts]),
+            steps={
+                str(count): share([one is not None and len(one.steps) == count for one in stories])
+                for count in (1, 2, 3)
+            },
+            distinct=len(set(texts)) / len(texts),
+            stopped=stopped,
+            training=artifact.report["after"] if artifact else {},
+            examples=texts[:5],
+        )
+        return asdict(measured)
+
+    def hits(self, story: Story) -> bool:
+        """Whether theme, form and, where the target has one, difficulty are the target's."""
+        wanted = self.plan.difficulty
+        right = story.theme in self.plan.themes and story.form in self.plan.forms
+        return right and wanted in (None, len(story.steps))
 
     def draw(
         self, name: str, temperature: float, artifact: SteeringArtifact | None
@@ -282,24 +287,25 @@ def interval(values: Sequence[float]) -> str:
     return f"{mean:.3f} ± {half:.3f}"
 
 
-Results = dict[str, list[list[dict[str, Any]]]]
-"""Of each arm, for each seed, its rows: one for each temperature."""
+Results = dict[tuple[str, float], list[dict[str, Any]]]
+"""Of each arm at each temperature, its row of each seed."""
 
 
 def table(results: Results, ceilings: list[dict[str, float]]) -> str:
     """Everything measured, arms as rows, over the seeds."""
     keys = list(ceilings[0])
     shares = ("understood", "on_target", "things", "distinct", "stopped")
-    lines = ["| arm | temperature | " + " | ".join((*keys, *shares)) + " |"]
-    lines.append("|---" * (len(keys) + len(shares) + 2) + "|")
-    for arm, seeds in results.items():
-        for rows in zip(*seeds, strict=True):
-            cells = [arm, f"{rows[0]['temperature']:.2f}"]
-            cells += [interval([row["mauve"][key] for row in rows]) for key in keys]
-            cells += [interval([row[name] for row in rows]) for name in shares]
-            lines.append("| " + " | ".join(cells) + " |")
+    lines = ["| arm | temperature | " + " | ".join((*keys, *shares, "1, 2, 3 steps")) + " |"]
+    lines.append("|---" * (len(keys) + len(shares) + 3) + "|")
+    for (arm, temperature), rows in results.items():
+        cells = [arm, f"{temperature:.2f}" if arm != "real" else ""]
+        cells += [interval([row["mauve"][key] for row in rows]) for key in keys]
+        cells += [interval([row[name] for row in rows]) for name in shares]
+        steps = [statistics.fmean(row["steps"].get(count, 0) for row in rows) for count in "123"]
+        cells.append(", ".join(f"{part:.2f}" for part in steps) if any(steps) else "")
+        lines.append("| " + " | ".join(cells) + " |")
     cells = ["ceiling", "", *(interval([one[key] for one in ceilings]) for key in keys)]
-    lines.append("| " + " | ".join([*cells, *[""] * len(shares)]) + " |")
+    lines.append("| " + " | ".join([*cells, *[""] * (len(shares) + 1)]) + " |")
     return "\n".join(lines)
 
 
@@ -307,8 +313,9 @@ def trainings(results: Results) -> str:
     """The held-out loss and the shuffled-context gap of each parameterisation."""
     lines = ["| arm | held-out loss | first 5 tokens | shuffled-context gap | gap above 0 |"]
     lines.append("|---" * 5 + "|")
-    for arm in (name for name in results if name in PARAMETERISATIONS):
-        after = [rows[0]["training"] for rows in results[arm]]
+    trained = {arm: rows for (arm, _), rows in results.items() if arm in PARAMETERISATIONS}
+    for arm, rows in trained.items():
+        after = [row["training"] for row in rows]
         gaps = [one["shuffled_gap"] for one in after]
         cells = [interval([one[key] for one in after]) for key in ("held_out_nll", "first5_nll")]
         lines.append(
@@ -330,13 +337,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300, help="questions of each arm")
     parser.add_argument("--themes", nargs="+", default=list(Plan.themes))
     parser.add_argument("--forms", nargs="+", default=list(Plan.forms))
+    parser.add_argument("--difficulty", type=int, choices=(1, 2, 3))
     parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1 / 3, 2 / 3, 1.0])
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     plan = Plan(
         themes=tuple(args.themes),
         forms=tuple(args.forms),
+        difficulty=args.difficulty,
         targets=args.targets,
         held_out=args.count,
         samples=args.count,
@@ -348,16 +358,21 @@ def main() -> None:
         ),
     )
     args.out.mkdir(parents=True, exist_ok=True)
-    results: Results = {arm: [] for arm in args.arms}
+    pairs = [
+        (arm, temperature)
+        for arm in args.arms
+        for temperature in (args.temperatures if arm != "real" else [1.0])
+    ]
+    results: Results = {pair: [] for pair in pairs}
     ceilings = []
     for number in args.seeds:
         seed = Seed(plan, number, args.out)
         ceilings.append(kept(args.out / f"seed-{number}-ceiling.json", seed.ceiling))
-        for arm in args.arms:
-            place = args.out / f"seed-{number}-{arm}.json"
-            results[arm].append(kept(place, partial(seed.arm, arm)))
-            for row in results[arm][-1]:
-                print(number, arm, f"{row['temperature']:.2f}", row["mauve"], flush=True)
+        for arm, temperature in pairs:
+            place = args.out / f"seed-{number}-{arm}-{temperature:.2f}.json"
+            row = kept(place, partial(seed.arm, arm, temperature))
+            results[arm, temperature].append(row)
+            print(number, arm, f"{temperature:.2f}", row["mauve"], flush=True)
     print(table(results, ceilings), trainings(results), sep="\n\n")
 
 
