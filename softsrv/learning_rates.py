@@ -6,7 +6,7 @@ same rate moves the output much further. One rate for all variants handicaps the
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from metasynth.config_softsrv import SoftSRVConfig
@@ -21,6 +21,9 @@ from .soft_prompt import make_soft_prompt
 # What SS_NP and SS_MP learn are embeddings: their rates are shares of the embeddings' spread.
 _OF_THE_SPREAD = (0.01, 0.03, 0.1, 0.3)
 _PER_TOKEN = (1e-4, 3e-4, 1e-3, 3e-3)
+_FURTHER = 2  # trials beyond the candidates, where the best one is the last of them
+_FACTOR = 10**0.5
+_AS_GOOD = 0.01  # share of the lowest loss; within it the lower rate is taken, which moves θ less
 _WARMUP_SHARE = 10  # a trial warms up for a tenth of its steps
 
 
@@ -62,7 +65,9 @@ def choose_learning_rate(
     """The learning rate that is given, or of the candidates the one with the lowest held-out loss.
 
     Every candidate starts at the same soft prompt and takes the same `search_steps` batches, under
-    the schedule of the training shortened to them. Finished trials are kept in the folder.
+    the schedule of the training shortened to them. Where the best of our own candidates is the
+    first or the last of them, the search goes on in that direction. Finished trials are kept in the
+    folder.
 
     Raises:
         MetaSynthError: With every candidate the loss left the numbers.
@@ -72,13 +77,17 @@ def choose_learning_rate(
         return RateChoice(config.learning_rate)
     rates = rates_to_try(settings, embedding_std=data.backbone.embedding_std)
     trials = [Trial(**one) for one in folder.trials()]
-    for rate in rates[len(trials) :]:
-        teller.tell("search", done=len(trials) * config.search_steps, learning_rate=rate)
+    further = 0 if config.candidates else _FURTHER
+    while (rate := _next_rate(rates, trials, further=further)) is not None:
+        done = len(trials) * config.search_steps
+        total = max(len(rates), len(trials) + 1) * config.search_steps + config.steps
+        teller.tell("search", done=done, total=total, learning_rate=rate)
         loss = _try(data, settings, rate, teller)
         trials.append(Trial(rate, loss))
         folder.save_trials([asdict(one) for one in trials])
-    teller.tell("search", done=len(trials) * config.search_steps)
-    return RateChoice(_best(trials), tuple(trials))
+    done = len(trials) * config.search_steps
+    teller.tell("search", done=done, total=done + config.steps)
+    return RateChoice(_chosen(trials), tuple(trials))
 
 
 def _try(data: TrainingData, settings: SoftSRVConfig, rate: float, teller: Teller) -> float | None:
@@ -102,14 +111,38 @@ def _try(data: TrainingData, settings: SoftSRVConfig, rate: float, teller: Telle
     return found.held_out_nll if math.isfinite(found.held_out_nll) else None
 
 
-def _best(trials: Sequence[Trial]) -> float:
-    finite = [
-        (one.held_out_nll, one.learning_rate) for one in trials if one.held_out_nll is not None
-    ]
-    if not finite:
+def _next_rate(rates: Sequence[float], trials: Sequence[Trial], *, further: int) -> float | None:
+    """The rate to try after these trials; None where the best lies between two others."""
+    if len(trials) < len(rates):
+        return rates[len(trials)]
+    losses = _losses(trials)
+    if not losses or len(trials) >= len(rates) + further:
+        return None
+    tried = sorted(one.learning_rate for one in trials)
+    best = _best(losses)
+    if best == tried[-1]:
+        return float(f"{best * _FACTOR:.2g}")
+    return float(f"{best / _FACTOR:.2g}") if best == tried[0] else None
+
+
+def _losses(trials: Sequence[Trial]) -> dict[float, float]:
+    """The held-out loss of each rate that stayed within the numbers."""
+    found = ((one.learning_rate, one.held_out_nll) for one in trials)
+    return {rate: loss for rate, loss in found if loss is not None}
+
+
+def _best(losses: Mapping[float, float]) -> float:
+    """The lowest rate that is as good as any."""
+    bound = min(losses.values()) * (1 + _AS_GOOD)
+    return min(rate for rate, loss in losses.items() if loss <= bound)
+
+
+def _chosen(trials: Sequence[Trial]) -> float:
+    losses = _losses(trials)
+    if not losses:
         tried = ", ".join(f"{one.learning_rate:g}" for one in trials)
         raise MetaSynthError(
             f"the loss leaves the numbers with every learning rate that was tried ({tried})",
             hint="give lower training.candidates, or another backbone.dtype",
         )
-    return min(finite)[1]
+    return _best(losses)

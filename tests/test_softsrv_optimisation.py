@@ -24,7 +24,12 @@ from metasynth.softsrv import (
 )
 from metasynth.softsrv.batches import BatchPlan, TokenRows, parts_by_length  # type: ignore[import-not-found]
 from metasynth.softsrv.curves import CurveFile, evaluate, ratio_with_error  # type: ignore[import-not-found]
-from metasynth.softsrv.learning_rates import rates_to_try  # type: ignore[import-not-found]
+from metasynth.softsrv.learning_rates import (  # type: ignore[import-not-found]
+    Trial,
+    _best,
+    _next_rate,
+    rates_to_try,
+)
 from metasynth.softsrv.optimisation import (  # type: ignore[import-not-found]
     Optimisation,
     Schedule,
@@ -141,6 +146,24 @@ class TestRates:
         given = tiny_settings(training={"learning_rate": "search", "candidates": [0.5]})
         assert rates_to_try(given, embedding_std=0.1) == (0.5,)
         assert rates_to_try(tiny_settings(), embedding_std=0.1) == ()
+
+    def test_the_search_goes_on_where_the_best_is_the_last(self) -> None:
+        rates = (1e-3, 1e-2)
+        trials = [Trial(1e-3, 3.0)]
+        assert _next_rate(rates, trials, further=2) == 1e-2
+        trials.append(Trial(1e-2, 2.0))
+        assert _next_rate(rates, trials, further=2) == 3.2e-2
+        assert _next_rate(rates, trials, further=0) is None
+        trials.append(Trial(3.2e-2, 1.0))
+        assert _next_rate(rates, trials, further=2) == 1e-1
+        assert _next_rate(rates, [*trials[:2], Trial(3.2e-2, 2.5)], further=2) is None
+        assert _next_rate(rates, [*trials[:2], Trial(3.2e-2, None)], further=2) is None
+        assert _next_rate(rates, [Trial(1e-3, 1.0), Trial(1e-2, 2.0)], further=2) == 3.2e-4
+        assert _next_rate(rates, [Trial(rate, None) for rate in rates], further=2) is None
+
+    def test_the_lower_of_rates_that_are_as_good_is_taken(self) -> None:
+        assert _best({1e-3: 2.0, 1e-2: 1.505, 1e-1: 1.5}) == 1e-2
+        assert _best({1e-3: 2.0, 1e-2: 1.52, 1e-1: 1.5}) == 1e-1
 
 
 class TestStep:

@@ -57,7 +57,7 @@ class Bar:
                 f"interrupted at {self._what} {done} of {total}",
                 hint="the same command goes on where this one stopped",
             )
-        if self._first is None:
+        if self._first is None or done == self._first:  # what comes before is no part of the pace
             self._first, self._began = done, time.monotonic()
         if self._rich is not None:
             self._draw(done, total, told)

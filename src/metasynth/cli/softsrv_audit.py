@@ -5,29 +5,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from metasynth.compose import SoftSRVFolder
 from metasynth.embed import load_embedder
 from metasynth.softsrv import Sample, TargetRow, copy_audit
 
+from .bars import Bar
 from .terminal import tell
 
 if TYPE_CHECKING:
+    from metasynth.embed import Vectors
     from metasynth.softsrv import CopyAudit
 
+_AT_ONCE = 128
 
-def audit_copies(samples: Sequence[Sample], folder: Path) -> "CopyAudit":
+
+def audit_copies(samples: Sequence[Sample], folder: Path, *, quiet: bool) -> "CopyAudit":
     """Print the copy audit beside the same numbers for held-out rows, and give it.
 
     Args:
-        folder: The artifact; the held-out rows lie in the training beside it, if it is there.
+        folder: The artifact; the held-out rows lie in the training beside it, if it is there, as
+            does the cache of their vectors.
     """
     rows = _rows(folder / "target.jsonl")
     training = SoftSRVFolder(folder.parent).training
     held_out = _rows(training / "held_out.jsonl")
     cache = training / "vectors.sqlite" if training.is_dir() else None
     embedder = load_embedder("default", cache=cache)
+    total, done = len(samples) + len(rows) + len(held_out), 0
+
+    def embed(texts: list[str]) -> "Vectors":
+        nonlocal done
+        parts = [embedder.vectors([])]
+        for start in range(0, len(texts), _AT_ONCE):
+            bar.update(done, total, "compared with what was trained on")
+            parts.append(embedder.vectors(texts[start : start + _AT_ONCE]))
+            done += len(parts[-1])
+        return np.concatenate(parts)
+
     try:
-        found = copy_audit(samples, rows, [row.text for row in held_out], embedder.vectors)
+        with Bar("text", quiet=quiet) as bar:
+            found = copy_audit(samples, rows, [row.text for row in held_out], embed)
     finally:
         embedder.close()
     tell("  copied     " + _told(found["samples"]))

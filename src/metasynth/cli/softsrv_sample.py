@@ -98,7 +98,7 @@ def carry_out_sampling(
         if told["prompt"]["parameterisation"] == "np" and request.near:
             tell("  note       this soft prompt (np) looks at no context: --near changes nothing")
         if request.audit:
-            manifest.finish("copies", dict(audit_copies(samples, folder)))
+            manifest.finish("copies", dict(audit_copies(samples, folder, quiet=quiet)))
         if request.raw:
             _print_texts([sample.text for sample in samples])
             tell(f"\n  samples    {request.samples}")
