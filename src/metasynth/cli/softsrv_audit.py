@@ -15,8 +15,8 @@ from .bars import Bar
 from .terminal import tell
 
 if TYPE_CHECKING:
-    from metasynth.embed import Vectors
     from metasynth.softsrv import CopyAudit
+    from metasynth.vector_cache import Vectors
 
 _AT_ONCE = 128
 
