@@ -301,8 +301,11 @@ def table(results: Results, ceilings: list[dict[str, float]]) -> str:
         cells = [arm, f"{temperature:.2f}" if arm != "real" else ""]
         cells += [interval([row["mauve"][key] for row in rows]) for key in keys]
         cells += [interval([row[name] for row in rows]) for name in shares]
-        steps = [statistics.fmean(row["steps"].get(count, 0) for row in rows) for count in "123"]
-        cells.append(", ".join(f"{part:.2f}" for part in steps) if any(steps) else "")
+        counted = all(row["steps"] for row in rows)
+        steps = [
+            statistics.fmean(row["steps"][count] for row in rows) for count in "123" if counted
+        ]
+        cells.append(", ".join(f"{part:.2f}" for part in steps))
         lines.append("| " + " | ".join(cells) + " |")
     cells = ["ceiling", "", *(interval([one[key] for one in ceilings]) for key in keys)]
     lines.append("| " + " | ".join([*cells, *[""] * (len(shares) + 1)]) + " |")
