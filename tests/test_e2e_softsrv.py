@@ -1,6 +1,7 @@
 """Whole runs of the graph softsrv, by every method, killed and gone on with."""
 
 import json
+import shutil
 import signal
 import time
 from contextlib import closing
@@ -404,13 +405,30 @@ class TestKills:
         assert metasynth(*run, "--out", tmp_path / "run") == 0
         assert "ended because   budget.minutes: " in capsys.readouterr().out
 
-    def test_what_other_settings_made_is_thrown_away(self, steered: Path, tmp_path: Path) -> None:
-        """A run directory without records may be had by a corrected run file."""
-        first = small_demo(gate__min_words=299, budget__minutes=0.001)
-        assert metasynth(*first, "--out", tmp_path / "run") == 0
-        again = small_demo(softsrv__training__steps=5, softsrv__sampling__count=10)
-        assert metasynth(*again, "--out", tmp_path / "run") in (0, 1)
-        assert len(_lines(tmp_path / "run", "samples.jsonl")) == 10
+    def test_a_corrected_run_file_keeps_what_it_did_not_change(
+        self, steered: Path, tmp_path: Path
+    ) -> None:
+        """A run directory without records may be had by another configuration."""
+        run = tmp_path / "run"
+        shutil.copytree(steered, run)
+        for name in ("corpus.jsonl", "rejected.jsonl"):
+            (run / name).write_text("")
+        trained = run / "softsrv" / "artifact" / "config.json"
+        samples, before = _lines(run, "samples.jsonl"), trained.stat().st_mtime_ns
+
+        # no call is made, so that the ledger knows no answer, and no time is left for a record
+        nothing = {"softsrv__answers__style": "none", "budget__minutes": 1e-9}
+        assert metasynth(*small_demo(gate__min_words=4, **nothing), "--out", run) == 0
+        assert _lines(run, "samples.jsonl") == samples
+
+        fewer = small_demo(softsrv__sampling__count=10, **nothing)
+        assert metasynth(*fewer, "--out", run) == 0
+        assert len(_lines(run, "samples.jsonl")) <= 1
+        assert trained.stat().st_mtime_ns == before
+
+        other = small_demo(softsrv__training__steps=5, **nothing)
+        assert metasynth(*other, "--out", run) == 0
+        assert not trained.exists()
 
 
 WRONG = {

@@ -1,4 +1,4 @@
-"""Writes target.jsonl: story questions of one theme, by the project's own generator.
+"""Writes target.jsonl: short word problems of one theme, by the project's own generator.
 
 python examples/softsrv-demo/make_target.py
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from metasynth.domains import StoryDomain, split_solution
 
 THEME = "garden"
-FORMS = ("word problem",)
+STEPS = (1, 2)
 COUNT = 300
 
 
@@ -19,7 +19,9 @@ def questions() -> list[str]:
     rng = random.Random("softsrv-demo")
     found: dict[str, None] = {}
     while len(found) < COUNT:
-        story = StoryDomain().generate(rng, theme=THEME, form=rng.choice(FORMS), first_person=False)
+        story = StoryDomain().generate(
+            rng, theme=THEME, form="word problem", first_person=False, steps=rng.choice(STEPS)
+        )
         found[split_solution(story.text)[0]] = None
     return list(found)
 

@@ -24,7 +24,7 @@ def attach_softsrv(plan: SoftSRVPlan, folder: Path, workspace: Workspace, stack:
         RequestError: What lies in the folder cannot be read.
     """
     place = SoftSRVFolder(folder)
-    manifest = place.claim(workspace.identity)
+    manifest = place.claim(plan.of_questions(workspace.config), training=plan.of_training())
     steering = Steering(plan.settings, plan.rows, place)
     stack.callback(steering.close)
     if workspace.config.graph == "document":

@@ -33,12 +33,13 @@ class SoftSRVFolder:
         self.artifact = root / "artifact"
         self.training = root / "training"
         self.vectors = root / "vectors.sqlite"
+        self._trained = root / "training.identity"
 
-    def claim(self, identity: str) -> "Manifest":
-        """The manifest of the run with this identity.
+    def claim(self, identity: str, *, training: str) -> "Manifest":
+        """The manifest of the run whose questions and training have these names.
 
         What other settings made is thrown away: the run directory held no record that was made with
-        them, or it would have been refused.
+        them, or it would have been refused. A soft prompt stays where only later stages changed.
         """
         from metasynth.softsrv import Manifest
 
@@ -46,9 +47,11 @@ class SoftSRVFolder:
         if manifest.is_stale:
             for file in (self.contexts, self.samples, self.candidates):
                 file.unlink(missing_ok=True)
+        manifest.write()
+        if self._trained.exists() and self._trained.read_text(encoding="utf-8") != training:
             for folder in (self.artifact, self.training):
                 shutil.rmtree(folder, ignore_errors=True)
-        manifest.write()
+        write_atomically(self._trained, training)
         return manifest
 
     def write_contexts(self, rows: "Iterable[TargetRow]") -> None:

@@ -62,6 +62,28 @@ class SoftSRVPlan(NamedTuple):
             parts.append(self.templates.model_dump_json())
         return [*parts, self.artifact]
 
+    def of_training(self) -> str:
+        """Names what a soft prompt that the run trains comes from."""
+        return self._named({"backbone", "prompt", "encoder", "training"})
+
+    def of_questions(self, config: RunConfig) -> str:
+        """Names what samples and candidates come from; gate and answers have no part in it."""
+        sections = {"backbone", "prompt", "encoder", "training", "method", "sampling", "baseline"}
+        teacher = ""
+        if self.settings.method.startswith("template"):
+            sections -= {"backbone", "prompt", "encoder", "training"}
+            teacher = config.model_for("experts").model
+        parts = (self.templates.model_dump_json(), self.artifact, teacher)
+        return self._named({*sections, "postprocess"}, *parts)
+
+    def _named(self, sections: set[str], *parts: str) -> str:
+        told = self.settings.model_dump(mode="json", include={*sections, "random_seed"})
+        for section, key in (("backbone", "device"), ("sampling", "max_batch")):
+            told.get(section, {}).pop(key, None)
+        rows = [row.id for row in self.rows]
+        text = json.dumps([told, rows, parts], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
     """The plan of the section, or None where the run does not use it.
