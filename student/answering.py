@@ -5,6 +5,7 @@ then taken along the text itself; the other criteria name it as a row without a 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from metasynth.lm_logprobs import Encoded
@@ -80,13 +81,13 @@ class AnswersMeasure(Measure[Question]):
         return Question(row.id, self.bench.renderer.prompt_ids(row))
 
     def measure(self, rows: Sequence[StudentRow], prepared: Sequence[Question]) -> list[Scored]:
-        """The rows with their answers."""
-        texts = [answer.text for answer in self._decoder.answers(prepared)]
-        return self.judged(rows, texts)
-
-    def judged(self, rows: Sequence[StudentRow], answers: Sequence[str]) -> list[Scored]:
         """What is made of the answers."""
-        return [unscored(row, "", answer=answer) for row, answer in zip(rows, answers, strict=True)]
+        answers = self._decoder.answers(prepared)
+        return self.judged([_Answered(*pair) for pair in zip(rows, answers, strict=True)])
+
+    def judged(self, answered: Sequence["_Answered"]) -> list[Scored]:
+        """The rows with their answers."""
+        return [one.unscored("") for one in answered]
 
     def close(self) -> None:
         """Let go of the model."""
@@ -100,16 +101,15 @@ class WrongMeasure(AnswersMeasure):
         super().__init__(bench)
         self._checker = checker
 
-    def judged(self, rows: Sequence[StudentRow], answers: Sequence[str]) -> list[Scored]:
+    def judged(self, answered: Sequence["_Answered"]) -> list[Scored]:
         """1 for a wrong answer, 0 for a right one."""
-        return [self._checked(row, answer) for row, answer in zip(rows, answers, strict=True)]
+        return [self._checked(one) for one in answered]
 
-    def _checked(self, row: StudentRow, answer: str) -> Scored:
-        found = self._checker(row, answer)
+    def _checked(self, one: "_Answered") -> Scored:
+        found = self._checker(one.row, one.own.text)
         if found.passed is None:
-            reason = f"not checkable: {found.detail or 'the checker makes no claim'}"
-            return unscored(row, reason, answer=answer)
-        return self.bench.scored(row, float(not found.passed), answer=answer)
+            return one.unscored(f"not checkable: {found.detail or 'the checker makes no claim'}")
+        return one.scored(self.bench, float(not found.passed))
 
 
 class RewardMeasure(AnswersMeasure):
@@ -119,15 +119,29 @@ class RewardMeasure(AnswersMeasure):
         super().__init__(bench)
         self._reward = reward
 
-    def judged(self, rows: Sequence[StudentRow], answers: Sequence[str]) -> list[Scored]:
+    def judged(self, answered: Sequence["_Answered"]) -> list[Scored]:
         """The rewards; a low one is hard."""
-        rewards = self._reward.rewards(list(zip(rows, answers, strict=True)))
+        rewards = self._reward.rewards([(one.row, one.own.text) for one in answered])
         return [
-            unscored(row, found, answer=answer)
-            if isinstance(found, str)
-            else self.bench.scored(row, found, answer=answer)
-            for row, answer, found in zip(rows, answers, rewards, strict=True)
+            one.unscored(found) if isinstance(found, str) else one.scored(self.bench, found)
+            for one, found in zip(answered, rewards, strict=True)
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A row and what the student said to it."""
+
+    row: StudentRow
+    own: OwnAnswer
+
+    def scored(self, bench: Bench, value: float) -> Scored:
+        detail = {"ended": float(self.own.ended)}
+        return bench.scored(self.row, value, detail, answer=self.own.text)
+
+    def unscored(self, reason: str) -> Scored:
+        detail = {"ended": float(self.own.ended)}
+        return unscored(self.row, reason, detail, answer=self.own.text)
 
 
 def _decoder(bench: Bench) -> AnswerDecoder:

@@ -8,6 +8,7 @@ whoever reads it, and is never mistaken for an easy one.
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from metasynth.config_student import ScoringConfig
@@ -48,6 +49,7 @@ async def score_rows(
     checker: Checker | None = None,
     reward: RewardModel | None = None,
     seed: int = 0,
+    skip: int = 0,
     on_batch: Callable[[int], object] | None = None,
 ) -> AsyncGenerator[Scored, None]:
     """Score rows by one criterion; what is no row passes through without a score.
@@ -63,10 +65,11 @@ async def score_rows(
         checker: For `wrong`.
         reward: For `reward`.
         seed: Of everything that is drawn.
+        skip: How many of the first rows are known already; `learnable` learns from them as well.
         on_batch: Told after each forward pass how many tokens it read, in the thread that computes.
 
     Yields:
-        A `Scored` for each row, in their order.
+        A `Scored` for each row that was not skipped, in their order.
 
     Raises:
         RequestError: What the criterion needs is missing; `rows` can be read only once and twice is
@@ -86,7 +89,9 @@ async def score_rows(
     measure: Measure[Any] | None = None
     try:
         measure = await asyncio.to_thread(_measure, bench, rows, checker, reward)
-        ahead = windows(rows, lambda row: _size(row, config), _window_size(config))
+        ahead = windows(
+            islice(rows, skip, None), lambda row: _size(row, config), _window_size(config)
+        )
         while (window := await asyncio.to_thread(next, ahead, None)) is not None:
             for scored in await _scored(measure, window, ask):
                 yield scored
@@ -182,9 +187,9 @@ async def _judged(
             return one
         async with places:
             try:
-                return await _judgement(bench, row, one.answer, ask)
+                return await _judgement(bench, row, one, ask)
             except BadRowError as error:
-                return unscored(row, error, answer=one.answer)
+                return unscored(row, error, one.detail, answer=one.answer)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -195,10 +200,11 @@ async def _judged(
     return [task.result() for task in tasks]
 
 
-async def _judgement(bench: Bench, row: StudentRow, answer: str, ask: AskJudge) -> Scored:
+async def _judgement(bench: Bench, row: StudentRow, one: Scored, ask: AskJudge) -> Scored:
+    answer = one.answer or ""
     if bench.config.criterion == "judge":
-        return bench.scored(row, await grade(ask, row, answer), answer=answer)
+        return bench.scored(row, await grade(ask, row, answer), one.detail, answer=answer)
     found = await lion_gap(ask, row, answer)
     hard = float(found.gap >= HARD_GAP)
-    detail = {"teacher": found.teacher, "student": found.student, "hard": hard}
-    return bench.scored(row, found.gap, detail, answer=answer)
+    gap = {"teacher": found.teacher, "student": found.student, "hard": hard}
+    return bench.scored(row, found.gap, {**one.detail, **gap}, answer=answer)

@@ -99,7 +99,13 @@ class TestHelp:
 
     @pytest.mark.parametrize(
         "arguments",
-        [["--help"], ["run", "--help"], ["roles", "--help"], ["softsrv", "train", "--help"]],
+        [
+            ["--help"],
+            ["run", "--help"],
+            ["roles", "--help"],
+            ["softsrv", "train", "--help"],
+            ["student", "score", "--help"],
+        ],
     )
     def test_it_loads_nothing_slow(self, arguments: list[str]) -> None:
         code = (

@@ -234,7 +234,8 @@ class Judge:
 def test_a_judges_grade_is_low_where_it_is_hard() -> None:
     judge = Judge("Fine.\nGrade: 7")
     (found,) = scores(toy(), [ROW], "judge", ask=judge)
-    assert (found.score, found.detail, found.answer) == (-7.0, {"judge": 7.0}, "c d")
+    assert (found.score, found.answer) == (-7.0, "c d")
+    assert found.detail == {"judge": 7.0, "ended": 1.0}
     prompt, step, temperature = judge.asked[0]
     assert all(part in prompt for part in ("a b", "c d", "reference"))
     assert (step, temperature) == ("judge row 0", 0.2)

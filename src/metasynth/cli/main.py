@@ -8,7 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
-from . import corpus, inspection, roles, run, softsrv
+from . import corpus, inspection, roles, run, softsrv, student
 
 app = typer.Typer(
     name="metasynth",
@@ -23,6 +23,7 @@ corpus.register(app)
 inspection.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
+app.add_typer(student.app, name="student")
 
 
 def main() -> None:

@@ -8,6 +8,11 @@ import typer
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
-def tell(text: str = "") -> None:
-    """Print a result; control characters are shown as escapes, so that no document acts on it."""
-    typer.echo(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
+def tell(text: str = "", *, err: bool = False) -> None:
+    """Print a result; control characters are shown as escapes, so that no document acts on it.
+
+    Args:
+        err: Print it to stderr, where something else has stdout to itself.
+    """
+    shown = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    typer.echo(shown, err=err)

@@ -1,0 +1,51 @@
+"""The student and its judge, from what a run file or the command line says."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from metasynth.config import ModelConfig
+from metasynth.config_softsrv import BackboneConfig
+from metasynth.config_student import StudentConfig
+
+from .steering import backbone_source
+
+if TYPE_CHECKING:
+    from metasynth.lm import LoadedLM
+    from metasynth.student import AskJudge
+
+
+def load_student(config: StudentConfig) -> "LoadedLM":
+    """The model that scores and is fine-tuned, as it is before any training.
+
+    Raises:
+        RequestError: It cannot be loaded.
+    """
+    from metasynth.lm import load_lm
+
+    lm = load_lm(
+        backbone_source(BackboneConfig(model=config.model)),
+        device=config.device,
+        dtype=config.dtype,
+        trust_remote_code=config.trust_remote_code,
+        revision=config.revision,
+    )
+    # the folder that a package lies in says nothing to another machine
+    return replace(lm, name="embedded") if config.model == "embedded" else lm
+
+
+def judge_by(config: ModelConfig) -> "AskJudge":
+    """A chat model as the judge of a student's answers.
+
+    Raises:
+        RequestError: There is no such model.
+    """
+    from metasynth.agents import chat_model
+
+    model = chat_model(config)
+
+    async def ask(prompt: str, *, step: str, temperature: float) -> str:
+        del step  # names the call where calls are kept
+        reply = await model.ainvoke(prompt, temperature=temperature)
+        return str(reply.text)
+
+    return ask
