@@ -1,6 +1,7 @@
 """What the conductor's tool draws from: the run's soft prompt, many chains at once."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class RunSampler:
         self._contamination = contamination
         self._settings: SoftSRVConfig = steering.settings
         self._one_at_a_time = asyncio.Lock()
+        self._encoding = threading.Lock()  # a tokenizer does not bear two threads
         self.name = f"softsrv:{steering.model}"
         self.most_samples = self._settings.tool.samples
         self.most_uses = self._settings.tool.uses
@@ -55,7 +57,8 @@ class RunSampler:
 
     def _draw(self, near: str, count: int, start: int, check: Check) -> "list[Sample]":
         sampler = self._steering.sampler(check)
-        contexts = sampler.near(near, count) if near else None
+        with self._encoding:
+            contexts = sampler.near(near, count) if near else None
         drawn: list[Sample] = []
         for sample in sampler.sample(count, start=start, contexts=contexts):
             check()
