@@ -139,8 +139,10 @@ class _Nodes:
             return Command(goto="reject")
         draft = _draft(state)
         verdict = await workspace.gate.judge(draft, needs_summary=False)
-        if verdict.passed and (shared := _questions(workspace).contaminated(draft.text)):
-            verdict = Verdict("contaminated", shared, verdict.novelty, verdict.checker)
+        if verdict.passed:
+            shared = await asyncio.to_thread(_questions(workspace).contaminated, draft.text)
+            if shared:
+                verdict = Verdict("contaminated", shared, verdict.novelty, verdict.checker)
         return Command(update=_judged(verdict), goto="admit" if verdict.passed else "reject")
 
     async def admit(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:

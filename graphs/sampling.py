@@ -71,7 +71,7 @@ def prepare_sampling(
 
 async def draw_drafts(workspace: Workspace, state: Sampling) -> DocumentState:
     """Draw, and keep as artifacts what is whole, clean and not the same twice."""
-    drafts = _usable(workspace, await _drawn(workspace, state))
+    drafts = await asyncio.to_thread(_usable, workspace, await _drawn(workspace, state))
     if not drafts:
         text = "error: the sampler gave no whole draft; try other keywords, or consult an expert"
         return answered(state["call_id"], text)

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
+from metasynth.errors import BudgetEndedError
+
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -14,7 +16,8 @@ async def mapped(
 ) -> AsyncGenerator[T, None]:
     """What `make` gives for each item, in order, with `concurrency` of them at work at once.
 
-    Where the consumer goes away or a call fails, what is under way is cancelled.
+    Where the consumer goes away or a call fails, what is under way is cancelled; where the budget
+    ends, it is waited for, because it is paid for.
     """
     running: deque[asyncio.Future[T]] = deque()
     try:
@@ -26,6 +29,9 @@ async def mapped(
         while running:
             yield await running[0]
             running.popleft()
+    except BudgetEndedError:
+        await asyncio.gather(*running, return_exceptions=True)
+        raise
     finally:
         for task in running:
             task.cancel()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from metasynth.errors import RequestError
+from metasynth.errors import BudgetEndedError, RequestError
 from metasynth.softsrv import ParseTally, Sample, load_templates, template_questions
 
 TASK = load_templates("mathematics")
@@ -134,6 +134,21 @@ async def test_a_call_that_fails_ends_it_and_leaves_none_running() -> None:
     with pytest.raises(RuntimeError, match="no more"):
         await questions(Teacher(delay=delay), count=40, concurrency=3)
     assert gone == ["questions/1", "questions/2"]
+
+
+async def test_calls_that_are_paid_for_end_where_the_budget_does() -> None:
+    ended: list[str] = []
+
+    async def delay(step: str) -> None:
+        if step.endswith("/0"):
+            raise BudgetEndedError("budget.calls: 1 of 1 calls used")
+        for _ in range(3):
+            await asyncio.sleep(0)
+        ended.append(step)
+
+    with pytest.raises(BudgetEndedError):
+        await questions(Teacher(delay=delay), count=40, concurrency=3)
+    assert ended == ["questions/1", "questions/2"]
 
 
 async def test_an_empty_target_is_told() -> None:
