@@ -79,7 +79,7 @@ def read_target(config: TargetConfig) -> TargetSample:
     if not found:
         raise ConfigError(f"softsrv.target: {config.file} holds no text")
     counts = ((empty, "without text"), (double, "that repeat another"))
-    notes = tuple(f"{count} rows {what} were left out" for count, what in counts if count)
+    notes = tuple(f"rows left out: {count} {what}" for count, what in counts if count)
     return TargetSample(list(found.values()), notes)
 
 

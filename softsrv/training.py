@@ -107,7 +107,7 @@ def _fitting(backbone: Backbone, split: Split, settings: SoftSRVConfig) -> tuple
     notes = []
     left_out = len(split.train) + len(split.held_out) - len(train) - len(held_out)
     if left_out:
-        notes.append(f"{left_out} rows of more than {limit} tokens were left out")
+        notes.append(f"rows left out: {left_out} of more than {limit} tokens")
     if len(held_out) < _FEW:
         notes.append(f"the held-out loss rests on {len(held_out)} rows alone")
     return Split(train, held_out), notes

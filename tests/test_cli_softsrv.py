@@ -137,7 +137,7 @@ class TestTrain:
     def test_notes_of_the_target_are_told(self, shell: Shell) -> None:
         target = shell.folder / "target.jsonl"
         target.write_text(target.read_text() + '{"question": " "}\n')
-        assert "1 rows without text were left out" in shell.train().out
+        assert "rows left out: 1 without text" in shell.train().out
 
     def test_a_dry_run_tells_and_writes_nothing(self, shell: Shell) -> None:
         before = sorted(shell.folder.iterdir())

@@ -61,8 +61,8 @@ class TestReading:
         sample = read_target(TargetConfig(file=str(file)))
         assert [row.text for row in sample.rows] == ["a", "b"]
         assert sample.notes == (
-            "2 rows without text were left out",
-            "2 rows that repeat another were left out",
+            "rows left out: 2 without text",
+            "rows left out: 2 that repeat another",
         )
 
     def test_a_limit_takes_the_first_distinct_rows(self, tmp_path: Path) -> None:

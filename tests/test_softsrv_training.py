@@ -320,7 +320,7 @@ class TestWhatGoesWrong:
         artifact = train_soft_prompt(backbone, long, settings, work=tmp_path)
         assert artifact.rows == split.train
         assert artifact.report["notes"] == [
-            "1 rows of more than 60 tokens were left out",
+            "rows left out: 1 of more than 60 tokens",
             "the held-out loss rests on 6 rows alone",
         ]
 
