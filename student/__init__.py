@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .checking import Checker, check_exact, check_number, final_number, make_checker
     from .coverage import facility_location, k_center, k_means
     from .criteria import CRITERIA, CriterionSpec
+    from .embeddings import EmbeddedRows, embed_gradients, embed_rows
     from .fidelity import Cell, Fidelity, Pair, intraclass_correlation, score_fidelity
     from .gates import Gate, GateReport, context_gate, manifold_gate, prediction_gate, steering_gate
     from .gradients import GradientEmbeddings, gradient_embeddings
@@ -77,6 +78,11 @@ else:
         "criteria": (
             "CRITERIA",
             "CriterionSpec",
+        ),
+        "embeddings": (
+            "EmbeddedRows",
+            "embed_gradients",
+            "embed_rows",
         ),
         "fidelity": (
             "Cell",
@@ -162,6 +168,7 @@ __all__ = [
     "ContextOptions",
     "ContextStrategy",
     "CriterionSpec",
+    "EmbeddedRows",
     "Fidelity",
     "Gate",
     "GateReport",
@@ -187,6 +194,8 @@ __all__ = [
     "choose_top",
     "cluster_weights",
     "context_gate",
+    "embed_gradients",
+    "embed_rows",
     "facility_location",
     "final_number",
     "fit_score_model",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from metasynth.lm_logprobs import Encoded
+from metasynth.lm_batches import Encoded
 
 from .checking import Checker
 from .measures import Bench, Measure, Scored, unscored

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import Encoded, Places, Reduce, Statistics, log_probabilities
+from metasynth.lm_batches import Encoded
+from metasynth.lm_logprobs import Places, Reduce, Statistics, log_probabilities
 
 Floats = NDArray[np.float32]
 _SAME = 1e-6  # squared distances below this share of the norms are rounding

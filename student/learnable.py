@@ -38,7 +38,8 @@ from statistics import fmean
 
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import Encoded, log_probabilities
+from metasynth.lm_batches import Encoded
+from metasynth.lm_logprobs import log_probabilities
 from metasynth.randomness import derive_seed, generator
 
 from .low_rank import LowRankStep

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import Encoded, memory_batches, memory_told, places_of
+from metasynth.lm_batches import Encoded, memory_batches, memory_told
+from metasynth.lm_logprobs import places_of
 
 RANK = 16
 

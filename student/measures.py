@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 
 from metasynth.config_student import ScoringConfig
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import Encoded, Reduce, log_probabilities
+from metasynth.lm_batches import Encoded
+from metasynth.lm_logprobs import Reduce, log_probabilities
 from metasynth.randomness import generator
 
 from .criteria import CRITERIA

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from metasynth.lm import LoadedLM
+from metasynth.lm_batches import Encoded
 from metasynth.lm_engine import BatchEngine
-from metasynth.lm_logprobs import Encoded
 from metasynth.lm_requests import GenerationRequest, GenerationSettings
 from metasynth.randomness import derive_seed
 

@@ -11,7 +11,7 @@ from itertools import islice, pairwise
 from typing import Any, Literal
 
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import Encoded
+from metasynth.lm_batches import Encoded
 from metasynth.lm_text import TextEncoder
 from metasynth.records import Message
 

@@ -7,7 +7,7 @@ import torch
 
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, load_lm
-from metasynth.lm_logprobs import token_batches
+from metasynth.lm_batches import token_batches
 
 from .rendering import Renderer
 from .rows import BadRowError, StudentRow

@@ -14,7 +14,7 @@ from typing import Any
 from metasynth.config_student import ScoringConfig
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM
-from metasynth.lm_logprobs import WINDOW_BATCHES, windows
+from metasynth.lm_batches import WINDOW_BATCHES, windows
 
 from .answering import AnswersMeasure, OwnAnswerMeasure, RewardMeasure, WrongMeasure
 from .checking import Checker

@@ -20,10 +20,11 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from metasynth import lm_logprobs
+from metasynth import lm_batches, lm_logprobs
 from metasynth.errors import ContextLimitError
 from metasynth.lm import LoadedLM, wrap_lm
-from metasynth.lm_logprobs import Encoded, Places, Statistics, log_probabilities, token_batches
+from metasynth.lm_batches import Encoded, token_batches
+from metasynth.lm_logprobs import Places, Statistics, log_probabilities
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 from tests.toy_student import bigram_lm
 
@@ -121,7 +122,7 @@ def test_chunks_of_logits_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     lm = wrap_lm(tiny_llama(TOKENIZER), TOKENIZER, name="tiny")
     before = losses(lm, texts(9))
     monkeypatch.setattr(lm_logprobs, "LOGITS_PER_CHUNK", 700)
-    monkeypatch.setattr(lm_logprobs, "LOGITS_PER_BATCH", 3000)
+    monkeypatch.setattr(lm_batches, "LOGITS_PER_BATCH", 3000)
     for one, other in zip(before, losses(lm, texts(9)), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
@@ -141,7 +142,7 @@ def test_a_file_of_any_length_is_read_a_window_at_a_time() -> None:
         ahead = max(ahead, taken - given_back)
         if given_back == 500:
             break
-    assert ahead == lm_logprobs.WINDOW_BATCHES * 16 / 4
+    assert ahead == lm_batches.WINDOW_BATCHES * 16 / 4
 
 
 def test_the_hook_is_gone_afterwards_and_no_gradient_is_kept() -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from metasynth.lm import LoadedLM, wrap_lm
-from metasynth.lm_logprobs import Encoded
+from metasynth.lm_batches import Encoded
 from metasynth.student import GradientEmbeddings, gradient_embeddings
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
