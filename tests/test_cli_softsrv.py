@@ -172,6 +172,7 @@ class TestTrain:
         )  # fmt: skip
         assert done.status == 0, done.err
         assert "9,241,705,984 parameters" in done.out
+        assert "no tokenizer in" in done.out
         assert "fits 80 GB" in done.out
 
 

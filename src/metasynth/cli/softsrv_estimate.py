@@ -12,6 +12,7 @@ from metasynth.softsrv import estimate_run, read_target
 from .terminal import tell
 
 _GIGABYTE = 10**9
+_TOKEN_BYTES = 4
 
 
 def print_estimate(settings: SoftSRVConfig, *, gigabytes: float | None) -> None:
@@ -32,7 +33,7 @@ def print_estimate(settings: SoftSRVConfig, *, gigabytes: float | None) -> None:
         tell(f"no target is given: rows are taken to have {limit} tokens (training.max_tokens)")
         longest = limit
     else:
-        lengths = _lengths(settings, source)
+        lengths = _lengths(settings, source, vocabulary=sizes.vocabulary)
         longest = max((length for length in lengths if length <= limit), default=limit)
         tell(
             f"target              {len(lengths)} rows of {sum(lengths) / len(lengths):.0f} tokens "
@@ -43,7 +44,7 @@ def print_estimate(settings: SoftSRVConfig, *, gigabytes: float | None) -> None:
         tell(line)
 
 
-def _lengths(settings: SoftSRVConfig, source: str) -> list[int]:
+def _lengths(settings: SoftSRVConfig, source: str, *, vocabulary: int) -> list[int]:
     """The length of each row of the target in the backbone's tokens, its end included."""
     from transformers import AutoTokenizer
 
@@ -53,7 +54,15 @@ def _lengths(settings: SoftSRVConfig, source: str) -> list[int]:
     tokenizer: Any = AutoTokenizer.from_pretrained(
         source, revision=config.revision, trust_remote_code=config.trust_remote_code
     )
-    found = tokenizer([row.text for row in rows], add_special_tokens=False, verbose=False)
+    if len(tokenizer) < vocabulary / 2:  # transformers makes an empty one where files are missing
+        tell(f"no tokenizer in {source}: a token is taken to have {_TOKEN_BYTES} bytes")
+        return [len(row.text.encode("utf-8", "replace")) // _TOKEN_BYTES + 2 for row in rows]
+    found = tokenizer(
+        [row.text for row in rows],
+        add_special_tokens=False,
+        split_special_tokens=True,
+        verbose=False,
+    )
     return [len(ids) + 1 for ids in found["input_ids"]]
 
 
