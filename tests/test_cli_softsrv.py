@@ -172,8 +172,20 @@ class TestTrain:
         )  # fmt: skip
         assert done.status == 0, done.err
         assert "9,241,705,984 parameters" in done.out
-        assert "no tokenizer in" in done.out
         assert "fits 80 GB" in done.out
+
+    def test_where_no_tokenizer_is_lengths_are_guessed_and_said_to_be(self, shell: Shell) -> None:
+        (shell.folder / "bare").mkdir()
+        config = {"model_type": "gemma2", "hidden_size": 64, "num_hidden_layers": 1}
+        (shell.folder / "bare" / "config.json").write_text(json.dumps(config))
+        target = shell.folder / "target.jsonl"
+        done = shell(
+            "train", "--dry-run", "--target", target, "--field", "question",
+            "--model", f"local:{shell.folder / 'bare'}",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert "no tokenizer in" in done.out
+        assert "rows of 2 tokens" not in done.out
 
 
 class TestBadInput:
