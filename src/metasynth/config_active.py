@@ -1,0 +1,66 @@
+"""The `active` section of a run file: the student in the loop.
+
+Active synthetic data generation: Kessler et al., arXiv 2512.00884. `candidates` is the active node,
+which any graph may have; the rest is read by `graph: active`.
+"""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from metasynth.config_section import Section
+from metasynth.config_student import ScoringConfig, SelectionConfig
+
+
+class CandidatesConfig(Section):
+    """What the student lets into the corpus, of the candidates that passed the gate.
+
+    `threshold` refuses what scores below a quantile of the student's own recent scores; `best`
+    collects a batch and takes the best of it.
+    """
+
+    scoring: ScoringConfig = ScoringConfig(criterion="loss_gold")
+    accept: Literal["threshold", "best"] = "threshold"
+    direction: Literal["high", "low", "middle"] = "high"
+    quantile: float = Field(
+        default=0.25, ge=0, le=1, description="share of recent candidates that would be refused"
+    )
+    window: int = Field(default=64, ge=2, description="recent scores that the threshold follows")
+    warmup: int = Field(default=8, ge=1, description="scores before anything is refused")
+    batch: int = Field(default=8, ge=1, description="candidates of one choice, with `best`")
+    keep: int = Field(default=4, ge=1, description="how many of them are taken")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.keep > self.batch:
+            raise ValueError(f"keep: {self.keep} of a batch of {self.batch} cannot be taken")
+        return self
+
+
+class PoolConfig(Section):
+    """The seeds of graph active: a file of rows, scored and selected from in each round."""
+
+    path: Path
+    limit: int | None = Field(default=None, ge=1)
+    scoring: ScoringConfig = ScoringConfig(criterion="loss_self")
+    selection: SelectionConfig = SelectionConfig()
+    children: int = Field(default=1, ge=1, description="rows asked for from one selected seed")
+
+
+class ActiveConfig(Section):
+    """Rounds of score, select, generate, check, admit, fine-tune and evaluate."""
+
+    candidates: CandidatesConfig | None = None
+    pool: PoolConfig | None = None
+    arm: Literal["active", "random", "static"] = Field(
+        default="active",
+        description="random: no selection, the same rounds; static: all rows in one round",
+    )
+    generate: Literal["teacher", "conductor", "softsrv"] = "teacher"
+    contexts: Literal[
+        "static", "random", "select", "group", "interpolate", "jitter", "ascend", "diversify"
+    ] = Field(default="select", description="A0 to A7: how the scores choose SoftSRV's contexts")
+    rounds: int = Field(default=4, ge=1)
+    rows_per_round: int = Field(default=100, ge=1, description="rows asked for in a round")
+    test: Path | None = Field(default=None, description="rows that the student is evaluated on")
