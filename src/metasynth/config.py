@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from metasynth.config_active import ActiveConfig
 from metasynth.config_section import Section
 from metasynth.config_softsrv import SoftSRVConfig
+from metasynth.config_student import StudentConfig
 
 MODEL_KINDS = ("embedded", "local:", "openai:")
 
@@ -164,6 +166,8 @@ class RunConfig(Section):
     experts: ModelConfig = ModelConfig()
     template: TemplateConfig = TemplateConfig()
     softsrv: SoftSRVConfig | None = None
+    student: StudentConfig = StudentConfig()
+    active: ActiveConfig | None = None
     gate: GateConfig = GateConfig()
     memory: MemoryConfig = MemoryConfig()
     budget: BudgetConfig = BudgetConfig()
@@ -206,10 +210,13 @@ class RunConfig(Section):
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
         apart = {"name", "budget", "prices", "concurrency", "teacher", "conductor", "experts"}
         data = self.model_dump(mode="json", exclude=apart)
+        # the hash of a run file that does not speak of a section stays what it was
+        if self.active is None:
+            del data["active"], data["student"]
+        else:
+            del data["student"]["device"]
         if self.softsrv is None:
-            del data[
-                "softsrv"
-            ]  # the hash of a run file that does not speak of it stays what it was
+            del data["softsrv"]
         else:
             del data["softsrv"]["backbone"]["device"]
             del data["softsrv"]["sampling"]["max_batch"]
