@@ -9,15 +9,14 @@ Order exists between two numbers and between two strings; any other pair is no m
 
 import hashlib
 import json
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 # Longer strings are compared by hash, so that a document in a field does not fill Chroma's index.
 _LONGEST_PLAIN = 200
-# Beyond it a float no longer tells neighbouring integers apart.
-_EXACT_INTEGER = 2**53
+# From it on a float no longer tells neighbouring integers apart: 2**53 + 1 is held as 2**53.
+_INEXACT = 2**53
 _LARGEST_FLOAT = 1.7e308
 
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
@@ -120,9 +119,7 @@ def _is_number(part: Any) -> bool:
 
 def _is_exact(number: float) -> bool:
     """Whether a comparison with `number` survives the way through a 64-bit float."""
-    if isinstance(number, int):
-        return abs(number) <= _EXACT_INTEGER
-    return math.isfinite(number) and abs(number) <= _LARGEST_FLOAT
+    return abs(number) < _INEXACT
 
 
 def _as_float(number: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langgraph.store.base import IndexConfig, Op, PutOp
 
@@ -111,6 +111,8 @@ def holds(found: Any, wanted: Any) -> bool:
 
 
 @relaxed
+@example(wanted={"n": {"$gt": 2**53}}, limit=1, offset=0)
+@example(wanted={"n": {"$gte": 2.0**53 + 2}}, limit=1, offset=0)
 @given(wanted=filters, limit=st.integers(1, 120), offset=st.integers(0, 20))
 def test_a_listing_gives_what_the_filter_means(
     filled: ChromaStore, wanted: dict[str, Any], limit: int, offset: int
