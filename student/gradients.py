@@ -14,18 +14,16 @@ respect to the changed logits; the cap's own slope is left out.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
 from metasynth.lm import LoadedLM
 from metasynth.lm_batches import Encoded
 from metasynth.lm_logprobs import Places, Reduce, Statistics, log_probabilities
 
 Floats = NDArray[np.float32]
-_SAME = 1e-6  # squared distances below this share of the norms are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,40 +54,6 @@ class GradientEmbeddings:
         p = self.q.copy()
         p[np.arange(len(p)), self.label_column] += 1
         return p
-
-    @cached_property
-    def squared_norms(self) -> NDArray[np.float64]:
-        """||G||² of each row, [rows]."""
-        if len(self.q) == len(self):  # |q|²|h|², all rows at once
-            q, h = (np.einsum("ij,ij->i", one, one, dtype=np.float64) for one in (self.q, self.h))
-            return np.asarray(q * h)
-        return np.array([self.take([row]).inner_products(0)[0] for row in range(len(self))])
-
-    def inner_products(self, row: int) -> NDArray[np.float64]:
-        """⟨G_row, G_i⟩ for every row i, [rows]."""
-        places = range(self.starts[row], self.starts[row + 1])
-        weights = np.zeros(self._sparse.shape[1], dtype=np.float32)
-        total = np.zeros(len(self.q))
-        for place in places:
-            np.add.at(weights, self.token_ids[place], self.q[place])
-            total += (self._sparse @ weights) * (self.h @ self.h[place])
-            weights[self.token_ids[place]] = 0
-        sums = total if len(self.q) == len(self) else np.add.reduceat(total, self.starts[:-1])
-        return np.asarray(sums / (np.diff(self.starts) * len(places)))
-
-    @cached_property
-    def _sparse(self) -> Any:
-        """q as a sparse matrix [places, tokens], whose product with a vector is the quickest."""
-        places, kept = self.q.shape
-        shape = (places, int(self.token_ids.max()) + 1)
-        starts = np.arange(places + 1) * kept
-        return csr_matrix((self.q.ravel(), self.token_ids.ravel(), starts), shape=shape)
-
-    def squared_distances(self, row: int) -> NDArray[np.float64]:
-        """||G_row - G_i||² for every row i, [rows]; exactly 0 where only rounding differs."""
-        norms = self.squared_norms + self.squared_norms[row]
-        distances = norms - 2 * self.inner_products(row)
-        return np.where(distances > _SAME * norms, distances, 0.0)
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> "GradientEmbeddings":
         """The gradients of some rows, in the order given."""

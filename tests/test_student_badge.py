@@ -5,7 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from metasynth.student import Allowance, GradientEmbeddings, choose_badge
-from metasynth.student.badge import inner_products, squared_distances, squared_norms  # type: ignore[import-not-found]
+from metasynth.student.gradient_products import (  # type: ignore[import-not-found]
+    inner_products,
+    squared_distances,
+    squared_norms,
+)
 
 Floats = NDArray[np.float64]
 VOCABULARY = 7

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from metasynth.lm import LoadedLM, wrap_lm
 from metasynth.lm_batches import Encoded
 from metasynth.student import GradientEmbeddings, gradient_embeddings
+from metasynth.student.gradient_products import (  # type: ignore[import-not-found]
+    inner_products,
+    squared_distances,
+    squared_norms,
+)
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -75,12 +80,13 @@ def test_with_the_whole_vocabulary_products_and_distances_are_exact(
 ) -> None:
     found = gradient_embeddings(lm, rows(), top_tokens=VOCABULARY, label=label, places=places)
     wanted = flat(lm, label, first=places == "first")
-    np.testing.assert_allclose(found.squared_norms, (wanted**2).sum(1), rtol=1e-4)
-    for row in range(len(found)):
-        products = wanted @ wanted[row]
-        np.testing.assert_allclose(found.inner_products(row), products, rtol=1e-4, atol=1e-6)
-        distances = ((wanted - wanted[row]) ** 2).sum(1)
-        np.testing.assert_allclose(found.squared_distances(row), distances, rtol=1e-3, atol=1e-6)
+    norms = squared_norms(found)
+    np.testing.assert_allclose(norms, (wanted**2).sum(1), rtol=1e-4)
+    products = inner_products(found, found)
+    np.testing.assert_allclose(products, wanted @ wanted.T, rtol=1e-4, atol=1e-6)
+    between = ((wanted[:, None] - wanted[None]) ** 2).sum(-1)
+    distances = squared_distances(found, found, norms, norms)
+    np.testing.assert_allclose(distances, between, rtol=1e-3, atol=1e-6)
 
 
 def test_the_label_is_kept_even_where_it_is_not_among_the_likeliest(lm: LoadedLM) -> None:
@@ -97,7 +103,7 @@ def test_the_label_is_kept_even_where_it_is_not_among_the_likeliest(lm: LoadedLM
 def test_more_of_the_vocabulary_comes_nearer_to_the_truth(lm: LoadedLM) -> None:
     wanted = (flat(lm, "argmax") ** 2).sum(1)
     errors = [
-        np.abs(gradient_embeddings(lm, rows(), top_tokens=m).squared_norms - wanted).max()
+        np.abs(squared_norms(gradient_embeddings(lm, rows(), top_tokens=m)) - wanted).max()
         for m in (1, 8, 64, VOCABULARY)
     ]
     assert errors == sorted(errors, reverse=True)
@@ -108,18 +114,17 @@ def test_a_row_and_its_double_are_at_distance_zero(lm: LoadedLM) -> None:
     twice = [*rows(3), *rows(3)]
     for places in ("all", "first"):
         found = gradient_embeddings(lm, twice, places=places)
-        assert found.squared_distances(0)[[0, 3]].tolist() == [0.0, 0.0]
-        assert found.squared_distances(1)[[1, 4]].tolist() == [0.0, 0.0]
+        norms = squared_norms(found)
+        distances = squared_distances(found, found, norms, norms)
+        assert distances[[0, 0, 1, 1], [0, 3, 1, 4]].tolist() == [0.0] * 4
 
 
 def test_taking_rows_takes_their_places(lm: LoadedLM) -> None:
     found = gradient_embeddings(lm, rows())
     some = found.take([4, 1, 1])
     assert len(some) == 3
-    np.testing.assert_allclose(some.squared_norms, found.squared_norms[[4, 1, 1]], rtol=1e-6)
-    np.testing.assert_allclose(
-        some.inner_products(0), found.inner_products(4)[[4, 1, 1]], rtol=1e-5, atol=1e-9
-    )
+    wanted = inner_products(found, found)[np.ix_([4, 1, 1], [4, 1, 1])]
+    np.testing.assert_allclose(inner_products(some, some), wanted, rtol=1e-12)
 
 
 def test_by_hand_two_places_on_three_words() -> None:
@@ -133,8 +138,9 @@ def test_by_hand_two_places_on_three_words() -> None:
     first = np.array([[-0.5, 0.0], [0, 0], [0.3, 0]]) + np.array([[0, 0.5], [0, -1.0], [0, 0]])
     second = np.array([[0, 0], [0, 0], [-3.0, -1.0]])
     expected = [((first / 2) ** 2).sum(), (second**2).sum()]
-    np.testing.assert_allclose(made.squared_norms, expected, rtol=1e-6)
-    np.testing.assert_allclose(made.inner_products(0)[1], (first / 2 * second).sum(), rtol=1e-6)
+    np.testing.assert_allclose(squared_norms(made), expected, rtol=1e-6)
+    product = inner_products(made, made)[0, 1]
+    np.testing.assert_allclose(product, (first / 2 * second).sum(), rtol=1e-6)
     np.testing.assert_allclose(made.probabilities[0], [0.5, 0.3], rtol=1e-6)
 
 
