@@ -158,7 +158,7 @@ class RunConfig(Section):
     """A whole run file."""
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    graph: Literal["document", "template", "softsrv"] = "document"
+    graph: Literal["document", "template", "softsrv", "active"] = "document"
     domain: Annotated[DomainConfig, BeforeValidator(_domain)]
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
@@ -177,13 +177,28 @@ class RunConfig(Section):
     concurrency: int = Field(default=8, ge=1, le=512, description="chains")
     random_seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_rows_of_rounds(cls, data: Any) -> Any:
+        """Where no other number is given, a run of rounds may keep all the rows it asks for."""
+        if not isinstance(data, dict) or data.get("graph") != "active":
+            return data
+        budget, active = data.get("budget") or {}, data.get("active")
+        if isinstance(budget, dict) and "records" not in budget and isinstance(active, dict):
+            sizes = [_default(active, ActiveConfig, key) for key in ("rounds", "rows_per_round")]
+            if all(isinstance(size, int) and size > 0 for size in sizes):
+                return {**data, "budget": {**budget, "records": sizes[0] * sizes[1]}}
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         given = [self.seeds.keywords, self.seeds.keywords_file, self.seeds.documents]
         sources = sum(bool(source) for source in given)
-        if sources > 1 or (sources == 0 and self.graph != "softsrv"):
+        if sources > 1 or (sources == 0 and self.graph not in ("softsrv", "active")):
             raise ValueError("seeds: give exactly one of keywords, keywords_file, documents")
         _check_softsrv(self.graph, self.softsrv)
+        if self.graph == "active":
+            _check_rounds(self.active, self.softsrv)
         if self.budget.usd is not None:
             unpriced = sorted({self.model_for(part).model for part in ("conductor", "experts")})
             unpriced = [name for name in unpriced if _priced(name) and name not in self.prices]
@@ -215,6 +230,8 @@ class RunConfig(Section):
             del data["active"], data["student"]
         else:
             del data["student"]["device"]
+            if self.active.arm != "static":  # more rounds may follow those that are done
+                del data["active"]["rounds"]
         if self.softsrv is None:
             del data["softsrv"]
         else:
@@ -246,6 +263,25 @@ def _check_softsrv(graph: str, section: SoftSRVConfig | None) -> None:
         raise ValueError(
             f"softsrv.target: this key is needed, method {section.method} takes exemplars from it"
         )
+
+
+def _check_rounds(section: ActiveConfig | None, softsrv: SoftSRVConfig | None) -> None:
+    """What the graph active needs."""
+    if section is None:
+        raise ValueError("active: graph active needs this section")
+    if section.pool is None:
+        raise ValueError("active.pool: graph active needs the rows that it starts from")
+    if section.generate == "softsrv" and softsrv is None:
+        raise ValueError("softsrv: this section is needed by active.generate: softsrv")
+    if section.generate == "softsrv" and softsrv is not None and softsrv.method != "soft":
+        raise ValueError(
+            "softsrv.method: the student chooses contexts of soft prompts: 'soft' is expected, "
+            f"not {softsrv.method!r}"
+        )
+
+
+def _default(given: dict[str, Any], section: type[Section], key: str) -> Any:
+    return given.get(key, section.model_fields[key].default)
 
 
 def _priced(model: str) -> bool:

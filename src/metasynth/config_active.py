@@ -41,11 +41,41 @@ class CandidatesConfig(Section):
 class PoolConfig(Section):
     """The seeds of graph active: a file of rows, scored and selected from in each round."""
 
-    path: Path
+    path: Path = Field(description="JSONL with prompt and completion, messages, or text")
     limit: int | None = Field(default=None, ge=1)
     scoring: ScoringConfig = ScoringConfig(criterion="loss_self")
     selection: SelectionConfig = SelectionConfig()
     children: int = Field(default=1, ge=1, description="rows asked for from one selected seed")
+
+
+class EvaluationConfig(Section):
+    """What the student is measured on after each round, and before the first."""
+
+    path: Path = Field(description="rows with gold answers, of which no record may be a copy")
+    limit: int | None = Field(default=None, ge=1)
+    checker: str = Field(default="number", description="number, exact, or a checkable domain")
+    max_new_tokens: int = Field(default=256, ge=1, description="of the student's answers")
+    ngram: int = Field(default=13, ge=2, description="words that no record may share with a row")
+
+
+class AskingConfig(Section):
+    """How the teacher is asked for a new problem: once for each row."""
+
+    prompt: str = (
+        "Here is a problem with its solution.\n\nProblem: {{ problem }}\n\n"
+        "{% if solution %}Solution: {{ solution }}\n\n{% endif %}"
+        "Write one new problem of this kind that can be understood on its own. It may be simpler "
+        "or harder or need another step, and it must not be a copy with other numbers. Then solve "
+        "it, step by step, as the example is solved.\n\n"
+        "Answer in this form and write nothing else:\nProblem: ...\nSolution: ..."
+    )
+    problem_mark: str = Field(default="Problem:", min_length=1)
+    solution_mark: str = Field(
+        default="Solution:",
+        min_length=1,
+        description="parts problem and solution in replies, documents and rows of text",
+    )
+    temperature: float = Field(default=1.0, ge=0, le=2)
 
 
 class ActiveConfig(Section):
@@ -58,9 +88,18 @@ class ActiveConfig(Section):
         description="random: no selection, the same rounds; static: all rows in one round",
     )
     generate: Literal["teacher", "conductor", "softsrv"] = "teacher"
+    teacher: AskingConfig = AskingConfig()
     contexts: Literal[
         "static", "random", "select", "group", "interpolate", "jitter", "ascend", "diversify"
     ] = Field(default="select", description="A0 to A7: how the scores choose SoftSRV's contexts")
+    clusters: int = Field(default=8, ge=1, description="of the pool's contexts, for A3 to A6")
     rounds: int = Field(default=4, ge=1)
     rows_per_round: int = Field(default=100, ge=1, description="rows asked for in a round")
-    test: Path | None = Field(default=None, description="rows that the student is evaluated on")
+    test: EvaluationConfig | None = None
+
+    @property
+    def plan(self) -> tuple[int, ...]:
+        """The rows asked for in each round: the arm static asks for all of them in one."""
+        if self.arm == "static":
+            return (self.rounds * self.rows_per_round,)
+        return (self.rows_per_round,) * self.rounds

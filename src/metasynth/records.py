@@ -72,7 +72,8 @@ class Record(_Part):
 
     A rejected record has a `reason`; an accepted one has none. `text` is the body of a document,
     `messages` that of an instruction. `refusals` are the codes with which the gate sent earlier
-    drafts of this record back.
+    drafts of this record back. `student` scored the record itself, `seed_score` the seed that it was
+    written from, when that was chosen.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Record(_Part):
     source: str = "conductor"
     novelty: Novelty | None = None
     student: StudentScore | None = None
+    seed_score: StudentScore | None = None
     checker: CheckerResult | None = None
     generation: Generation = Field(default_factory=Generation)
     reason: Text | None = None
