@@ -17,8 +17,8 @@ from torch import Tensor
 
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, vocabulary_size
+from metasynth.lm_fingerprint import model_fingerprint
 
-from .fingerprint import model_fingerprint
 from .token_costs import OutputLayer, agree
 
 _SCANNED = 16_384  # embeddings that are looked at for their spread

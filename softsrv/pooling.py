@@ -16,10 +16,10 @@ from metasynth.config_softsrv import EncoderConfig
 from metasynth.embed import SentenceEmbedder, load_embedder
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, load_lm
+from metasynth.lm_fingerprint import model_fingerprint
 from metasynth.vector_cache import VectorCache, text_key
 
 from .backbone import Backbone
-from .fingerprint import model_fingerprint
 
 _BATCH_TOKENS = 8192
 _BATCH_ROWS = 64

@@ -1,15 +1,17 @@
 """Which model this is, told from a glance at its weights.
 
-A soft prompt fits the weights that it was trained with and no others, and a name on a hub or a
-path says little about them. Reading all weights of a large model would take longer than using it,
-so a fingerprint covers the sizes, the names and shapes of all tensors and a fixed sample of each.
+A soft prompt or an adapter fits the weights that it was trained with and no others, and a name on a
+hub or a path says little about them. Reading all weights of a large model would take longer than
+using it, so a fingerprint covers the sizes, the names and shapes of all tensors and a fixed sample
+of each.
 """
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _SAMPLE = 256  # values of each tensor
 _SIZES = (
@@ -31,6 +33,8 @@ def model_fingerprint(model: Any) -> str:
     another). Two models that differ in few single numbers may share a name; fine-tuning, which
     moves most of them, does not go unnoticed.
     """
+    import torch
+
     config = model.config.get_text_config()
     sizes = {name: getattr(config, name, None) for name in _SIZES}
     named = sorted(model.named_parameters())
@@ -45,8 +49,10 @@ def model_fingerprint(model: Any) -> str:
     return digest.hexdigest()[:24]
 
 
-def _sample(tensor: torch.Tensor) -> torch.Tensor:
+def _sample(tensor: "torch.Tensor") -> "torch.Tensor":
     """Values spread evenly over a tensor, the first and the last among them, as bfloat16."""
+    import torch
+
     count = tensor.numel()
     places = torch.linspace(0, count - 1, min(count, _SAMPLE), dtype=torch.float64).long()
     return tensor.reshape(-1)[places.to(tensor.device)].to(torch.bfloat16)
