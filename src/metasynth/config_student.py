@@ -44,6 +44,7 @@ class StudentConfig(Section):
     adapt: Literal["lora", "full"] = "lora"
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: int = Field(default=32, ge=1)
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
     lora_targets: tuple[str, ...] = Field(default=(), description="empty: all linear layers")
     loss_on: Literal["answer", "all"] = "answer"
     start: Literal["base", "continue"] = Field(
@@ -59,7 +60,18 @@ class StudentConfig(Section):
     batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
     micro_batch: int = Field(default=16, ge=1, description="rows of one forward pass")
     warmup: float = Field(default=0.03, ge=0, lt=1, description="share of the steps")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="of the learning rate after the warmup; down to 0"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="of matrices alone")
+    max_grad_norm: float = Field(default=1.0, ge=0, description="0: gradients are not clipped")
+    gradient_checkpointing: bool = Field(
+        default=False, description="less memory for activations, about a third more time"
+    )
     max_tokens: int = Field(default=1024, ge=8, description="a longer row is left out, and named")
+    save_seconds: float = Field(
+        default=60.0, ge=0, description="between checkpoints of a training; 0: after every step"
+    )
 
 
 class ScoringConfig(Section):
