@@ -17,6 +17,32 @@ class Embedder(Protocol):
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]: ...
 
 
+class Seeds(Protocol):
+    """Where a chain's next record starts from."""
+
+    def remember(self, chain: str, seed_id: str) -> None:
+        """A record of an earlier start was written from this seed."""
+        ...
+
+    async def pick(self, chain: str) -> Seed:
+        """The seed for the chain's next record."""
+        ...
+
+
+class GivenSeeds:
+    """Seeds that something else has chosen, one for each chain."""
+
+    def __init__(self, seed_of: Callable[[str], Seed]) -> None:
+        self._seed_of = seed_of
+
+    def remember(self, chain: str, seed_id: str) -> None:
+        """Nothing: a chain has one seed."""
+
+    async def pick(self, chain: str) -> Seed:
+        """The chain's seed."""
+        return self._seed_of(chain)
+
+
 class SeedPicker:
     """Hands seeds to chains.
 

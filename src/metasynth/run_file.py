@@ -122,8 +122,13 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
         data["roles"] = [str(folder / roles)]
     elif isinstance(roles, list):
         data["roles"] = [str(folder / str(entry)) for entry in roles]
-    for part in ("teacher", "conductor", "experts"):
+    for part in ("teacher", "conductor", "experts", "student"):
         _make_model_absolute(data.get(part), folder)
+    active = data.get("active")
+    if isinstance(active := data.get("active"), dict):
+        for rows in (active.get("pool"), active.get("test")):
+            if isinstance(rows, dict) and isinstance(rows.get("path"), str):
+                rows["path"] = str(folder / rows["path"])
     if isinstance(data.get("softsrv"), dict):
         _make_softsrv_absolute(data["softsrv"], folder)
     _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
@@ -210,6 +215,11 @@ def _files(config: RunConfig) -> Iterator[tuple[str, Path]]:
     """The files and folders that a run file names, each with its key."""
     if config.seeds.keywords_file is not None:
         yield "seeds.keywords_file", config.seeds.keywords_file
+    if config.active is not None:
+        for name in ("pool", "test"):
+            rows = getattr(config.active, name)
+            if rows is not None:
+                yield f"active.{name}.path", rows.path
     if config.softsrv is None:
         return
     if config.softsrv.artifact is not None:

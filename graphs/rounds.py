@@ -1,0 +1,111 @@
+"""What the graph active knows of its rounds; compose hands the object in.
+
+Rounds of Kessler et al. (arXiv 2512.00884): the student scores the seeds, some are selected, and
+only then is a teacher asked for new rows; the student is fine-tuned on them and measured.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from metasynth.records import Record
+from metasynth.seeds import Seed
+
+from .questions import Check, Question
+
+
+class Request(NamedTuple):
+    """What a teacher is asked for one new row, and how its reply is read.
+
+    Attributes:
+        prompt: The whole prompt; for the embedded model, which follows none, the seed alone.
+        problem_mark: What the problem begins with, where the reply says it.
+        solution_mark: What the solution begins with.
+        keeps_mark: Whether the mark is part of the solution, as it is of the seed's.
+        temperature: Of the call.
+    """
+
+    prompt: str
+    problem_mark: str
+    solution_mark: str
+    keeps_mark: bool
+    temperature: float
+
+
+class Rounds(Protocol):
+    """The stages of the round in work; each goes on where an earlier start stopped.
+
+    A stage raises what `check` raises, and `BudgetEndedError` where it may make no call.
+    """
+
+    @property
+    def number(self) -> int:
+        """The round in work, from 1 up."""
+        ...
+
+    @property
+    def chain(self) -> str:
+        """The name of its records' chain, such as `r01`."""
+        ...
+
+    @property
+    def asks(self) -> bool:
+        """Whether a teacher is asked for each row; otherwise questions are there already."""
+        ...
+
+    @property
+    def conducts(self) -> bool:
+        """Whether a conductor writes the rows, as in the graph document."""
+        ...
+
+    @property
+    def stage(self) -> str:
+        """What is being done now, for whoever watches; "" for nothing."""
+        ...
+
+    async def open(self) -> bool:
+        """Turn to the first round that is not done; False where all are."""
+        ...
+
+    async def score_seeds(self, check: Check) -> int:
+        """Have the student score the pool; how many rows have a score."""
+        ...
+
+    async def select(self, check: Check) -> int:
+        """Choose what rows are asked for with; how many seeds or contexts."""
+        ...
+
+    async def generate(self, check: Check) -> Sequence[Question]:
+        """One question for each row asked for; where a teacher is asked, its seed's."""
+        ...
+
+    async def score_children(self, check: Check) -> int:
+        """Score what was admitted as its seeds were: by the same student and criterion."""
+        ...
+
+    async def fine_tune(self, check: Check) -> int:
+        """Train the student; on how many rows."""
+        ...
+
+    async def evaluate(self, check: Check) -> int:
+        """Measure the student on the test rows; how many there are."""
+        ...
+
+    async def finish(self, stopped_because: str) -> None:
+        """Write the round down; `stopped_because` says why it was cut short, "" that it was not."""
+        ...
+
+    def request(self, place: int) -> Request:
+        """What the teacher is asked for row number `place`, from 1 up."""
+        ...
+
+    def chain_of(self, place: int) -> str:
+        """The chain of a row that a conductor writes: it has one of its own."""
+        ...
+
+    def seed_of(self, chain: str) -> Seed:
+        """The seed of a row that a conductor writes."""
+        ...
+
+    def of_seed(self, record: Record) -> Record:
+        """The record with its lineage: seeds, contexts, and the seed's score."""
+        ...
