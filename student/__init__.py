@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .criteria import CRITERIA, CriterionSpec
     from .embeddings import EmbeddedRows, embed_gradients, embed_rows
     from .fidelity import Cell, Fidelity, Pair, intraclass_correlation, score_fidelity
+    from .fine_tuning import TrainingReport, fine_tune, load_trained
     from .gates import Gate, GateReport, context_gate, manifold_gate, prediction_gate, steering_gate
     from .gradients import GradientEmbeddings, gradient_embeddings
     from .intervals import Interval, spearman
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from .score_model import ScoreModel, fit_score_model, out_of_fold
     from .scores import require, score_rows
     from .selection import select
+    from .training_rows import told_reasons
 else:
     # Slow libraries come with most of it: loaded when it is asked for.
     _MODULES = {
@@ -90,6 +92,11 @@ else:
             "Pair",
             "intraclass_correlation",
             "score_fidelity",
+        ),
+        "fine_tuning": (
+            "TrainingReport",
+            "fine_tune",
+            "load_trained",
         ),
         "gates": (
             "Gate",
@@ -143,6 +150,7 @@ else:
             "score_rows",
         ),
         "selection": ("select",),
+        "training_rows": ("told_reasons",),
     }
     _SLOW = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -185,6 +193,7 @@ __all__ = [
     "ScoreModel",
     "Scored",
     "StudentRow",
+    "TrainingReport",
     "check_exact",
     "check_number",
     "choose_badge",
@@ -198,12 +207,14 @@ __all__ = [
     "embed_rows",
     "facility_location",
     "final_number",
+    "fine_tune",
     "fit_score_model",
     "gradient_embeddings",
     "gumbel_order",
     "intraclass_correlation",
     "k_center",
     "k_means",
+    "load_trained",
     "make_checker",
     "make_row",
     "manifold_gate",
@@ -222,5 +233,6 @@ __all__ = [
     "spearman",
     "steering_gate",
     "thompson_budgets",
+    "told_reasons",
     "ucb_budgets",
 ]

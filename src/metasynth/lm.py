@@ -73,7 +73,7 @@ def load_lm(
         "trust_remote_code": trust_remote_code,
         "local_files_only": local,
     }
-    with _quiet_transformers(), _told_in_one_line(source, trust_remote_code=trust_remote_code):
+    with quiet_transformers(), _told_in_one_line(source, trust_remote_code=trust_remote_code):
         import transformers
 
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
@@ -170,7 +170,7 @@ def _told_in_one_line(source: str, *, trust_remote_code: bool) -> Iterator[None]
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No progress bars on stderr, and no conversion of foreign weights by a remote service."""
     from transformers.utils import logging
 

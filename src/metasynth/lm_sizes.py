@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError
-from .lm import _locate, _quiet_transformers, _told_in_one_line
+from .lm import _locate, _told_in_one_line, quiet_transformers
 
 if TYPE_CHECKING:
     from torch.nn import ModuleList
@@ -58,7 +58,7 @@ def read_model_sizes(
         RequestError: There is no such model, it cannot be reached, or is none of decoder layers.
     """
     source, local = _locate(path_or_id)
-    with _quiet_transformers(), _told_in_one_line(source, trust_remote_code=trust_remote_code):
+    with quiet_transformers(), _told_in_one_line(source, trust_remote_code=trust_remote_code):
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(
