@@ -34,7 +34,7 @@ class NearIndex:
         hashes, owners = array("Q"), array("i")
         sizes, levels = array("i"), array("q")
         for owner, text in enumerate(texts):
-            shingles = _shingles(text)
+            shingles = shingle_hashes(text)
             level = 1
             while len(shingles) > _MOST * level:
                 level *= 2
@@ -54,7 +54,7 @@ class NearIndex:
 
     def nearest(self, text: str) -> Nearest | None:
         """The most similar text, the first of equals; None where none shares a shingle."""
-        shingles = _shingles(text)
+        shingles = shingle_hashes(text)
         if not len(self._hashes):
             return None
         places = np.searchsorted(self._hashes, shingles)
@@ -73,7 +73,7 @@ class NearIndex:
         return Nearest(best, float(similarity[best]))
 
 
-def _shingles(text: str) -> Hashes:
+def shingle_hashes(text: str) -> Hashes:
     """The distinct hashes of all runs of five characters; of a shorter text, of its whole."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     width = min(_WIDTH, len(codes))
