@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .fine_tuning import TrainingReport, fine_tune, load_trained
     from .gates import Gate, GateReport, context_gate, manifold_gate, prediction_gate, steering_gate
     from .gradients import GradientEmbeddings, gradient_embeddings
-    from .intervals import Interval, spearman
+    from .intervals import Interval, bootstrap, share, spearman
     from .judging import AskJudge
     from .learnable import LearnableScale
     from .measures import Scored
@@ -112,6 +112,8 @@ else:
         ),
         "intervals": (
             "Interval",
+            "bootstrap",
+            "share",
             "spearman",
         ),
         "judging": ("AskJudge",),
@@ -230,6 +232,7 @@ __all__ = [
     "score_fidelity",
     "score_rows",
     "select",
+    "share",
     "spearman",
     "steering_gate",
     "thompson_budgets",

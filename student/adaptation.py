@@ -29,6 +29,18 @@ _HALF = (torch.float16, torch.bfloat16)
 logger = logging.getLogger(__name__)
 
 
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seed what a model on a device draws from; `torch.manual_seed` takes longer than a small step.
+
+    It seeds every kind of device that there might be.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed_all(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
 @contextmanager
 def trainable(lm: LoadedLM, config: StudentConfig, *, seed: int) -> Iterator[Any]:
     """A model whose parameters with a gradient are what is trained, all of them in float32.
@@ -58,7 +70,7 @@ def trainable(lm: LoadedLM, config: StudentConfig, *, seed: int) -> Iterator[Any
 def save_adapted(lm: LoadedLM, model: Any, folder: Path) -> None:
     """Write what was trained, with the tokenizer, as peft or transformers reads it."""
     if isinstance(model, peft.PeftModel):
-        found = peft.get_peft_model_state_dict(model, save_embedding_layers=False)  # type: ignore[no-untyped-call]
+        found = peft.get_peft_model_state_dict(model, save_embedding_layers=False)
         plain = {name: value.detach().cpu().contiguous() for name, value in found.items()}
         save_file(plain, folder / ADAPTER, metadata={"format": "pt"})
         told: Any = copy.copy(model.peft_config["default"])
@@ -106,7 +118,7 @@ def _with_adapter(lm: LoadedLM, config: StudentConfig, *, seed: int) -> Any:
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type="CAUSAL_LM",
     )
-    torch.manual_seed(derive_seed(seed, "training", "adapter"))
+    seed_device(lm.device, derive_seed(seed, "training", "adapter"))
     try:
         with _without_deprecations():
             return peft.get_peft_model(model, settings)

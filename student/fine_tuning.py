@@ -173,11 +173,11 @@ def _report_of(told: dict[str, Any]) -> TrainingReport:
 @contextmanager
 def _kept_random_state(device: torch.device) -> Iterator[None]:
     """Trainer seeds the generators of the process; afterwards they go on where they were."""
-    plain, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    plain, of_numpy = random.getstate(), np.random.get_state()
     devices = [device] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices):
             yield
     finally:
         random.setstate(plain)
-        np.random.set_state(of_numpy)  # noqa: NPY002
+        np.random.set_state(of_numpy)

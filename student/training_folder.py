@@ -2,8 +2,8 @@
 
 settings.json   what the training is: settings, rows, weights and seed, each by its key
 steps.jsonl     a line for each optimiser step
-checkpoints/    step-N.safetensors, what is trained and what Adam remembers, and step-N.json, written
-                after it, with its size and hash; the two newest are kept
+checkpoints/    step-N.safetensors, what is trained and what Adam remembers, and step-N.json with
+                its size and hash, written after it; the two newest are kept
 training.json   the report, with size and hash of each file that holds the result; it is written
                 last, so a folder without it is unfinished
 """

@@ -24,6 +24,7 @@ from metasynth.lm import LoadedLM
 from metasynth.lm_logprobs import before_the_head
 from metasynth.randomness import derive_seed
 
+from .adaptation import seed_device
 from .training_folder import TrainingFolder
 from .training_rows import MicroBatch, Step, TokenRow
 
@@ -195,6 +196,11 @@ class _Trainer(transformers.Trainer):
         self.step_loss += loss.detach()
         return (loss, outputs) if return_outputs else loss
 
+    def create_accelerator_and_postprocess(self) -> None:
+        """As it is, but for a collection of garbage, which takes longer than many a training."""
+        super().create_accelerator_and_postprocess()
+        self.accelerator.free_memory = lambda *objects: list(objects)
+
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted: for a small model the count takes longer than the step."""
         del inputs
@@ -211,7 +217,8 @@ class _Watch(TrainerCallback):
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         # dropout draws the same after a stop
-        torch.manual_seed(derive_seed(self._loop.seed, "training", "step", self._loop.done))
+        number = derive_seed(self._loop.seed, "training", "step", self._loop.done)
+        seed_device(self._loop.lm.device, number)
         self._trainer.step_loss.zero_()
 
     def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
