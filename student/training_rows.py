@@ -75,19 +75,20 @@ def encode_rows(
             digest.update(f"{len(found.ids)} {found.first}\n".encode())
             digest.update(found.ids.tobytes())
     if not kept:
+        told = f": left out are {'; '.join(told_reasons(left_out))}" if left_out else ""
         raise RequestError(
-            "there is no row to train on" + (f": {told_reasons(left_out)}" if left_out else ""),
+            f"there is no row to train on{told}",
             hint="give rows with `text`, `prompt` and `completion`, or `messages`",
         )
     return TrainingRows(kept, tuple(left_out), digest.hexdigest())
 
 
-def told_reasons(left_out: Sequence[BadRow]) -> str:
-    """Why rows are left out, each reason with its number and its first lines."""
+def told_reasons(left_out: Sequence[BadRow]) -> list[str]:
+    """Why rows are left out, the commonest reason first, with its number and its first lines."""
     counts = Counter(_kind(bad) for bad in left_out)
-    return "; ".join(
+    return [
         f"{reason}: {count:,}{_lines(reason, left_out)}" for reason, count in counts.most_common()
-    )
+    ]
 
 
 def count_steps(rows: int, config: StudentConfig) -> int:

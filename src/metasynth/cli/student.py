@@ -1,4 +1,4 @@
-"""`student score`: the student alone, on any JSONL."""
+"""`student score|train`: the student alone, on any JSONL."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The model that learns: what it finds hard.", no_args_is_help=True)
+app = typer.Typer(
+    help="The model that learns: what it finds hard, and its training.", no_args_is_help=True
+)
 
 
 class Precision(StrEnum):
@@ -18,15 +20,44 @@ class Precision(StrEnum):
     float16 = "float16"
 
 
+class Adapt(StrEnum):
+    """What is trained."""
+
+    lora = "lora"
+    full = "full"
+
+
+class LossOn(StrEnum):
+    """Which tokens count."""
+
+    answer = "answer"
+    all = "all"
+
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="JSONL or JSONL.gz with `messages`, `prompt` (and `completion`), or `text`",
+    ),
+]
+ModelOption = Annotated[
+    str, typer.Option(metavar="MODEL", help="the student: embedded, or local:PATH_OR_HUB_ID")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, …")]
+PrecisionOption = Annotated[Precision, typer.Option(help="of the weights")]
+RevisionOption = Annotated[
+    str | None, typer.Option(help="branch, tag or commit of a model on a hub")
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help="run Python code that comes with the model")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="no live progress")]
+
+
 @app.command()
 def score(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="JSONL or JSONL.gz with `messages`, `prompt` (and `completion`), or `text`",
-        ),
-    ],
+    file: FileArgument,
     criterion: Annotated[
         str,
         typer.Option(
@@ -36,9 +67,7 @@ def score(
             "max_entropy, perplexity, ifd, el2n, reward, judge, lion, wrong or learnable",
         ),
     ] = "loss_self",
-    model: Annotated[
-        str, typer.Option(metavar="MODEL", help="the student: embedded, or local:PATH_OR_HUB_ID")
-    ] = "embedded",
+    model: ModelOption = "embedded",
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="scores as JSONL [stdout]")
     ] = None,
@@ -60,15 +89,11 @@ def score(
     ] = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
     tokens_per_batch: Annotated[int, typer.Option(min=64, help="of one forward pass")] = 8192,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
-    dtype: Annotated[Precision, typer.Option(help="of the weights")] = Precision.auto,
-    revision: Annotated[
-        str | None, typer.Option(help="branch, tag or commit of a model on a hub")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="run Python code that comes with the model")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
+    device: DeviceOption = "auto",
+    dtype: PrecisionOption = Precision.auto,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
+    quiet: QuietOption = False,
 ) -> int:
     """Score the rows of FILE, in its order; a high score is hard.
 
@@ -100,4 +125,80 @@ def score(
         seed=seed,
     )
     carry_out_scoring(request, quiet=quiet)
+    return 0
+
+
+@app.command()
+def train(
+    file: FileArgument,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="adapter or weights, report, curve")
+    ],
+    model: ModelOption = "embedded",
+    earlier: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="DIR", help="go on from what an earlier training wrote"),
+    ] = None,
+    adapt: Annotated[Adapt, typer.Option(help="an adapter, or all weights")] = Adapt.lora,
+    loss_on: Annotated[LossOn, typer.Option(help="which tokens count")] = LossOn.answer,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="[2e-4 with LoRA, 2e-5 without]")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="[3]")] = None,
+    steps: Annotated[int | None, typer.Option(help="optimiser steps, instead of epochs")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="rows of a step [16]")] = None,
+    micro_batch: Annotated[int | None, typer.Option(help="of a forward pass [16]")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="longer rows are left out, and named [1024]")
+    ] = None,
+    lora_rank: Annotated[int | None, typer.Option(help="[16]")] = None,
+    lora_alpha: Annotated[int | None, typer.Option(help="[32]")] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="less memory, more time")
+    ] = False,
+    save_seconds: Annotated[
+        float | None, typer.Option(help="between checkpoints; 0: after every step [60]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of the order of rows and of the adapter")] = 0,
+    device: DeviceOption = "auto",
+    dtype: PrecisionOption = Precision.auto,
+    revision: RevisionOption = None,
+    trust_remote_code: TrustOption = False,
+    json_: Annotated[bool, typer.Option("--json", help="the report for machines")] = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Fine-tune the student on the rows of FILE, or go on with the training in DIR.
+
+    What cannot be trained on is counted and named with its line. A training that was interrupted or
+    killed goes on by the same command, and ends with the same weights.
+    """
+    from .student_train import TrainRequest, carry_out_student_training
+
+    request = TrainRequest.checked(
+        file=file,
+        out=out,
+        earlier=earlier,
+        seed=seed,
+        student={
+            "model": model,
+            "revision": revision,
+            "device": device,
+            "dtype": str(dtype),
+            "trust_remote_code": trust_remote_code,
+            "adapt": str(adapt),
+            "lora_rank": lora_rank,
+            "lora_alpha": lora_alpha,
+            "loss_on": str(loss_on),
+            "start": "continue" if earlier else "base",
+            "learning_rate": learning_rate,
+            "epochs": epochs,
+            "steps": steps,
+            "batch_size": batch_size,
+            "micro_batch": micro_batch,
+            "gradient_checkpointing": gradient_checkpointing,
+            "max_tokens": max_tokens,
+            "save_seconds": save_seconds,
+        },
+    )
+    carry_out_student_training(request, as_json=json_, quiet=quiet)
     return 0

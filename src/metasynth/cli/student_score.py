@@ -12,9 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from metasynth.compose import backbone_source, judge_by, load_student
 from metasynth.config import ModelConfig
@@ -24,6 +22,7 @@ from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.student import CRITERIA, RowFile, make_checker
 
 from .bars import Bar
+from .sections import checked_section
 from .student_sink import ScoreSink, opened_sink
 from .student_summary import ScoreSummary
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from metasynth.student import RewardModel
 
 _EVERY_S = 0.2
-_SECTION = TypeVar("_SECTION", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,9 @@ class ScoreRequest:
             known = ", ".join(get_args(Criterion))
             raise RequestError(f"no criterion {scoring['criterion']!r}", hint=f"one of: {known}")
         made = cls(
-            scoring=_section(ScoringConfig, scoring),
-            student=_section(StudentConfig, student),
-            judge=_section(ModelConfig, judge) if judge else None,
+            scoring=checked_section(ScoringConfig, scoring),
+            student=checked_section(StudentConfig, student),
+            judge=checked_section(ModelConfig, judge) if judge else None,
             **others,
         )
         given = {"judge": judge, "checker": made.checker, "reward model": made.reward}
@@ -196,12 +194,3 @@ def _stamp(path: Path) -> list[Any]:
     """What changes when a file is written anew."""
     found = path.stat()
     return [str(path.resolve()), found.st_size, found.st_mtime_ns]
-
-
-def _section(section: type[_SECTION], values: Mapping[str, Any]) -> _SECTION:
-    try:
-        return section.model_validate(dict(values))
-    except ValidationError as error:
-        first: Any = error.errors()[0]
-        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else section.__name__
-        raise RequestError(f"--{name}: {first['msg']} (got {first['input']!r})") from None
