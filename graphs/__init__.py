@@ -5,15 +5,19 @@ from .asking import TeacherAsk
 from .briefing import digest_for
 from .budget import Budget, Quota
 from .calls import Caller
+from .choosing import hold, new_quota, settle
 from .corpus import RECORD_GRAPHS, RecordWriter, corpus_graph, record_graph
 from .document import document_graph
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
 from .labels import expert_label
 from .questions import CandidateQueue, Check, DraftSampler, Drawn, Question, QuestionSource
-from .seeding import SeedPicker
+from .screening import Opinion, Said, Scorer, Screen
+from .seeding import GivenSeeds, SeedPicker
 from .softsrv import softsrv_graph
 from .template import TEMPLATE_VARIABLES, template_graph
+from .threshold import FollowingThreshold, Limit
+from .waiting import Choice, WaitingRoom
 from .workspace import RunContext, Voice, Voices, Workspace, constant, keeps_time
 
 __all__ = [
@@ -25,20 +29,29 @@ __all__ = [
     "CandidateQueue",
     "Check",
     "Checker",
+    "Choice",
     "Draft",
     "DraftSampler",
     "Drawn",
+    "FollowingThreshold",
     "Gate",
+    "GivenSeeds",
+    "Limit",
+    "Opinion",
     "Question",
     "QuestionSource",
     "Quota",
     "RecordWriter",
     "RunContext",
+    "Said",
+    "Scorer",
+    "Screen",
     "SeedPicker",
     "TeacherAsk",
     "Verdict",
     "Voice",
     "Voices",
+    "WaitingRoom",
     "Workspace",
     "constant",
     "corpus_graph",
@@ -46,8 +59,11 @@ __all__ = [
     "document_graph",
     "draft_of",
     "expert_label",
+    "hold",
     "keeps_time",
+    "new_quota",
     "record_graph",
+    "settle",
     "softsrv_graph",
     "template_graph",
 ]

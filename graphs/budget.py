@@ -49,6 +49,15 @@ class Budget:
         if reason := self.ended():
             raise BudgetEndedError(reason)
 
+    def check_minutes(self) -> None:
+        """Let work pass that makes no calls: its cost is time alone.
+
+        Raises:
+            BudgetEndedError: The time is used up.
+        """
+        if reason := self._minutes_ended():
+            raise BudgetEndedError(reason)
+
     def ended(self) -> str | None:
         """The limit that is reached, or None."""
         limits, spent = self._config, self._spent()
@@ -59,9 +68,13 @@ class Budget:
             return f"budget.tokens: {tokens} of {limits.tokens} tokens used"
         if limits.usd is not None and spent.usd >= limits.usd:
             return f"budget.usd: {spent.usd:.4f} of {limits.usd} dollars used"
+        return self._minutes_ended()
+
+    def _minutes_ended(self) -> str | None:
+        limit = self._config.minutes
         minutes = (self._clock() - self._started) / 60
-        if limits.minutes is not None and minutes >= limits.minutes:
-            return f"budget.minutes: {minutes:.1f} of {limits.minutes} minutes used"
+        if limit is not None and minutes >= limit:
+            return f"budget.minutes: {minutes:.1f} of {limit} minutes used"
         return None
 
 
@@ -70,16 +83,46 @@ class Quota:
 
     A chain that would exceed the goal waits until a record in work has ended: if that one is
     rejected, the waiting chain takes its place.
+
+    Args:
+        goal: Accepted records.
+        accepted: Those that are there.
+        stall_after: Records rejected in a row that end the run.
+        held: Candidates that wait for a choice.
+        batch: Of so many candidates a choice takes
+        keep: so many; 1 of 1 where each is admitted by itself.
     """
 
-    def __init__(self, goal: int, *, accepted: int, stall_after: int) -> None:
+    def __init__(
+        self,
+        goal: int,
+        *,
+        accepted: int,
+        stall_after: int,
+        held: int = 0,
+        batch: int = 1,
+        keep: int = 1,
+    ) -> None:
         self._goal = goal
         self._accepted = accepted
         self._in_work = 0
+        self._held = held
+        self._batch = batch
+        self._keep = keep
         self._rejected_in_row = 0
         self._stall_after = stall_after
         self._changed = asyncio.Condition()
         self.stopped_because: str | None = None
+
+    @property
+    def left(self) -> int:
+        """Accepted records that are still missing."""
+        return self._goal - self._accepted
+
+    @property
+    def wanted(self) -> int:
+        """Candidates from which as many as are missing would be chosen, those in work included."""
+        return max(0, -(-self.left * self._batch // self._keep))
 
     async def take(self) -> bool:
         """Wait for a record to write; False when there is none any more."""
@@ -103,6 +146,21 @@ class Quota:
                 )
             self._changed.notify_all()
 
+    async def hold(self) -> None:
+        """A record that was taken waits for a choice: it passed, so nothing has stalled."""
+        async with self._changed:
+            self._in_work -= 1
+            self._held += 1
+            self._rejected_in_row = 0
+            self._changed.notify_all()
+
+    async def decide(self, *, accepted: bool) -> None:
+        """A record that waited was chosen or not; not to be the best is no sign of a stall."""
+        async with self._changed:
+            self._held -= 1
+            self._accepted += accepted
+            self._changed.notify_all()
+
     async def stop(self, reason: str) -> None:
         """No further record for anybody; the first reason stays."""
         async with self._changed:
@@ -112,4 +170,4 @@ class Quota:
 
     def _decided(self) -> bool:
         done = self.stopped_because is not None or self._accepted >= self._goal
-        return done or self._accepted + self._in_work < self._goal
+        return done or self._in_work + self._held < self.wanted

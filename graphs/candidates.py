@@ -1,6 +1,6 @@
 """One question after the other through answer and gate, as a worker of the graph softsrv does it.
 
-take ─► answer ─► gate ─► admit | reject ─► take …
+take ─► answer ─► gate ─► score ─► admit | reject ─► take …
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from metasynth.records import CheckerResult, Message, Novelty, Record
 from metasynth.text import excerpt
 
 from .answering import ask_for_answer
+from .choosing import hold, stamped
 from .drafts import generation
 from .gate import Draft, Verdict
 from .questions import QuestionSource
@@ -67,7 +68,13 @@ def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     graph.add_node(
         "answer", nodes.answer, metadata={"agent": "teacher"}, destinations=("gate", END)
     )
-    graph.add_node("gate", nodes.gate, destinations=("admit", "reject"))
+    graph.add_node("gate", nodes.gate, destinations=("score", "reject"))
+    graph.add_node(
+        "score",
+        nodes.score,
+        metadata={"agent": "student"},
+        destinations=("admit", "take", "reject", END),
+    )
     graph.add_node("admit", nodes.admit, destinations=("take", "reject"))
     graph.add_node("reject", nodes.reject)
     graph.add_edge(START, "take")
@@ -143,7 +150,27 @@ class _Nodes:
             shared = await asyncio.to_thread(_questions(workspace).contaminated, draft.text)
             if shared:
                 verdict = Verdict("contaminated", shared, verdict.novelty, verdict.checker)
-        return Command(update=_judged(verdict), goto="admit" if verdict.passed else "reject")
+        return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
+
+    async def score(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        workspace = await self._source(runtime.context)
+        if workspace.screen is None:
+            return Command(goto="admit")
+        record = await asyncio.to_thread(_record, workspace, state)
+        try:
+            verdict = await workspace.screen.judge(record)
+        except BudgetEndedError as ended:
+            assert workspace.quota is not None
+            await workspace.quota.stop(ended.message)
+            return _ended(state)
+        if not verdict.passed:
+            update = CandidateState(code=str(verdict.code), reason=verdict.reason)
+            return Command(update=update, goto="reject")
+        # made anew: asking a judge has cost something
+        if await hold(workspace, await asyncio.to_thread(_record, workspace, state)):
+            return Command(goto="take")
+        return Command(goto="admit")
 
     async def admit(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Enter the corpus, if the record is still new."""
@@ -221,9 +248,10 @@ def _record(workspace: Workspace, state: CandidateState) -> Record:
         generation=made.model_copy(update={"models": models}),
     )
     if not state["agent"]:
-        return record
+        return stamped(workspace, record)
     messages = [
         Message(role="user", content=state["question"]),
         Message(role="assistant", content=state["answer"]),
     ]
-    return record.model_copy(update={"kind": "instruction", "text": None, "messages": messages})
+    update = {"kind": "instruction", "text": None, "messages": messages}
+    return stamped(workspace, record.model_copy(update=update))

@@ -15,7 +15,7 @@ from langgraph.types import Command, Send
 
 from metasynth.errors import BudgetEndedError
 
-from .budget import Quota
+from .choosing import new_quota, settle
 from .document import document_graph
 from .state import ChainTask, CorpusInput, CorpusState
 from .template import template_graph
@@ -47,15 +47,11 @@ class _Nodes:
     async def open(self, state: CorpusInput, runtime: Runtime[RunContext]) -> Command[Any]:
         """Count what is there and start the chains."""
         workspace = await self._source(runtime.context)
-        budget = workspace.config.budget
-        workspace.quota = Quota(
-            budget.records,
-            accepted=workspace.corpus.accepted,
-            stall_after=budget.stall_after,
-        )
-        if workspace.sampler is not None and workspace.corpus.accepted < budget.records:
+        workspace.quota = new_quota(workspace)
+        await settle(workspace)
+        if workspace.quota.left > 0:
             try:
-                await workspace.sampler.prepare(workspace.budget.check)
+                await _prepare(workspace)
             except BudgetEndedError as ended:
                 workspace.quota.stopped_because = ended.message
         # Where fewer records are left than there are chains, those begun before are not left lying.
@@ -72,11 +68,12 @@ class _Nodes:
         assert workspace.quota is not None
         while await workspace.quota.take():
             try:
-                accepted = await writer.write_next()
+                outcome = await writer.write_next()
             except BudgetEndedError as ended:
                 await workspace.quota.stop(ended.message)
                 break
-            await workspace.quota.finish(accepted=accepted)
+            if outcome != "held":  # what waits for a choice has told the quota itself
+                await workspace.quota.finish(accepted=outcome == "accepted")
         workspace.memory.release(chain)
         return CorpusState(finished=[chain])
 
@@ -85,8 +82,9 @@ class _Nodes:
         state: CorpusState,  # noqa: ARG002 - every node has one
         runtime: Runtime[RunContext],
     ) -> CorpusState:
-        """Say what came of it."""
+        """Decide what still waits for a choice, and say what came of it."""
         workspace = await self._source(runtime.context)
+        await settle(workspace, final=True)
         stopped = workspace.quota.stopped_because if workspace.quota else None
         return CorpusState(
             accepted=workspace.corpus.accepted,
@@ -104,11 +102,11 @@ class RecordWriter:
         self._graph = record_graph(workspace)
         self._number = workspace.next_number(chain)
 
-    async def write_next(self) -> bool:
+    async def write_next(self) -> str:
         """Write the next record, or finish the one that an earlier start began.
 
         Returns:
-            True where the record was accepted.
+            "accepted", "rejected", or "held" where it waits for the student's choice.
 
         Raises:
             BudgetEndedError: The budget ended; the record stays where it is.
@@ -127,7 +125,15 @@ class RecordWriter:
         if workspace.checkpointer is not None:
             await workspace.checkpointer.adelete_thread(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
-        return bool(result["outcome"] == "accepted")
+        return str(result["outcome"])
+
+
+async def _prepare(workspace: Workspace) -> None:
+    """Have what is trained or loaded ready before the first call is paid for."""
+    if workspace.screen is not None:
+        await workspace.screen.scorer.prepare()
+    if workspace.sampler is not None:
+        await workspace.sampler.prepare(workspace.budget.check)
 
 
 def _name(chain: int) -> str:
@@ -146,6 +152,7 @@ async def _has_begun(workspace: Workspace, chain: int) -> bool:
 
 def record_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The compiled graph that writes one record of this run."""
-    builder = RECORD_GRAPHS[workspace.config.graph](constant(workspace))
+    # in other graphs it is a conductor that writes whole records
+    name = workspace.config.graph if workspace.config.graph in RECORD_GRAPHS else "document"
     saver: BaseCheckpointSaver[Any] | None = workspace.checkpointer
-    return builder.compile(checkpointer=saver, name=workspace.config.graph)
+    return RECORD_GRAPHS[name](constant(workspace)).compile(checkpointer=saver, name=name)

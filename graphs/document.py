@@ -1,8 +1,8 @@
 """The document graph: a conductor directs experts until the gate takes a draft.
 
-brief ─► conductor ⇄ consult, sample / decide ─► gate ─► admit
-             ▲                                     │ (reason)
-             └─────────────────────────────────────┘         bounded tries ─► reject
+brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score ─► admit
+             ▲                                     │        │ (reason)
+             └─────────────────────────────────────┴────────┘    bounded tries ─► reject
 """
 
 import asyncio
@@ -29,8 +29,10 @@ from metasynth.agents import (
     tool_schemas,
 )
 from metasynth.errors import ContextLimitError
+from metasynth.records import Record
 
 from .briefing import digest_for
+from .choosing import hold, stamped
 from .consultation import (
     expert_name,
     expert_settings,
@@ -70,7 +72,13 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     )
     graph.add_node("sample", nodes.sample, input_schema=Sampling, metadata={"agent": "softsrv"})
     graph.add_node("decide", nodes.decide, destinations=("conductor", "gate", "reject"))
-    graph.add_node("gate", nodes.gate, destinations=("admit", "conductor", "reject"))
+    graph.add_node("gate", nodes.gate, destinations=("score", "conductor", "reject"))
+    graph.add_node(
+        "score",
+        nodes.score,
+        metadata={"agent": "student"},
+        destinations=("admit", "conductor", "reject", END),
+    )
     graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
     graph.add_node("reject", nodes.reject)
     graph.add_edge(START, "brief")
@@ -204,15 +212,27 @@ class _Nodes:
             return refused(workspace, state, unsettled)
         verdict = await workspace.gate.judge(draft_of(state, state["submission"]["draft"]))
         if verdict.passed:
-            return Command(goto="admit")
+            return Command(goto="score")
         return refused(workspace, state, verdict)
+
+    async def score(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        workspace = await self._source(runtime.context)
+        if workspace.screen is None:
+            return Command(goto="admit")
+        verdict = await workspace.screen.judge(await _candidate(workspace, state))
+        if not verdict.passed:
+            return refused(workspace, state, verdict)
+        # made anew: asking a judge has cost something
+        if await hold(workspace, await _candidate(workspace, state)):
+            return Command(update={"outcome": "held", "reason": ""}, goto=END)
+        return Command(goto="admit")
 
     async def admit(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Enter the corpus, if the draft is still new."""
         workspace = await self._source(runtime.context)
         draft = draft_of(state, state["submission"]["draft"])
-        checker = workspace.gate.sound(draft).checker
-        record = await asyncio.to_thread(document_record, workspace, state, checker=checker)
+        record = await _candidate(workspace, state)
         verdict = await workspace.admission.admit(record, draft)
         if not verdict.passed:
             return refused(workspace, state, verdict)
@@ -222,8 +242,15 @@ class _Nodes:
         """Keep what was written, with the reason."""
         workspace = await self._source(runtime.context)
         record = await asyncio.to_thread(document_record, workspace, state, reason=state["reason"])
-        await workspace.admission.reject(record)
+        await workspace.admission.reject(stamped(workspace, record))
         return DocumentState(outcome="rejected")
+
+
+async def _candidate(workspace: Workspace, state: DocumentState) -> Record:
+    """The record of the submitted draft, as it would enter the corpus."""
+    checker = workspace.gate.sound(draft_of(state, state["submission"]["draft"])).checker
+    record = await asyncio.to_thread(document_record, workspace, state, checker=checker)
+    return stamped(workspace, record)
 
 
 def _seed_line(text: str, is_keywords: bool) -> str:

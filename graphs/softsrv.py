@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field
 
 from metasynth.errors import BudgetEndedError
 
-from .budget import Quota
 from .candidates import CHAIN, CandidateInput, candidate_graph
+from .choosing import new_quota, settle
 from .questions import CandidateQueue, Check, QuestionSource
 from .workspace import RunContext, Source, Workspace
 
@@ -73,10 +73,8 @@ class _Nodes:
     async def contexts(self, state: SoftSRVInput, runtime: Runtime[RunContext]) -> Command[Any]:
         """Make ready what questions come from: train or load a soft prompt, read exemplars."""
         workspace = await self._source(runtime.context)
-        budget = workspace.config.budget
-        workspace.quota = Quota(
-            budget.records, accepted=workspace.corpus.accepted, stall_after=budget.stall_after
-        )
+        workspace.quota = new_quota(workspace)
+        await settle(workspace)
         update = SoftSRVState(chains=state.chains)
         return await _stage(workspace, _source_of(workspace).prepare, "contexts", "sample", update)
 
@@ -94,9 +92,11 @@ class _Nodes:
         workspace = await self._source(runtime.context)
 
         async def queue(check: Check) -> int:
+            if workspace.screen is not None:
+                await workspace.screen.scorer.prepare()
             kept = await _source_of(workspace).candidates(check)
             workspace.queue = CandidateQueue(
-                kept, ended=lambda place: workspace.record_id(CHAIN, place) in workspace.corpus
+                kept, ended=lambda place: workspace.has_ended(workspace.record_id(CHAIN, place))
             )
             return len(kept)
 
@@ -106,8 +106,9 @@ class _Nodes:
         return await _stage(workspace, queue, "candidates", workers, {})
 
     async def close(self, state: SoftSRVState, runtime: Runtime[RunContext]) -> SoftSRVState:
-        """Say what came of it, and write the counts of all stages down."""
+        """Decide what waits for a choice, say what came of it, and write all counts down."""
         workspace = await self._source(runtime.context)
+        await settle(workspace, final=True)
         accepted, rejected = workspace.corpus.accepted, workspace.corpus.rejected
         stopped = state.get("stopped_because") or (
             (workspace.quota.stopped_because if workspace.quota else None)

@@ -146,5 +146,8 @@ class TemplateState(TypedDict, total=False):
     genre: str
     text: str
     cut: bool
+    novelty: dict[str, Any] | None
+    checker: dict[str, Any] | None
+    code: str
     outcome: str
     reason: str

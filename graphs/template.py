@@ -1,6 +1,6 @@
 """The baseline: one call a record from a fixed template, with the same gate and corpus.
 
-seed ─► write ─► gate ─► admit | reject
+seed ─► write ─► gate ─► score ─► admit | reject
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import excerpt
 
 from .briefing import least_used_genres
+from .choosing import hold, stamped
 from .drafts import generation
-from .gate import Draft
+from .gate import Draft, Verdict
 from .state import DocumentInput, DocumentOutput, TemplateState
 from .workspace import RunContext, Source, Workspace
 
@@ -48,10 +49,19 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     )
     graph.add_node("seed", nodes.seed, input_schema=DocumentInput)
     graph.add_node("write", nodes.write, metadata={"agent": "template"})
-    graph.add_node("gate", nodes.gate, destinations=(END,))
+    graph.add_node("gate", nodes.gate, destinations=("score", "reject"))
+    graph.add_node(
+        "score",
+        nodes.score,
+        metadata={"agent": "student"},
+        destinations=("admit", "reject", END),
+    )
+    graph.add_node("admit", nodes.admit, destinations=(END, "reject"))
+    graph.add_node("reject", nodes.reject)
     graph.add_edge(START, "seed")
     graph.add_edge("seed", "write")
     graph.add_edge("write", "gate")
+    graph.add_edge("reject", END)
     return graph
 
 
@@ -97,36 +107,69 @@ class _Nodes:
         return TemplateState(text=str(reply.text).strip(), cut=cut)
 
     async def gate(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Admit the document, or keep it with the reason why not."""
+        """Measure the document."""
         workspace = await self._source(runtime.context)
-        draft = Draft(
-            text=state["text"],
-            summary=excerpt(state["text"], _SUMMARY_WORDS),
-            topic="",
-            seed_set=tuple(state["seed"]["keywords"]),
-            cut=state["cut"],
-        )
-        verdict = await workspace.gate.judge(draft, needs_summary=False)
-        record = await asyncio.to_thread(
-            _record, workspace, state, draft, verdict.novelty, verdict.checker
-        )
+        verdict = await workspace.gate.judge(_draft(state), needs_summary=False)
+        return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
+
+    async def score(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        workspace = await self._source(runtime.context)
+        if workspace.screen is None:
+            return Command(goto="admit")
+        verdict = await workspace.screen.judge(await _candidate(workspace, state))
+        if not verdict.passed:
+            update = TemplateState(code=str(verdict.code), reason=verdict.reason)
+            return Command(update=update, goto="reject")
+        # made anew: asking a judge has cost something
+        if await hold(workspace, await _candidate(workspace, state)):
+            return Command(update={"outcome": "held"}, goto=END)
+        return Command(goto="admit")
+
+    async def admit(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Enter the corpus, if the document is still new."""
+        workspace = await self._source(runtime.context)
+        record = await _candidate(workspace, state)
+        verdict = await workspace.admission.admit(record, _draft(state))
         if verdict.passed:
-            verdict = await workspace.admission.admit(record, draft)
-        if verdict.passed:
-            return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
+            return Command(update={"outcome": "accepted"}, goto=END)
+        return Command(update={**_judged(verdict), "checker": state["checker"]}, goto="reject")
+
+    async def reject(self, state: TemplateState, runtime: Runtime[RunContext]) -> TemplateState:
+        """Keep the document with the reason why not."""
+        workspace = await self._source(runtime.context)
+        record = await _candidate(workspace, state)
         await workspace.admission.reject(
-            record.model_copy(update={"reason": verdict.reason, "refusals": [str(verdict.code)]})
+            record.model_copy(update={"reason": state["reason"], "refusals": [state["code"]]})
         )
-        return Command(update={"outcome": "rejected", "reason": verdict.reason}, goto=END)
+        return TemplateState(outcome="rejected")
 
 
-def _record(
-    workspace: Workspace,
-    state: TemplateState,
-    draft: Draft,
-    novelty: Novelty | None,
-    checker: CheckerResult | None,
-) -> Record:
+def _draft(state: TemplateState) -> Draft:
+    return Draft(
+        text=state["text"],
+        summary=excerpt(state["text"], _SUMMARY_WORDS),
+        topic="",
+        seed_set=tuple(state["seed"]["keywords"]),
+        cut=state["cut"],
+    )
+
+
+def _judged(verdict: Verdict) -> TemplateState:
+    return TemplateState(
+        novelty=verdict.novelty.model_dump() if verdict.novelty else None,
+        checker=verdict.checker.model_dump() if verdict.checker else None,
+        code=verdict.code or "",
+        reason=verdict.reason,
+    )
+
+
+async def _candidate(workspace: Workspace, state: TemplateState) -> Record:
+    return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
+
+
+def _record(workspace: Workspace, state: TemplateState) -> Record:
+    draft, novelty, checker = _draft(state), state["novelty"], state["checker"]
     return Record(
         id=state["record_id"],
         text=draft.text,
@@ -137,7 +180,7 @@ def _record(
         seed_ids=[state["seed"]["id"]],
         experts=["template"],
         source="template",
-        novelty=novelty,
-        checker=checker,
+        novelty=Novelty.model_validate(novelty) if novelty else None,
+        checker=CheckerResult.model_validate(checker) if checker else None,
         generation=generation(workspace, state["record_id"]),
     )

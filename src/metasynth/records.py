@@ -47,11 +47,18 @@ class CheckerResult(_Part):
 
 
 class StudentScore(_Part):
-    """What the student said before the record was admitted."""
+    """What the student said of a candidate; a high score means hard, whatever the criterion.
+
+    `threshold` is the limit that the score was held against, None in the warm-up; `place` is the
+    one among the `batch` candidates that a choice was made from.
+    """
 
     criterion: str
     score: float
     round: int
+    threshold: float | None = None
+    place: int | None = None
+    batch: int | None = None
 
 
 class Generation(_Part):

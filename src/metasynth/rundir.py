@@ -70,6 +70,7 @@ class RunDirectory:
         self.vectors = root / "vectors.sqlite"
         self.checkpoints = root / "checkpoints.sqlite"
         self.softsrv = root / "softsrv"
+        self.student = root / "student"
         self._lock: int | None = None
 
     def open(self, resolved: Mapping[str, Any], *, identity: str) -> Self:
@@ -102,6 +103,7 @@ class RunDirectory:
     def _holds_records(self) -> bool:
         """Whether anything was written here: if not, a corrected run file may have the folder."""
         files = [self.root / name for name in ("corpus.jsonl", "rejected.jsonl")]
+        files.append(self.student / "held.jsonl")
         return any(file.exists() and file.stat().st_size > 0 for file in files)
 
     def identity(self) -> str | None:

@@ -72,8 +72,9 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     print_line(f"  graph      {plan.config.graph}")
     print_line(f"  domain     {plan.config.domain.name}")
     print_line(f"  seeds      {len(plan.seeds)}")
-    for label, value in plan.softsrv.told() if plan.softsrv else ():
-        print_line(f"  {label:<10} {value}")
+    for part in (plan.softsrv, plan.screening):
+        for label, value in part.told() if part else ():
+            print_line(f"  {label:<10} {value}")
     print_line(f"  conductor  {plan.config.model_for('conductor').model}")
     print_line(f"  experts    {plan.config.model_for('experts').model}")
     print_line(f"  roles      {', '.join(plan.roles.names())}")

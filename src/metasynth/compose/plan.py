@@ -8,6 +8,7 @@ from metasynth.errors import ConfigError
 from metasynth.graphs import TEMPLATE_VARIABLES, Checker
 from metasynth.seeds import Seed, load_seeds
 
+from .screening_plan import ScreeningPlan, plan_screening
 from .softsrv_plan import SoftSRVPlan, plan_softsrv
 
 
@@ -15,8 +16,8 @@ class RunPlan:
     """A run file with all that it names, checked and without side effects.
 
     Raises:
-        ConfigError: A role, a seed source, a template, the checker or what the section `softsrv`
-            names is wrong.
+        ConfigError: A role, a seed source, a template, the checker or what the sections `softsrv`
+            and `active` name is wrong.
         RequestError: `softsrv.artifact` is no soft prompt.
     """
 
@@ -26,6 +27,7 @@ class RunPlan:
         self.checker: Checker | None = _checker(config.checker)
         self.seeds: list[Seed] = _seeds(config)
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
+        self.screening: ScreeningPlan | None = plan_screening(config)
         sampling = config.graph == "document" and self.softsrv is not None
         self.prompt_version = f"{prompt_version(sampling=sampling)}-{self.roles.version()}"
         _check_models(config, self.roles)

@@ -21,6 +21,7 @@ from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
 
 from .plan import RunPlan
+from .screening import attach_screening
 from .softsrv import attach_softsrv
 from .voices import make_voices
 
@@ -46,6 +47,10 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             folder = directory.softsrv
             steered = stack.enter_context(ExitStack())
             await asyncio.to_thread(attach_softsrv, plan.softsrv, folder, workspace, steered)
+        if plan.screening is not None:
+            folder = directory.student
+            said = stack.enter_context(ExitStack())
+            await asyncio.to_thread(attach_screening, plan.screening, folder, workspace, said)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
@@ -53,7 +58,8 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
 
 def _remember_seeds(workspace: Workspace) -> None:
     """Let the seed picker go on where each chain's last record left it."""
-    ended = (*workspace.corpus.records(), *workspace.corpus.rejected_records())
+    room = workspace.screen.room if workspace.screen is not None else None
+    ended = (*workspace.corpus.records(), *workspace.corpus.rejected_records(), *(room or ()))
     for record in sorted(ended, key=lambda record: record.id):  # ids sort by chain, then number
         for seed_id in record.seed_ids:
             workspace.seeds.remember(record.id.split("-")[1], seed_id)

@@ -1,0 +1,119 @@
+"""What follows from the student's say: records that are stamped, held, and chosen among."""
+
+from metasynth.records import Record
+
+from .budget import Quota
+from .gate import Draft, Verdict
+from .waiting import Choice, WaitingRoom
+from .workspace import Workspace
+
+
+def new_quota(workspace: Workspace) -> Quota:
+    """The quota of a run that starts or goes on; candidates that wait are in it."""
+    budget, screen = workspace.config.budget, workspace.screen
+    if screen is None or screen.room is None:
+        return Quota(
+            budget.records, accepted=workspace.corpus.accepted, stall_after=budget.stall_after
+        )
+    return Quota(
+        budget.records,
+        accepted=workspace.corpus.accepted,
+        stall_after=budget.stall_after,
+        held=len(screen.room),
+        batch=screen.settings.batch,
+        keep=screen.settings.keep,
+    )
+
+
+def stamped(workspace: Workspace, record: Record) -> Record:
+    """The record with the student's score, where it has one."""
+    return workspace.screen.stamped(record) if workspace.screen is not None else record
+
+
+async def hold(workspace: Workspace, record: Record) -> bool:
+    """Have a candidate wait for a choice, and choose as soon as a batch is there.
+
+    Returns:
+        False, and nothing happens, where the run admits candidates one by one.
+    """
+    screen = workspace.screen
+    if screen is None or screen.room is None:
+        return False
+    if record.id not in screen.room:
+        await screen.room.add(stamped(workspace, record))
+    if workspace.quota is not None:
+        await workspace.quota.hold()
+    await settle(workspace)
+    return True
+
+
+async def settle(workspace: Workspace, *, final: bool = False) -> None:
+    """Choose among the candidates that wait, as often as a batch of them is there.
+
+    Args:
+        final: No more will come: what waits is decided, however little it is.
+    """
+    if workspace.screen is None or workspace.screen.room is None:
+        return
+    room = workspace.screen.room
+    async with room.one_at_a_time:
+        for choice in room.unfinished:
+            await _carry_out(workspace, room, choice)
+        while size := _due(workspace, room, final=final):
+            await _carry_out(workspace, room, await _chosen(workspace, room, size))
+
+
+def _due(workspace: Workspace, room: WaitingRoom, *, final: bool) -> int:
+    """How many of those that wait are to be decided now."""
+    assert workspace.screen is not None
+    batch, waiting = workspace.screen.settings.batch, len(room.unchosen)
+    if final:
+        return min(batch, waiting)
+    wanted = batch if workspace.quota is None else min(batch, workspace.quota.wanted)
+    return wanted if 0 < wanted <= waiting else 0
+
+
+async def _chosen(workspace: Workspace, room: WaitingRoom, size: int) -> Choice:
+    screen = workspace.screen
+    assert screen is not None
+    scores = {
+        record.id: record.student.score
+        for record in room.unchosen[:size]
+        if record.student is not None
+    }
+    keep = -(-size * screen.settings.keep // screen.settings.batch)  # its share, rounded up
+    if workspace.quota is not None:
+        keep = min(keep, max(0, workspace.quota.left))
+    return await room.choose(screen.scorer.best_first(scores), keep)
+
+
+async def _carry_out(workspace: Workspace, room: WaitingRoom, choice: Choice) -> None:
+    """Admit the best that are still new until the places are taken, and reject the others."""
+    taken = sum(workspace.corpus.is_accepted(id_) for id_ in choice.ids)
+    for place, id_ in enumerate(choice.ids, start=1):
+        record = room.find(id_)
+        if record is None or record.student is None:
+            continue  # decided before a kill
+        student = record.student.model_copy(update={"place": place, "batch": len(choice.ids)})
+        record = record.model_copy(update={"student": student})
+        told = f"{student.criterion} {student.score:.3f}, place {place} of {len(choice.ids)}"
+        verdict = Verdict("student", f"{told}, {taken} are taken")
+        if taken < choice.keep and (workspace.quota is None or workspace.quota.left > 0):
+            verdict = await workspace.admission.admit(record, _draft(record))
+        if not verdict.passed:
+            refusals = [*record.refusals, str(verdict.code)]
+            update = {"reason": verdict.reason, "refusals": refusals}
+            await workspace.admission.reject(record.model_copy(update=update))
+        taken += verdict.passed
+        room.leave(id_)
+        if workspace.quota is not None:
+            await workspace.quota.decide(accepted=verdict.passed)
+
+
+def _draft(record: Record) -> Draft:
+    return Draft(
+        text=record.body,
+        summary=record.summary,
+        topic=record.topic,
+        seed_set=tuple(record.keywords),
+    )
