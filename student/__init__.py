@@ -196,6 +196,7 @@ __all__ = [
     "Scored",
     "StudentRow",
     "TrainingReport",
+    "bootstrap",
     "check_exact",
     "check_number",
     "choose_badge",
