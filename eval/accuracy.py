@@ -116,9 +116,10 @@ def _weighted_f1(confusion: Floats) -> Floats:
     both = support + given
     f1 = np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0)
     total = support.sum(axis=1)
-    return np.divide(
+    weighted: Floats = np.divide(
         (f1 * support).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
+    return weighted
 
 
 def _bootstrapped(value: float, drawn: Floats, n: int) -> Estimate:

@@ -74,7 +74,7 @@ def _shares(text: str) -> list[Fraction]:
 
 
 def _judge_entities(item: Item, text: str) -> Verdict:
-    """F1 of the entities, `Name (TYPE)`; only the last word of a name is compared, as AdaptLLM's."""
+    """F1 of the entities, `Name (TYPE)`; a name is its last word, as with AdaptLLM."""
     wanted, found = set(_ENTITY.findall(item.target)), set(_ENTITY.findall(text))
     hits = len(wanted & found)
     total = len(wanted) + len(found)

@@ -48,7 +48,7 @@ def final_number(text: str) -> Number | None:
     """The number an answer comes to.
 
     Behind the first `####` with a number on the line that begins there; else behind the last
-    "answer is" or "answer:" with a number on its line; else the last number of the text. What a model adds
+    "answer is" or "answer:" with a number on its line; else the last number. What a model adds
     behind a marked answer does not count.
     """
     for part in text.split("####")[1:]:

@@ -72,7 +72,7 @@ def _judge(item: Item, text: str) -> Verdict:
 
 
 def _same(found: Number, stated: Number) -> bool:
-    """Whether a number is the one that the report's reader printed (who cut digits off at times)."""
+    """Whether a number is the printed answer, of which digits were cut off at times."""
     return found.value == stated.value
 
 

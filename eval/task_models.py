@@ -1,0 +1,213 @@
+"""How a model is asked: the likelihood of choices, generation in batches, or an endpoint."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from metasynth.errors import ModelCallError
+from metasynth.lm import LoadedLM
+from metasynth.lm_batches import Encoded
+from metasynth.lm_engine import BatchEngine
+from metasynth.lm_logprobs import Places, log_probabilities
+from metasynth.lm_requests import GenerationRequest, GenerationSettings
+from metasynth.lm_stream import answers_in_order
+from metasynth.randomness import derive_seed
+
+from .task_prompts import ChoicePrompts, Prompt
+
+if TYPE_CHECKING:
+    import torch
+
+OnAnswer = Callable[[int], object]
+"""Told how many rows are done; what it raises ends the work."""
+
+FAILURES = 3  # calls that fail before any has been answered: then the endpoint is at fault
+_MOST_TOKENS = 512  # different last tokens, up to which choices are read off one forward pass
+
+
+class Likelihood(NamedTuple):
+    """How likely a choice is behind its question: the sum over its tokens, in nats."""
+
+    total: float
+    tokens: int
+
+    @property
+    def per_token(self) -> float:
+        """The mean over the tokens."""
+        return self.total / self.tokens
+
+
+class Said(NamedTuple):
+    """What a model said; `failure` where it could not."""
+
+    text: str
+    cut: bool = False
+    failure: str = ""
+
+
+class Ask(Protocol):
+    """A chat model behind an endpoint; `step` names the call."""
+
+    async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> str:
+        """The answer's text.
+
+        Raises:
+            ModelCallError: There is none.
+        """
+        ...
+
+
+def likelihoods(
+    lm: LoadedLM,
+    prompts: Sequence[ChoicePrompts],
+    *,
+    tokens_per_batch: int,
+    on_answer: OnAnswer | None = None,
+) -> list[list[Likelihood]]:
+    """The likelihood of every choice of every question, in batches of like length.
+
+    Where all choices differ in their last token alone (yes and no, letters), a question is read
+    once for all of them; else once for each.
+    """
+    if not prompts:
+        return []
+    last = {ids[-1] for one in prompts for ids in one.ids}
+    if len(last) <= _MOST_TOKENS and all(_differ_at_the_end(one) for one in prompts):
+        return list(_at_the_end(lm, prompts, sorted(last), tokens_per_batch, on_answer))
+    return list(_one_by_one(lm, prompts, tokens_per_batch, on_answer))
+
+
+def _differ_at_the_end(one: ChoicePrompts) -> bool:
+    before = one.ids[0][:-1]
+    return all(len(ids) == one.start + 1 and ids[:-1] == before for ids in one.ids)
+
+
+def _at_the_end(
+    lm: LoadedLM,
+    prompts: Sequence[ChoicePrompts],
+    wanted: list[int],
+    tokens_per_batch: int,
+    on_answer: OnAnswer | None,
+) -> Iterator[list[Likelihood]]:
+    place_of = {token: place for place, token in enumerate(wanted)}
+
+    def reduce(places: Places) -> "dict[str, torch.Tensor]":
+        chosen = places.logits[:, wanted]  # [places, wanted]
+        return {"log": chosen - places.logits.logsumexp(-1, keepdim=True)}
+
+    encoded = (_encoded(one.ids[0], one.start) for one in prompts)
+    found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
+    for done, (one, statistics) in enumerate(zip(prompts, found, strict=True), start=1):
+        values = statistics["log"][0].tolist()
+        yield [Likelihood(values[place_of[ids[-1]]], 1) for ids in one.ids]
+        if on_answer is not None:
+            on_answer(done)
+
+
+def _one_by_one(
+    lm: LoadedLM,
+    prompts: Sequence[ChoicePrompts],
+    tokens_per_batch: int,
+    on_answer: OnAnswer | None,
+) -> Iterator[list[Likelihood]]:
+    def reduce(places: Places) -> "dict[str, torch.Tensor]":
+        logs = places.logits.gather(1, places.targets[:, None])[:, 0]
+        return {"log": logs - places.logits.logsumexp(-1)}
+
+    encoded = (_encoded(ids, one.start) for one in prompts for ids in one.ids)
+    found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
+    for done, one in enumerate(prompts, start=1):
+        logs = [next(found)["log"].double() for _ in one.ids]
+        yield [Likelihood(float(log.sum()), len(log)) for log in logs]
+        if on_answer is not None:
+            on_answer(done)
+
+
+def _encoded(ids: Sequence[int], start: int) -> Encoded:
+    return Encoded(ids, [place >= start for place in range(len(ids))])
+
+
+def answers(
+    lm: LoadedLM,
+    prompts: Sequence[Prompt],
+    *,
+    stop: tuple[str, ...],
+    temperature: float,
+    seed: int,
+    max_batch: int,
+    on_answer: OnAnswer | None = None,
+) -> list[Said]:
+    """What the model says to each question; 0 as temperature is greedy."""
+    # those of like length are read together, which spares padding
+    order = sorted(range(len(prompts)), key=lambda one: -len(prompts[one].ids))
+
+    def requests() -> Iterator[GenerationRequest]:
+        for number in order:
+            settings = GenerationSettings(
+                max_new_tokens=prompts[number].room,
+                temperature=temperature,
+                seed=derive_seed(seed, "task answer", number),
+                stop=stop,
+            )
+            yield GenerationRequest(prompts[number].ids, settings)
+
+    found: dict[int, Said] = {}
+    engine = BatchEngine(lm, max_batch=max_batch)
+    try:
+        for number, one in zip(order, answers_in_order(engine, requests()), strict=True):
+            found[number] = Said(one.text, cut=one.finish_reason == "length")
+            if on_answer is not None:
+                on_answer(len(found))
+    finally:
+        engine.close()
+    return [found[number] for number in range(len(prompts))]
+
+
+def asked(
+    ask: Ask,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int,
+    concurrency: int,
+    on_answer: OnAnswer | None = None,
+) -> list[Said]:
+    """What a chat model says to each question; a question that it could not answer is told.
+
+    It starts an event loop of its own: where one runs already, call it in a thread.
+
+    Raises:
+        ModelCallError: The first calls failed, and none was answered.
+    """
+    return asyncio.run(_asked(ask, prompts, max_tokens, concurrency, on_answer))
+
+
+async def _asked(
+    ask: Ask,
+    prompts: Sequence[str],
+    max_tokens: int,
+    concurrency: int,
+    on_answer: OnAnswer | None,
+) -> list[Said]:
+    gate = asyncio.Semaphore(concurrency)
+    said: dict[int, Said] = {}
+
+    async def one(number: int) -> None:
+        async with gate:
+            step = f"task {number}"
+            try:
+                said[number] = Said(await ask(prompts[number], step=step, max_tokens=max_tokens))
+            except ModelCallError as error:
+                said[number] = Said("", failure=f"no answer: {error.message}")
+                if len(said) >= FAILURES and all(one.failure for one in said.values()):
+                    raise
+            if on_answer is not None:
+                on_answer(len(said))
+
+    tasks = [asyncio.ensure_future(one(number)) for number in range(len(prompts))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return [said[number] for number in range(len(prompts))]
