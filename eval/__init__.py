@@ -21,6 +21,23 @@ if TYPE_CHECKING:
     from .near_duplicates import near_duplicate_rate
     from .rarity import WordFrequencies, mean_inverse_frequency, word_frequencies
     from .reading import Document, Shape, TextCorpus, read_corpus
+    from .report import render_report, report_metrics
+    from .report_data import (
+        CellCounts,
+        Chart,
+        Cost,
+        Count,
+        Fact,
+        MetricRow,
+        Plane,
+        Point,
+        Reading,
+        Report,
+        Series,
+        Side,
+    )
+    from .report_plane import project
+    from .report_verdicts import report_sentence
     from .rouge import homogenization
     from .task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
     from .tokens import TokenTable, tokenise
@@ -76,6 +93,26 @@ else:
             "TextCorpus",
             "read_corpus",
         ),
+        "report": (
+            "render_report",
+            "report_metrics",
+        ),
+        "report_data": (
+            "CellCounts",
+            "Chart",
+            "Cost",
+            "Count",
+            "Fact",
+            "MetricRow",
+            "Plane",
+            "Point",
+            "Reading",
+            "Report",
+            "Series",
+            "Side",
+        ),
+        "report_plane": ("project",),
+        "report_verdicts": ("report_sentence",),
         "rouge": ("homogenization",),
         "task2vec": (
             "Task2VecSettings",
@@ -100,14 +137,26 @@ else:
 
 __all__ = [
     "METRICS",
+    "CellCounts",
+    "Chart",
+    "Cost",
+    "Count",
     "Coverage",
     "Document",
+    "Fact",
     "Labels",
     "MauveCeiling",
     "MauveResult",
     "Metric",
+    "MetricRow",
     "MetricSpec",
+    "Plane",
+    "Point",
+    "Reading",
+    "Report",
+    "Series",
     "Shape",
+    "Side",
     "Task2VecSettings",
     "TextCorpus",
     "TokenTable",
@@ -131,8 +180,12 @@ __all__ = [
     "ngram_diversity",
     "ngram_diversity_sum",
     "opening_entropy",
+    "project",
     "read_corpus",
     "remote_clique",
+    "render_report",
+    "report_metrics",
+    "report_sentence",
     "scaled_distance",
     "self_bleu",
     "self_repetition",

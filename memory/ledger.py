@@ -220,6 +220,17 @@ class Ledger:
         with self._lock:
             return dict(sorted(self._by_agent.items()))
 
+    def busy_seconds(self) -> float:
+        """How long at least one call was in flight: pauses between two starts do not count."""
+        with self._lock:
+            rows = self._db.execute("SELECT created_at, seconds FROM calls").fetchall()
+        spans = ((datetime.fromisoformat(ended).timestamp(), seconds) for ended, seconds in rows)
+        busy, until = 0.0, float("-inf")
+        for start, end in sorted((ended - seconds, ended) for ended, seconds in spans):
+            busy += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return busy
+
     def calls_of(self, record_id: str) -> list[Call]:
         """The calls that a record took, in the order in which they ended."""
         with self._lock:

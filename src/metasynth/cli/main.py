@@ -8,7 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
-from . import corpus, inspection, roles, run, softsrv, student
+from . import corpus, inspection, report, roles, run, softsrv, student
 
 app = typer.Typer(
     name="metasynth",
@@ -21,6 +21,7 @@ app = typer.Typer(
 run.register(app)
 corpus.register(app)
 inspection.register(app)
+report.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
 app.add_typer(student.app, name="student")

@@ -1,0 +1,41 @@
+"""`report`: a run as one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("report")(report)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="a run directory")],
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--baseline", metavar="DIR2", help="a run to stand beside it; may be repeated"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="the page [DIR/report.html]; metrics.json beside"
+        ),
+    ] = None,
+) -> int:
+    """Write report.html, which works offline, and metrics.json: what was made and what it cost."""
+    from metasynth.compose import write_report
+    from metasynth.eval import report_sentence
+
+    from .terminal import tell
+
+    written = write_report(
+        directory, baselines or (), out=out, tell=lambda text: tell(text, err=True)
+    )
+    tell(report_sentence(written.report))
+    tell(f"  page     {written.page}")
+    tell(f"  numbers  {written.metrics}")
+    return 0

@@ -1,0 +1,73 @@
+"""What a reader must know before they quote a number of a report."""
+
+from collections.abc import Iterator, Sequence
+
+from .reporting_metrics import MOST, Compared
+from .reporting_run import RunFiles
+from .reporting_seeds import RealTexts
+from .reporting_vectors import TextVectors
+
+_FEW = 100
+
+
+def limits_of(
+    run: RunFiles,
+    others: Sequence[RunFiles],
+    real: RealTexts,
+    vectors: TextVectors,
+    found: Compared,
+    records_note: str,
+) -> Iterator[str]:
+    """One sentence each, those first that weigh most."""
+    for one in (run, *others):
+        for note in one.notes:
+            yield f"{one.label}: {note}"
+    yield from _of_sizes(run, others)
+    yield from _of_models(run)
+    if not others:
+        yield "Without a baseline a metric says little: most of them move with size and subject."
+    if run.cost.usd_reason and run.cost.calls:
+        yield f"Price: {run.cost.usd_reason}."
+    if records_note:
+        yield records_note
+    if vectors.truncated:
+        yield (
+            f"{vectors.truncated:,} texts are longer than the embedding model reads; "
+            "what lies behind its limit does not count in the map and in metrics of vectors."
+        )
+    if max(len(one.accepted) for one in (run, *others)) > MOST:
+        yield f"Metrics are of {MOST:,} records of each corpus, at even distances."
+    if real.reason:
+        yield f"Real texts are missing: {real.reason}."
+    yield (
+        "The map shows two directions of several hundred; texts that lie together there may still "
+        "differ, and distances to seeds that are keywords mean little."
+    )
+    yield (
+        "Metrics of diversity say nothing about whether a text is right or useful: random words do "
+        "well on some of them."
+    )
+
+
+def _of_sizes(run: RunFiles, others: Sequence[RunFiles]) -> Iterator[str]:
+    small = [one.label for one in (run, *others) if len(one.accepted) < _FEW]
+    if small:
+        yield (
+            f"{' and '.join(small)}: fewer than {_FEW} records; "
+            "intervals from so few are rough, and other seeds may turn a verdict."
+        )
+    if others:
+        yield "One run of each: the intervals are of draws from these runs, not of other runs."
+
+
+def _of_models(run: RunFiles) -> Iterator[str]:
+    models = {name for record in run.accepted for name in record.generation.models.values()}
+    if "embedded" in models:
+        yield (
+            "The embedded model is a toy that knows a few small domains of its own: its records "
+            "show the machine at work, they are no training data for a real model."
+        )
+    checked = [record for record in run.accepted if record.checker]
+    if len(checked) < len(run.accepted):
+        unchecked = len(run.accepted) - len(checked)
+        yield f"{unchecked:,} of {len(run.accepted):,} records were checked by no exact verifier."

@@ -1,0 +1,77 @@
+"""What SoftSRV's stages and the student came to, as facts of a report."""
+
+from collections.abc import Iterator, Mapping
+from statistics import median
+from typing import Any
+
+from metasynth.eval import Fact
+from metasynth.records import Record
+from metasynth.softsrv import read_manifest
+
+from .reporting_run import RunFiles
+from .softsrv_folder import SoftSRVFolder
+
+
+def stages_of(run: RunFiles) -> Iterator[Fact]:
+    """The counts of SoftSRV's stages, where the run had any."""
+    stages = read_manifest(SoftSRVFolder(run.directory.softsrv).manifest)
+    if contexts := stages.get("contexts"):
+        yield Fact("contexts", f"{contexts.get('contexts', 0):,} ({contexts.get('method', '')})")
+    if samples := stages.get("samples"):
+        ended = samples.get("stop_rate")
+        told = f", {ended:.1%} ended by themselves" if isinstance(ended, float) else ""
+        yield Fact("samples", f"{samples.get('sampled', 0):,}{told}")
+    if done := stages.get("postprocess"):
+        steps = " → ".join(f"{name} {number:,}" for name, number in done["counts"].items())
+        yield Fact("kept of them", steps)
+        if done.get("junk"):
+            junk = (f"{name} {number:,}" for name, number in done["junk"].items())
+            yield Fact("left out as junk", ", ".join(junk))
+    if copies := stages.get("copies"):
+        for label, key in (
+            ("copied from a target row", "samples"),
+            ("held-out rows likewise", "held_out"),
+        ):
+            if shares := (copies.get(key) or {}).get("any"):
+                yield Fact(label, _copied(shares))
+
+
+def _copied(shares: Mapping[str, Any]) -> str:
+    return (
+        f"{shares['exact']:.1%} equal one, {shares['ngram']:.1%} share 13 words with one, "
+        f"{shares['near']:.1%} are near one"
+    )
+
+
+def student_facts(run: RunFiles) -> Iterator[Fact]:
+    """What the student was asked, and what it let in."""
+    scored = [record for record in (*run.accepted, *run.rejected) if record.student]
+    unscored = [r for r in run.rejected if (r.reason or "").startswith("student") and not r.student]
+    if not scored and not unscored:
+        return
+    refused = [r for r in run.rejected if (r.reason or "").startswith("student")]
+    kept = [record for record in scored if record.reason is None]
+    yield Fact("student", str(run.setting("student.model", "embedded")))
+    yield Fact("rule", _rule(run))
+    yield Fact("candidates scored", f"{len(scored):,}")
+    yield Fact("let in", f"{len(kept):,}{_scores(kept)}")
+    yield Fact("refused", f"{len(refused):,}{_scores(refused)}")
+    if unscored:
+        yield Fact("could not be scored", f"{len(unscored):,}, refused for it")
+
+
+def _rule(run: RunFiles) -> str:
+    settings = run.setting("active.candidates", {})
+    criterion = (settings.get("scoring") or {}).get("criterion", "")
+    direction = settings.get("direction", "high")
+    if settings.get("accept") == "best":
+        return f"the {settings.get('keep')} of {settings.get('batch')} whose {criterion} is {direction}"
+    return (
+        f"{criterion} must not fall below the {settings.get('quantile')} quantile of the last "
+        f"{settings.get('window')} scores ({direction} is wanted)"
+    )
+
+
+def _scores(records: list[Record]) -> str:
+    scores = [record.student.score for record in records if record.student]
+    return f", median score {median(scores):.3g}" if scores else ""
