@@ -61,6 +61,19 @@ class StudentScore(_Part):
     batch: int | None = None
 
 
+class RejectedAnswer(_Part):
+    """An answer that was written to question number `turn` (from 1) and not kept.
+
+    `by` is who said no: `gate`, `checker` or the name of an expert. With the conversation before it
+    and the answer that was kept it makes a preference pair.
+    """
+
+    turn: int
+    content: Text
+    by: str
+    reason: Text
+
+
 class Generation(_Part):
     """What made a record and what it cost (tokens, seconds of model time, US dollars)."""
 
@@ -79,7 +92,8 @@ class Record(_Part):
 
     A rejected record has a `reason`; an accepted one has none. `text` is the body of a document,
     `messages` that of an instruction. `refusals` are the codes with which the gate sent earlier
-    drafts of this record back. `student` scored the record itself, `seed_score` the seed that it was
+    drafts of this record back. `rejected_answers` were written to the questions of an instruction and
+    are no part of it. `student` scored the record itself, `seed_score` the seed that it was
     written from, when that was chosen.
     """
 
@@ -98,6 +112,7 @@ class Record(_Part):
     experts: list[Text] = Field(default_factory=list)
     revisions: int = 0
     refusals: list[str] = Field(default_factory=list)
+    rejected_answers: list[RejectedAnswer] | None = None
     source: str = "conductor"
     novelty: Novelty | None = None
     student: StudentScore | None = None
@@ -113,6 +128,12 @@ class Record(_Part):
         if self.text is not None:
             return self.text
         return "\n\n".join(message.content for message in self.messages or [])
+
+    @property
+    def question(self) -> str:
+        """What an instruction asks: the user's turns joined by blank lines; "" of a document."""
+        asked = [message.content for message in self.messages or [] if message.role == "user"]
+        return "\n\n".join(asked)
 
     def to_line(self) -> str:
         """The record as one line of JSON, newline included."""
