@@ -59,6 +59,8 @@ class _Meter:
         source = self._workspace.questions or self._workspace.sampler
         if source is not None and source.stage:
             rows.append(("softsrv", source.stage))
+        if workspace.screen is not None and workspace.screen.stage:
+            rows.append(("student", workspace.screen.stage))
         rows.append(("time", f"{_clock(elapsed)}, {self._left(elapsed)} left"))
         return rows
 

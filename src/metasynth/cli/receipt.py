@@ -9,6 +9,7 @@ from metasynth.records import Record, read_records
 from metasynth.rundir import RunDirectory
 from metasynth.text import excerpt
 
+from .screening import told_score
 from .stages import origin_of
 from .terminal import tell
 
@@ -69,6 +70,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("summary", record.summary),
         ("nearest", near),
         ("checker", said),
+        ("student", told_score(record.student) if record.student else ""),
         ("models", ", ".join(f"{part} {name}" for part, name in made.models.items())),
         ("cost", cost + (f", ${made.usd:.6f}" if made.usd is not None else "")),
         ("made by", f"configuration {made.config_hash}, prompts {made.prompt_version}"),

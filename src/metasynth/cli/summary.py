@@ -10,6 +10,7 @@ from metasynth.graphs import Workspace
 from metasynth.records import Record
 from metasynth.text import excerpt
 
+from .screening import print_screening
 from .stages import print_stages
 from .terminal import tell
 
@@ -29,6 +30,7 @@ def print_summary(workspace: Workspace, directory: Path, stopped_because: str) -
     tell(f"  ended because   {stopped_because}")
     print_stages(directory)
     _print_drafts(workspace, accepted, rejected)
+    print_screening(workspace, accepted)
     _print_content(accepted)
     _print_cost(workspace, len(accepted))
     _print_samples(accepted)
