@@ -1,5 +1,6 @@
 """Graphs: the state machines that write records, and the nodes that they are made of."""
 
+from .active import active_graph
 from .admission import Admission
 from .asking import TeacherAsk
 from .briefing import digest_for
@@ -11,7 +12,16 @@ from .document import document_graph
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
 from .labels import expert_label
-from .questions import CandidateQueue, Check, DraftSampler, Drawn, Question, QuestionSource
+from .questions import (
+    AnswerSource,
+    CandidateQueue,
+    Check,
+    DraftSampler,
+    Drawn,
+    Question,
+    QuestionSource,
+)
+from .rounds import Request, Rounds
 from .screening import Opinion, Said, Scorer, Screen
 from .seeding import GivenSeeds, SeedPicker
 from .softsrv import softsrv_graph
@@ -24,6 +34,7 @@ __all__ = [
     "RECORD_GRAPHS",
     "TEMPLATE_VARIABLES",
     "Admission",
+    "AnswerSource",
     "Budget",
     "Caller",
     "CandidateQueue",
@@ -42,6 +53,8 @@ __all__ = [
     "QuestionSource",
     "Quota",
     "RecordWriter",
+    "Request",
+    "Rounds",
     "RunContext",
     "Said",
     "Scorer",
@@ -53,6 +66,7 @@ __all__ = [
     "Voices",
     "WaitingRoom",
     "Workspace",
+    "active_graph",
     "constant",
     "corpus_graph",
     "digest_for",

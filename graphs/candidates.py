@@ -1,6 +1,9 @@
-"""One question after the other through answer and gate, as a worker of the graph softsrv does it.
+"""One question after the other through answer and gate, as workers of softsrv and active do it.
 
-take ─► answer ─► gate ─► score ─► admit | reject ─► take …
+take ─► (ask ─►) answer ─► gate ─► score ─► admit | reject ─► take …
+
+In a round of the graph active the teacher is asked for the problem too, and gives it with its
+solution; see `rounds`.
 """
 
 import asyncio
@@ -19,7 +22,8 @@ from .answering import ask_for_answer
 from .choosing import hold, stamped
 from .drafts import generation
 from .gate import Draft, Verdict
-from .questions import QuestionSource
+from .problems import ask_for_problem
+from .questions import AnswerSource
 from .workspace import RunContext, Source, Workspace
 
 CHAIN = "softsrv"
@@ -36,6 +40,7 @@ class CandidateState(TypedDict, total=False):
     """The question in work."""
 
     worker: int
+    chain: str
     place: int
     question: str
     context_id: str
@@ -64,7 +69,8 @@ def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         input_schema=CandidateInput,
         output_schema=CandidateOutput,
     )
-    graph.add_node("take", nodes.take, destinations=("answer", END))
+    graph.add_node("take", nodes.take, destinations=("ask", "answer", "reject", END))
+    graph.add_node("ask", nodes.ask, metadata={"agent": "teacher"}, destinations=("gate", END))
     graph.add_node(
         "answer", nodes.answer, metadata={"agent": "teacher"}, destinations=("gate", END)
     )
@@ -97,7 +103,10 @@ class _Nodes:
         if taken is None:
             await workspace.quota.stop(f"candidates: all {workspace.queue.count} are judged")
             return _ended(state)
+        rounds = workspace.rounds
+        fault = rounds.fault(taken.place) if rounds is not None else ""
         update = CandidateState(
+            chain=rounds.chain if rounds is not None else CHAIN,
             place=taken.place,
             question=taken.question.text,
             context_id=taken.question.context_id,
@@ -106,10 +115,39 @@ class _Nodes:
             agent="",
             novelty=None,
             checker=None,
-            code="",
-            reason="",
+            code="junk" if fault else "",
+            reason=f"junk: {fault}" if fault else "",
         )
-        return Command(update=update, goto="answer")
+        if fault:  # an answer would be paid for nothing
+            return Command(update=update, goto="reject")
+        asks = rounds is not None and rounds.asks
+        return Command(update=update, goto="ask" if asks else "answer")
+
+    async def ask(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Have the teacher write a problem like the round's seed, and solve it."""
+        workspace = await self._source(runtime.context)
+        assert workspace.rounds is not None
+        try:
+            made = await ask_for_problem(
+                workspace,
+                workspace.rounds.request(state["place"]),
+                chain=state["chain"],
+                step=str(state["place"]),
+                record_id=_id(workspace, state),
+            )
+        except BudgetEndedError as ended:
+            assert workspace.quota is not None
+            await workspace.quota.stop(ended.message)
+            return _ended(state)
+        update = CandidateState(
+            question=made.problem,
+            answer=made.solution,
+            cut=made.cut,
+            agent=made.agent,
+            code=made.code,
+            reason=made.reason,
+        )
+        return Command(update=update, goto="gate")
 
     async def answer(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Have the question answered, where answers are asked for."""
@@ -122,7 +160,7 @@ class _Nodes:
             reply = await ask_for_answer(
                 workspace,
                 prompt,
-                chain=CHAIN,
+                chain=state["chain"],
                 step=str(state["place"]),
                 record_id=_id(workspace, state),
             )
@@ -208,13 +246,14 @@ def _judged(verdict: Verdict) -> CandidateState:
     )
 
 
-def _questions(workspace: Workspace) -> QuestionSource:
-    assert workspace.questions is not None
-    return workspace.questions
+def _questions(workspace: Workspace) -> AnswerSource:
+    source = workspace.rounds or workspace.questions
+    assert source is not None
+    return source
 
 
 def _id(workspace: Workspace, state: CandidateState) -> str:
-    return workspace.record_id(CHAIN, state["place"])
+    return workspace.record_id(state["chain"], state["place"])
 
 
 def _draft(state: CandidateState) -> Draft:
@@ -232,8 +271,9 @@ def _record(workspace: Workspace, state: CandidateState) -> Record:
     record_id = _id(workspace, state)
     made = generation(workspace, record_id)
     models = dict(questions.models)
+    asks = workspace.rounds is not None and workspace.rounds.asks
     if state["agent"]:
-        models["answers"] = workspace.voices.experts.name
+        models["questions and answers" if asks else "answers"] = workspace.voices.experts.name
     novelty, checker = state["novelty"], state["checker"]
     record = Record(
         id=record_id,
@@ -241,12 +281,14 @@ def _record(workspace: Workspace, state: CandidateState) -> Record:
         domain=workspace.config.domain.name,
         summary=excerpt(state["question"], _SUMMARY_WORDS),
         parent_ids=[state["context_id"]] if state["context_id"] else [],
-        experts=[name for name in (questions.method, state["agent"]) if name],
+        experts=[name for name in ("" if asks else questions.method, state["agent"]) if name],
         source=questions.method,
         novelty=Novelty.model_validate(novelty) if novelty else None,
         checker=CheckerResult.model_validate(checker) if checker else None,
         generation=made.model_copy(update={"models": models}),
     )
+    if workspace.rounds is not None:
+        record = workspace.rounds.of_seed(record)
     if not state["agent"]:
         return stamped(workspace, record)
     messages = [

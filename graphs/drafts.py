@@ -71,7 +71,7 @@ def document_record(
     ref = submission["draft"] if submission else ""
     draft = draft_of(state, ref) if ref else None
     artifact = state["artifacts"][ref] if ref else None
-    return Record(
+    record = Record(
         id=state["record_id"],
         text=draft.text if draft else "",
         domain=workspace.config.domain.name,
@@ -91,6 +91,7 @@ def document_record(
         generation=generation(workspace, state["record_id"]),
         reason=reason,
     )
+    return workspace.rounds.of_seed(record) if workspace.rounds is not None else record
 
 
 def generation(workspace: Workspace, record_id: str) -> Generation:

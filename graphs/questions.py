@@ -25,11 +25,8 @@ class Drawn(Question, Protocol):
     def tokens(self) -> int: ...
 
 
-class QuestionSource(Protocol):
-    """Gives a run its questions, stage by stage; each stage goes on where an earlier start stopped.
-
-    A stage raises what `check` raises, and `BudgetEndedError` where it may make no call.
-    """
+class AnswerSource(Protocol):
+    """What is known of questions once they are there: whose they are, and how they are answered."""
 
     @property
     def method(self) -> str:
@@ -46,6 +43,21 @@ class QuestionSource(Protocol):
         """The models that make questions, by part."""
         ...
 
+    def answer_prompt(self, question: str) -> str | None:
+        """What the teacher is asked for an answer; None where questions stay without one."""
+        ...
+
+    def contaminated(self, text: str) -> str:
+        """What a text shares with the test set that must stay unseen; "" for nothing."""
+        ...
+
+
+class QuestionSource(AnswerSource, Protocol):
+    """Gives a run its questions, stage by stage; each stage goes on where an earlier start stopped.
+
+    A stage raises what `check` raises, and `BudgetEndedError` where it may make no call.
+    """
+
     async def prepare(self, check: Check) -> int:
         """Make ready what questions are sampled with; how many contexts or exemplars there are."""
         ...
@@ -56,14 +68,6 @@ class QuestionSource(Protocol):
 
     async def candidates(self, check: Check) -> Sequence[Question]:
         """What post-processing keeps, in an order that is the same on every start."""
-        ...
-
-    def answer_prompt(self, question: str) -> str | None:
-        """What the teacher is asked for an answer; None where questions stay without one."""
-        ...
-
-    def contaminated(self, text: str) -> str:
-        """What a text shares with the test set that must stay unseen; "" for nothing."""
         ...
 
     async def close(self, ended: Mapping[str, Any]) -> None:
@@ -106,7 +110,7 @@ class DraftSampler(Protocol):
         ...
 
     def contaminated(self, text: str) -> str:
-        """See `QuestionSource.contaminated`."""
+        """See `AnswerSource.contaminated`."""
         ...
 
 

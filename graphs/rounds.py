@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from metasynth.records import Record
 from metasynth.seeds import Seed
 
-from .questions import Check, Question
+from .questions import AnswerSource, Check, Question
 
 
 class Request(NamedTuple):
@@ -31,7 +31,7 @@ class Request(NamedTuple):
     temperature: float
 
 
-class Rounds(Protocol):
+class Rounds(AnswerSource, Protocol):
     """The stages of the round in work; each goes on where an earlier start stopped.
 
     A stage raises what `check` raises, and `BudgetEndedError` where it may make no call.
@@ -55,11 +55,6 @@ class Rounds(Protocol):
     @property
     def conducts(self) -> bool:
         """Whether a conductor writes the rows, as in the graph document."""
-        ...
-
-    @property
-    def stage(self) -> str:
-        """What is being done now, for whoever watches; "" for nothing."""
         ...
 
     async def open(self) -> bool:
@@ -96,6 +91,10 @@ class Rounds(Protocol):
 
     def request(self, place: int) -> Request:
         """What the teacher is asked for row number `place`, from 1 up."""
+        ...
+
+    def fault(self, place: int) -> str:
+        """Why a question is not worth an answer; "" for nothing."""
         ...
 
     def chain_of(self, place: int) -> str:

@@ -17,6 +17,7 @@ from .budget import Budget, Quota
 from .calls import Caller
 from .gate import Gate
 from .questions import CandidateQueue, DraftSampler, QuestionSource
+from .rounds import Rounds
 from .screening import Screen
 from .seeding import Seeds
 
@@ -47,7 +48,7 @@ class Workspace:
     """A run's live objects. `state` of the graphs holds none of them.
 
     `questions` and their `queue` are there in the graph softsrv, `sampler` where the conductor has
-    a tool to draw drafts with, `screen` where the student has a say.
+    a tool to draw drafts with, `screen` where the student has a say, `rounds` in the graph active.
     """
 
     config: RunConfig
@@ -69,6 +70,7 @@ class Workspace:
     queue: CandidateQueue | None = None
     sampler: DraftSampler | None = None
     screen: Screen | None = None
+    rounds: Rounds | None = None
 
     @property
     def keeps_time(self) -> bool:

@@ -10,6 +10,7 @@ from metasynth.errors import MetaSynthError, RequestError
 from metasynth.graphs import (
     RunContext,
     Workspace,
+    active_graph,
     corpus_graph,
     document_graph,
     softsrv_graph,
@@ -17,6 +18,7 @@ from metasynth.graphs import (
 )
 
 _GRAPHS = {
+    "active": active_graph,
     "corpus": corpus_graph,
     "document": document_graph,
     "softsrv": softsrv_graph,

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from metasynth.compose import RunPlan, open_run
 from metasynth.errors import RunInterruptedError
-from metasynth.graphs import Workspace, constant, corpus_graph, softsrv_graph
+from metasynth.graphs import Workspace, active_graph, constant, corpus_graph, softsrv_graph
 
 from .forecast import print_forecast, trial_of
 from .progress import watch
 from .summary import print_summary
 from .terminal import tell
+
+_GRAPHS = {"active": active_graph, "softsrv": softsrv_graph}  # the others write documents
+_NO_LIMIT = 1_000_000_000  # of steps: a run is bounded by its budget and its rounds
 
 
 def carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
@@ -32,13 +35,13 @@ def _is_done(workspace: Workspace, stopped_because: str) -> bool:
     accepted = workspace.corpus.accepted
     if accepted >= workspace.config.budget.records or stopped_because.startswith("budget"):
         return True
-    return stopped_because.startswith("candidates") and accepted > 0
+    return stopped_because.startswith(("candidates", "rounds")) and accepted > 0
 
 
 async def _write(workspace: Workspace, *, quiet: bool) -> str:
-    is_softsrv = workspace.config.graph == "softsrv"
-    builder = (softsrv_graph if is_softsrv else corpus_graph)(constant(workspace))
-    graph = builder.compile(name="softsrv" if is_softsrv else "corpus")
+    name = workspace.config.graph if workspace.config.graph in _GRAPHS else "corpus"
+    builder = _GRAPHS.get(name, corpus_graph)(constant(workspace))
+    graph = builder.compile(name=name).with_config(recursion_limit=_NO_LIMIT)
     work = asyncio.ensure_future(graph.ainvoke({"chains": workspace.config.concurrency}))
     # a polite end: the write in hand is finished and the run directory closed
     for number in (signal.SIGINT, signal.SIGTERM):

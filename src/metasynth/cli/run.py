@@ -72,7 +72,7 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     print_line(f"  graph      {plan.config.graph}")
     print_line(f"  domain     {plan.config.domain.name}")
     print_line(f"  seeds      {len(plan.seeds)}")
-    for part in (plan.softsrv, plan.screening):
+    for part in (plan.softsrv, plan.active, plan.screening):
         for label, value in part.told() if part else ():
             print_line(f"  {label:<10} {value}")
     print_line(f"  conductor  {plan.config.model_for('conductor').model}")

@@ -8,6 +8,7 @@ from metasynth.errors import ConfigError
 from metasynth.graphs import TEMPLATE_VARIABLES, Checker
 from metasynth.seeds import Seed, load_seeds
 
+from .active_plan import ActivePlan, plan_active
 from .screening_plan import ScreeningPlan, plan_screening
 from .softsrv_plan import SoftSRVPlan, plan_softsrv
 
@@ -27,6 +28,7 @@ class RunPlan:
         self.checker: Checker | None = _checker(config.checker)
         self.seeds: list[Seed] = _seeds(config)
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
+        self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
         sampling = config.graph == "document" and self.softsrv is not None
         self.prompt_version = f"{prompt_version(sampling=sampling)}-{self.roles.version()}"
@@ -46,6 +48,8 @@ class RunPlan:
             parts.append(self.roles.version())
         if self.softsrv is not None:
             parts.extend(self.softsrv.identity())
+        if self.active is not None:
+            parts.extend(self.active.identity())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -54,10 +58,17 @@ def plan_run(config: RunConfig) -> RunPlan:
     return RunPlan(config)
 
 
+def record_graph_name(config: RunConfig) -> str:
+    """The graph whose roles are offered: where rounds have a conductor, it writes documents."""
+    return "document" if config.graph == "active" else config.graph
+
+
 def _seeds(config: RunConfig) -> list[Seed]:
-    """The run's seeds; graph softsrv starts from contexts instead, and needs none."""
+    """The run's seeds; graphs that start from contexts or a pool need none."""
     given = config.seeds
-    if config.graph == "softsrv" and not (given.keywords or given.keywords_file or given.documents):
+    if config.graph in ("softsrv", "active") and not (
+        given.keywords or given.keywords_file or given.documents
+    ):
         return []
     return load_seeds(given, random_seed=config.random_seed)
 
@@ -75,7 +86,7 @@ def _checker(name: str | None) -> Checker | None:
 def _check_models(config: RunConfig, roles: RoleBook) -> None:
     """A role that names a model must name one that exists in form."""
     experts = config.model_for("experts").model_dump()
-    for role in roles.offered_by(config.graph):
+    for role in roles.offered_by(record_graph_name(config)):
         if role.model is None:
             continue
         try:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from metasynth.config_softsrv import AnswerConfig
+
 from .arms import AskedSamples, Materials, drawn_samples
 from .audit import audited
 from .sampler import told_hit
@@ -17,7 +19,7 @@ from .softsrv_folder import SoftSRVFolder
 from .threads import Check, in_thread
 
 if TYPE_CHECKING:
-    from metasynth.softsrv import Candidate, Manifest, TargetRow
+    from metasynth.softsrv import Candidate, Manifest, TargetRow, TaskTemplates
 
 
 class RunQuestions:
@@ -76,16 +78,7 @@ class RunQuestions:
 
     def answer_prompt(self, question: str) -> str | None:
         """See `QuestionSource.answer_prompt`."""
-        from metasynth.softsrv import render_answer
-
-        answers = self._settings.answers
-        if answers.style == "none":
-            return None
-        if answers.style == "bare":
-            return question
-        if answers.template:
-            return render_answer(answers.template, question)
-        return self._made.templates.render("answer", question=question)
+        return answer_prompt(self._settings.answers, self._made.templates, question)
 
     def contaminated(self, text: str) -> str:
         """See `QuestionSource.contaminated`."""
@@ -184,3 +177,16 @@ class RunQuestions:
         write_candidates(path, result.candidates)
         self._manifest.finish("postprocess", result.manifest())
         return result.candidates
+
+
+def answer_prompt(answers: AnswerConfig, templates: "TaskTemplates", question: str) -> str | None:
+    """What the teacher is asked for an answer; None where questions stay without one."""
+    from metasynth.softsrv import render_answer
+
+    if answers.style == "none":
+        return None
+    if answers.style == "bare":
+        return question
+    if answers.template:
+        return render_answer(answers.template, question)
+    return templates.render("answer", question=question)

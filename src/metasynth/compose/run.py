@@ -20,7 +20,8 @@ from metasynth.graphs import (
 from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
 
-from .plan import RunPlan
+from .active import attach_rounds
+from .plan import RunPlan, record_graph_name
 from .screening import attach_screening
 from .softsrv import attach_softsrv
 from .voices import make_voices
@@ -43,7 +44,7 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
         )
         workspace = await _connect(plan, directory, stack)
-        if plan.softsrv is not None:
+        if plan.softsrv is not None and plan.active is None:
             folder = directory.softsrv
             steered = stack.enter_context(ExitStack())
             await asyncio.to_thread(attach_softsrv, plan.softsrv, folder, workspace, steered)
@@ -51,6 +52,11 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             folder = directory.student
             said = stack.enter_context(ExitStack())
             await asyncio.to_thread(attach_screening, plan.screening, folder, workspace, said)
+        if plan.active is not None:
+            taught = stack.enter_context(ExitStack())
+            await asyncio.to_thread(
+                attach_rounds, plan.active, plan.softsrv, directory, workspace, taught
+            )
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
@@ -112,7 +118,9 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     budget = Budget(config.budget, ledger.totals)
     recorder = ledger.callback(prices=config.prices)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
-    voices = await asyncio.to_thread(make_voices, config, plan.roles, graph=config.graph)
+    voices = await asyncio.to_thread(
+        make_voices, config, plan.roles, graph=record_graph_name(config)
+    )
     return Workspace(
         config=config,
         identity=plan.identity,

@@ -98,6 +98,9 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
     section = config.softsrv
     if section is None or config.graph == "template":
         return None
+    rounds = config.active if config.graph == "active" else None
+    if rounds is not None and rounds.generate != "softsrv":
+        return None
     if "random_seed" not in section.model_fields_set:
         section = section.model_copy(update={"random_seed": config.random_seed})
     artifact = ""

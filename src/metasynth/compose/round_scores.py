@@ -1,0 +1,68 @@
+"""Scores of a round, written as they come and gone on with after a kill."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from metasynth.config_student import ScoringConfig
+from metasynth.memory import Journal
+
+from .threads import Check
+
+if TYPE_CHECKING:
+    from metasynth.lm import LoadedLM
+    from metasynth.student import AskJudge, Checker, Scored, StudentRow
+
+
+class Helpers(NamedTuple):
+    """Whom a criterion may ask besides the student."""
+
+    ask: "AskJudge | None" = None
+    checker: "Checker | None" = None
+
+
+async def kept_scores(
+    path: Path,
+    lm: "LoadedLM",
+    rows: "Sequence[StudentRow]",
+    config: ScoringConfig,
+    *,
+    seed: int,
+    check: Check,
+    helpers: Helpers,
+    first: int = 0,
+) -> "list[Scored]":
+    """The scores of `rows` from number `first` on, in their order.
+
+    Those that the file holds are taken from it, the others are added to it one by one.
+
+    Args:
+        first: Rows before it are not scored; `learnable` learns from them all the same.
+
+    Raises:
+        RequestError: The criterion cannot be computed.
+        BudgetEndedError: The budget ended; what is scored is kept.
+    """
+    from metasynth.student import Scored, score_rows
+
+    with Journal(path) as journal:
+        found = [Scored(**entry) for entry in journal.entries()]
+        if first + len(found) >= len(rows):
+            return found
+        scores = score_rows(
+            lm,
+            rows,
+            config,
+            ask=helpers.ask,
+            checker=helpers.checker,
+            seed=seed,
+            skip=first + len(found),
+            on_batch=lambda _tokens: check(),
+        )
+        async with aclosing(scores):
+            async for scored in scores:
+                journal.append(asdict(scored))
+                found.append(scored)
+    return found

@@ -1,0 +1,541 @@
+"""The rounds of a run: `metasynth.graphs.Rounds` in a run directory.
+
+Every stage looks first at what its files hold. So a stage that was killed goes on, one that has
+ended is not carried out again, and a run that was stopped anywhere ends as if it had not been (at
+one chain; more of them share the teacher in another order).
+"""
+
+import asyncio
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from metasynth.agents import render_template
+from metasynth.config_student import ScoringConfig, StudentConfig
+from metasynth.graphs import Question, Request, Workspace
+from metasynth.randomness import derive_seed
+from metasynth.records import Record, StudentScore
+from metasynth.seeds import Seed
+
+from . import round_figures as figures
+from .active_plan import ActivePlan, as_conversation, problem_of
+from .round_scores import Helpers, kept_scores
+from .round_selection import Selected, select_seeds
+from .round_students import RoundStudents
+from .rounds_folder import RoundFolder, RoundsFolder, read_json, read_lines, write_json, write_lines
+from .sampler import told_hit
+from .screening import row_of
+from .threads import Check, in_thread
+
+if TYPE_CHECKING:
+    from metasynth.student import Pair, Scored, StudentRow
+
+    from .round_sampling import RoundSampling
+
+_ID = re.compile(r"[^-]+-r(\d+)(?:s(\d+))?-(\d+)")
+_EMBEDDED = "embedded"
+
+
+class Asked(NamedTuple):
+    """A row's question, or the problem that it is asked for with."""
+
+    text: str
+    context_id: str
+
+
+class ActiveRounds:
+    """See `metasynth.graphs.Rounds`.
+
+    Args:
+        plan: What the run file says.
+        folder: RUN/student.
+        workspace: The run's.
+        helpers: Whom the pool's criterion may ask.
+        sampling: SoftSRV, where it makes the questions.
+    """
+
+    def __init__(
+        self,
+        plan: ActivePlan,
+        folder: RoundsFolder,
+        workspace: Workspace,
+        *,
+        helpers: Helpers,
+        sampling: "RoundSampling | None" = None,
+    ) -> None:
+        assert plan.settings.pool is not None
+        self._plan = plan
+        self._pool = plan.settings.pool
+        self._folder = folder
+        self._workspace = workspace
+        self._helpers = helpers
+        self._sampling = sampling
+        self._students = RoundStudents(plan.student, folder)
+        self._rows = {row.id: row for row in plan.pool.rows}
+        self._number = 0
+        self._stage = ""
+        self._scored: list[Scored] = []
+        self._selected: list[Selected] = []
+
+    # what the workers ask
+
+    @property
+    def number(self) -> int:
+        """The round in work."""
+        return self._number
+
+    @property
+    def chain(self) -> str:
+        """The name of its records' chain."""
+        return f"r{self._number:02d}"
+
+    @property
+    def method(self) -> str:
+        """What records have as their source."""
+        return self._plan.settings.generate
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """The frozen model, where it makes the questions."""
+        return {"softsrv": self._sampling.model} if self._sampling is not None else {}
+
+    @property
+    def asks(self) -> bool:
+        """Whether a teacher is asked for each row."""
+        return self.method == "teacher"
+
+    @property
+    def conducts(self) -> bool:
+        """Whether a conductor writes the rows."""
+        return self.method == "conductor"
+
+    @property
+    def stage(self) -> str:
+        """What is being done now."""
+        own = f"round {self._number}: {self._stage}" if self._stage else ""
+        return own or (self._sampling.stage if self._sampling is not None else "")
+
+    def request(self, place: int) -> Request:
+        """See `Rounds.request`."""
+        asking, seed = self._plan.settings.teacher, self._seed(place)
+        mark = asking.solution_mark
+        solution = seed.answer.strip() if seed.is_answered else ""
+        bare = solution.removeprefix(mark).strip()
+        if self._workspace.voices.experts.name == _EMBEDDED:
+            prompt = f"{problem_of(seed)} {mark} {bare}" if bare else problem_of(seed)
+        else:
+            prompt = render_template(asking.prompt, {"problem": problem_of(seed), "solution": bare})
+        keeps = solution.startswith(mark)
+        return Request(prompt, asking.problem_mark, mark, keeps, asking.temperature)
+
+    def chain_of(self, place: int) -> str:
+        """See `Rounds.chain_of`."""
+        return f"{self.chain}s{place:03d}"
+
+    def seed_of(self, chain: str) -> Seed:
+        """See `Rounds.seed_of`."""
+        row = self._seed(int(chain.partition("s")[2]))
+        text = f"{problem_of(row)}\n\n{row.answer}" if row.is_answered else problem_of(row)
+        return Seed(id=row.id, text=text)
+
+    def of_seed(self, record: Record) -> Record:
+        """See `Rounds.of_seed`."""
+        found = _place_of(record.id)
+        if found is None or found[0] != self._number:
+            return record
+        selected = self._selected[found[1] - 1]
+        update: dict[str, Any] = {"seed_ids": list(selected.seed_ids)}
+        if self._sampling is not None:
+            update["parent_ids"] = list(selected.seed_ids)
+        if selected.score is not None:
+            update["seed_score"] = StudentScore(
+                criterion=self._pool.scoring.criterion,
+                score=round(selected.score, 6),
+                round=self._number,
+            )
+        return record.model_copy(update=update)
+
+    def fault(self, place: int) -> str:
+        """See `Rounds.fault`."""
+        return self._sampling.fault(place) if self._sampling is not None else ""
+
+    def answer_prompt(self, question: str) -> str | None:
+        """See `AnswerSource.answer_prompt`."""
+        return self._sampling.answer_prompt(question) if self._sampling is not None else None
+
+    def contaminated(self, text: str) -> str:
+        """See `AnswerSource.contaminated`."""
+        return told_hit(self._plan.contamination, text)
+
+    # the stages
+
+    async def open(self) -> bool:
+        """See `Rounds.open`."""
+        for number in range(1, len(self._plan.settings.plan) + 1):
+            if not self._folder.round(number).is_whole:
+                self._number, self._scored, self._selected = number, [], []
+                return True
+        return False
+
+    async def score_seeds(self, check: Check) -> int:
+        """See `Rounds.score_seeds`."""
+        with self._at("scoring the pool"):
+            folder = self._here
+            if folder.told.exists():
+                folder.reopen()  # it was cut short, and goes on
+            if not folder.began.exists():
+                write_json(folder.began, figures.spent(self._workspace.ledger))
+            if self._number == 1:
+                await self._measure(0, check)
+            self._let_judge()
+            if self._goes_by_scores:
+                self._scored = await self._scores(
+                    list(self._plan.pool.rows), folder, check, self._number
+                )
+        return sum(one.score is not None for one in self._scored)
+
+    async def select(self, check: Check) -> int:
+        """See `Rounds.select`."""
+        with self._at("choosing"):
+            if not self._here.selected.exists():
+                chosen = await in_thread(self._choose, check)
+                write_lines(self._here.selected, (one._asdict() for one in chosen))
+            self._selected = [Selected.of(told) for told in read_lines(self._here.selected)]
+        return len({one.seed_ids for one in self._selected})
+
+    async def generate(self, check: Check) -> Sequence[Question]:
+        """See `Rounds.generate`."""
+        if not all(
+            self._workspace.has_ended(self._id(place)) for place in range(1, self._asked + 1)
+        ):
+            self._here.reopen()  # what follows was made without these rows
+        if self._sampling is None:
+            return [
+                Asked(problem_of(self._seed(one.place)), one.seed_ids[0]) for one in self._selected
+            ]
+        with self._at("decoding"):
+            return await self._sampling.questions(self._here, self._selected, self._number, check)
+
+    async def score_children(self, check: Check) -> int:
+        """See `Rounds.score_children`."""
+        children = self._children()
+        if not (children and self._scored):
+            return 0
+        with self._at("scoring what was admitted"):
+            rows = [*self._plan.pool.rows, *children]
+            scored = await self._scores(rows, self._here, check, self._number, children=True)
+        return sum(one.score is not None for one in scored)
+
+    async def fine_tune(self, check: Check) -> int:
+        """See `Rounds.fine_tune`."""
+        rows = [
+            self._row(record)
+            for record in self._records()
+            if (found := _place_of(record.id)) is not None and found[0] in self._trained_rounds
+        ]
+        if not rows:
+            return 0
+        with self._at("fine-tuning"):
+            return await in_thread(lambda checked: self._train(rows, checked), check)
+
+    async def evaluate(self, check: Check) -> int:
+        """See `Rounds.evaluate`."""
+        with self._at("measuring the student"):
+            return await self._measure(self._number, check)
+
+    async def finish(self, stopped_because: str) -> None:
+        """See `Rounds.finish`."""
+        with self._at("writing the round down"):
+            told = await asyncio.to_thread(self._told, stopped_because)
+            await asyncio.to_thread(write_json, self._here.told, told)
+
+    # how they are done
+
+    @property
+    def _here(self) -> RoundFolder:
+        return self._folder.round(self._number)
+
+    @property
+    def _asked(self) -> int:
+        return self._plan.settings.plan[self._number - 1]
+
+    @property
+    def _goes_by_scores(self) -> bool:
+        """Whether anything is chosen by scores: in the arms that compare, nothing is."""
+        if self._plan.settings.arm != "active":
+            return False
+        if self._sampling is not None:
+            return self._sampling.goes_by_scores
+        return self._pool.selection.strategy != "random"
+
+    @property
+    def _trained_rounds(self) -> range:
+        last = self._plan.student.last_rounds
+        first = 1 if self._plan.student.data == "cumulative" else self._number - last + 1
+        return range(max(1, first), self._number + 1)
+
+    def _at(self, stage: str) -> "_Stage":
+        return _Stage(self, stage)
+
+    def _id(self, place: int) -> str:
+        if self.conducts:
+            return self._workspace.record_id(self.chain_of(place), 1)
+        return self._workspace.record_id(self.chain, place)
+
+    def _seed(self, place: int) -> "StudentRow":
+        return self._rows[self._selected[place - 1].seed_ids[0]]
+
+    def _row(self, record: Record) -> "StudentRow":
+        return as_conversation(row_of(record), self._plan.settings.teacher.solution_mark)
+
+    def _seed_of(self, *names: str | int) -> int:
+        return derive_seed(self._workspace.config.random_seed, "active", *names)
+
+    def _let_judge(self) -> None:
+        """Candidates are scored by the student that chose the seeds."""
+        if self._workspace.screen is not None:
+            before = self._number - 1
+            name = self._students.name(before)
+            load = self._students.loader(before)
+            self._workspace.screen.use(load, model=name, round_=self._number)
+
+    async def _scores(
+        self,
+        rows: "list[StudentRow]",
+        folder: RoundFolder,
+        check: Check,
+        number: int,
+        *,
+        children: bool = False,
+    ) -> "list[Scored]":
+        """Scores by the student that round `number` begins with, of the pool or of what follows."""
+        lm = await asyncio.to_thread(self._students.after, number - 1)
+        return await kept_scores(
+            folder.children if children else folder.scores,
+            lm,
+            rows,
+            self._pool.scoring,
+            seed=self._seed_of("scores", number),
+            check=check,
+            helpers=self._helpers,
+            first=len(self._plan.pool.rows) if children else 0,
+        )
+
+    def _choose(self, check: Check) -> list[Selected]:
+        rows, scores = list(self._plan.pool.rows), None
+        if self._goes_by_scores:
+            known = {one.row_id: one.score for one in self._scored if one.score is not None}
+            rows = [row for row in rows if row.id in known]
+            scores = [known[row.id] for row in rows]
+        if self._sampling is not None:
+            before = sum(self._plan.settings.plan[: self._number - 1])
+            return self._sampling.choose(
+                self._here, rows, scores, self._asked, check, number=self._number, before=before
+            )
+        return select_seeds(
+            rows,
+            scores,
+            self._asked,
+            self._pool,
+            load=self._students.loader(self._number - 1),
+            taken=self._taken(),
+            seed=self._seed_of("selection", self._number),
+        )
+
+    def _taken(self) -> "list[StudentRow]":
+        """Seeds of the rounds before, each once."""
+        ids = {
+            told["seed_ids"][0]: None
+            for number in range(1, self._number)
+            for told in read_lines(self._folder.round(number).selected)
+        }
+        return [self._rows[id_] for id_ in ids]
+
+    def _records(self) -> list[Record]:
+        """What was admitted in all rounds, in an order that does not depend on the chains."""
+        return sorted(self._workspace.corpus.records(), key=lambda record: record.id)
+
+    def _children(self) -> "list[StudentRow]":
+        return [self._row(record) for record in self._of_round(self._records())]
+
+    def _of_round(self, records: "Iterator[Record] | list[Record]") -> list[Record]:
+        places = ((_place_of(record.id), record) for record in records)
+        return [record for found, record in places if found and found[0] == self._number]
+
+    def _train(self, rows: "list[StudentRow]", check: Check) -> int:
+        from metasynth.student import fine_tune
+
+        def on_step(done: int, total: int, loss: float) -> None:
+            self._stage = f"fine-tuning, step {done} of {total}, loss {loss:.3f}"
+
+        report = fine_tune(
+            self._students.start_of(self._number),
+            rows,
+            self._training,
+            self._here.trained,
+            seed=self._seed_of("training"),
+            check=check,
+            on_step=on_step,
+        )
+        return report.rows
+
+    @property
+    def _training(self) -> StudentConfig:
+        """The steps follow the rows that were asked for, not those that passed: every arm has as
+        many. In one round (static) there are as many as the last student of the others has had.
+        """
+        config, sizes = self._plan.student, self._plan.settings
+        if config.steps is not None:
+            together = config.start == "continue" and sizes.arm == "static"
+            return config.model_copy(
+                update={"steps": config.steps * (sizes.rounds if together else 1)}
+            )
+        return config.model_copy(update={"steps": self._planned_steps()})
+
+    def _planned_steps(self) -> int:
+        config, settings = self._plan.student, self._plan.settings
+        size, static = settings.rows_per_round, settings.arm == "static"
+        if static and config.start == "continue":
+            rounds = range(1, settings.rounds + 1)
+            return sum(_steps(config, size * _rounds_behind(config, one)) for one in rounds)
+        number = settings.rounds if static else self._number
+        return _steps(config, size * _rounds_behind(config, number))
+
+    async def _measure(self, number: int, check: Check) -> int:
+        """Measure the student after round `number` on the test rows."""
+        plan, folder = self._plan, self._folder.round(number)
+        if plan.test is None or plan.settings.test is None:
+            return 0
+        if not folder.evaluation.exists():
+            rows = list(plan.test.rows)
+            lm = await asyncio.to_thread(self._students.after, number)
+            size = plan.settings.test.max_new_tokens
+            wrong = ScoringConfig(criterion="wrong", max_new_tokens=size)
+            gold = ScoringConfig(criterion="loss_gold")
+            given = {"seed": 0, "check": check, "helpers": Helpers(checker=plan.checker)}
+            answers = await kept_scores(folder.answers, lm, rows, wrong, **given)  # type: ignore[arg-type]
+            losses = await kept_scores(folder.losses, lm, rows, gold, **given)  # type: ignore[arg-type]
+            write_json(folder.evaluation, self._measured(answers, losses, number))
+        return len(plan.test.rows)
+
+    def _measured(
+        self, answers: "Sequence[Scored]", losses: "Sequence[Scored]", number: int
+    ) -> dict[str, Any]:
+        import numpy as np
+
+        from metasynth.student import bootstrap, share
+
+        assert self._plan.settings.test is not None
+        wrong = [one.score for one in answers if one.score is not None]
+        known = np.array([one.score for one in losses if one.score is not None])
+        loss = bootstrap(
+            lambda drawn: float(known[drawn].mean()) if len(known) else math.nan,
+            len(known),
+            seed=self._seed_of("loss"),
+            bounds=(0.0, math.inf),
+        )
+        return {
+            "student": self._students.name(number),
+            "rows": len(answers),
+            "checker": self._plan.settings.test.checker,
+            "accuracy": figures.numbers(share(len(wrong) - round(sum(wrong)), len(wrong))),
+            "answers": figures.of_scores(answers) | {"median": None},
+            "loss": figures.numbers(loss),
+            "losses": figures.of_scores(losses),
+        }
+
+    def _told(self, stopped_because: str) -> dict[str, Any]:
+        corpus, folder, settings = self._workspace.corpus, self._here, self._plan.settings
+        accepted, rejected = (
+            self._of_round(found) for found in (corpus.records(), corpus.rejected_records())
+        )
+        began = read_json(folder.began) or {}
+        spent = figures.spent(self._workspace.ledger)
+        return {
+            "round": self._number,
+            "arm": settings.arm,
+            "generate": settings.generate,
+            "criterion": self._pool.scoring.criterion if self._goes_by_scores else "",
+            "asked": self._asked,
+            **figures.of_records(accepted, rejected),
+            "seeds": figures.of_seeds(len(self._rows), self._scored, self._selected),
+            "children": figures.of_scores(self._children_scored()),
+            "fidelity": self._fidelity(),
+            "gates": self._gates(),
+            "spent": figures.difference(spent, began),
+            "spent_in_all": spent,
+            "training": self._training_told(),
+            "evaluation": read_json(folder.evaluation),
+            "stopped_because": stopped_because,
+        }
+
+    def _children_scored(self, number: int | None = None) -> "list[Scored]":
+        from metasynth.student import Scored
+
+        path = self._folder.round(number or self._number).children
+        return [Scored(**told) for told in read_lines(path)] if path.exists() else []
+
+    def _pairs(self, number: int, *, by_cluster: bool = False) -> "list[Pair]":
+        selected = {
+            self._workspace.record_id(*self._chain_and_number(number, one.place)): one
+            for one in map(Selected.of, read_lines(self._folder.round(number).selected))
+        }
+        children = self._children_scored(number)
+        return figures.pairs_of(number, children, selected, by_cluster=by_cluster)
+
+    def _chain_and_number(self, number: int, place: int) -> tuple[str, int]:
+        chain = f"r{number:02d}"
+        return (f"{chain}s{place:03d}", 1) if self.conducts else (chain, place)
+
+    def _fidelity(self) -> dict[str, Any] | None:
+        from metasynth.student import score_fidelity
+
+        pairs = [pair for number in range(1, self._number + 1) for pair in self._pairs(number)]
+        if not pairs:
+            return None
+        return figures.of_fidelity(score_fidelity(pairs, seed=self._seed_of("fidelity")))
+
+    def _gates(self) -> list[dict[str, Any]]:
+        if self._sampling is None:
+            return []
+        pairs = [
+            pair
+            for number in range(1, self._number + 1)
+            for pair in self._pairs(number, by_cluster=True)
+        ]
+        return [figures.of_gate(gate) for gate in self._sampling.gates(self._here, pairs)]
+
+    def _training_told(self) -> dict[str, Any] | None:
+        told = read_json(self._here.trained / "training.json")
+        return None if told is None else dict(told["report"])
+
+
+class _Stage:
+    """Tells whoever watches what is being done."""
+
+    def __init__(self, rounds: ActiveRounds, stage: str) -> None:
+        self._rounds, self._name = rounds, stage
+
+    def __enter__(self) -> None:
+        self._rounds._stage = self._name
+
+    def __exit__(self, *_: object) -> None:
+        self._rounds._stage = ""
+
+
+def _place_of(record_id: str) -> tuple[int, int] | None:
+    """Round and place of a record."""
+    found = _ID.fullmatch(record_id)
+    if found is None:
+        return None
+    return int(found[1]), int(found[2] or found[3])
+
+
+def _rounds_behind(config: StudentConfig, number: int) -> int:
+    """How many rounds' rows a training after round `number` is on."""
+    return number if config.data == "cumulative" else min(number, config.last_rounds)
+
+
+def _steps(config: StudentConfig, rows: int) -> int:
+    return max(1, math.ceil(config.epochs * rows / config.batch_size))
