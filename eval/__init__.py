@@ -10,12 +10,34 @@ from .divergence import divergence_curve, mauve_of_histograms
 from .mauve import MauveCeiling, MauveResult, mauve, mauve_ceiling
 
 if TYPE_CHECKING:
+    from .accuracy import Estimate
     from .bleu import self_bleu
     from .categories import label_entropy, opening_entropy
+    from .code_execution import CodeExecution, CodeLimits, run_python
+    from .comparing import (
+        Cell,
+        Comparison,
+        Interval,
+        Means,
+        Measured,
+        Role,
+        compare,
+        interval_of_draws,
+        plain_comparison,
+    )
     from .compression import compression_ratio, compression_ratio_twice, compression_ratio_xz
     from .coverage import Coverage, topic_coverage
+    from .draws import Draw, EqualDraws, equal_draws
+    from .evidence import Closed, gap_closed, surprises
+    from .few_shot import Examples
     from .geometry import chamfer_distance, nearest_distances, remote_clique, unit_rows, vendi_score
-    from .lexical import common_phrases, ngram_diversity, ngram_diversity_sum, self_repetition
+    from .lexical import (
+        common_phrases,
+        ngram_diversity,
+        ngram_diversity_sum,
+        self_repetition,
+        telling_words,
+    )
     from .measuring import Labels, measure, measured
     from .metric import METRICS, Metric, MetricSpec, undefined
     from .near_duplicates import near_duplicate_rate
@@ -40,9 +62,38 @@ if TYPE_CHECKING:
     from .report_verdicts import report_sentence
     from .rouge import homogenization
     from .task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
+    from .task_evaluation import TaskSettings
+    from .task_harness import harness_tasks
+    from .task_mbpp import make_mbpp
+    from .task_models import AskModel
+    from .task_result import ItemResult, TaskResult
+    from .task_rows import load_task_rows, read_task_rows
+    from .task_spec import BadItemError, TaskItem, TaskRow, TaskSource, TaskSpec, TaskVerdict
+    from .tasks import TASKS, evaluate_task, find_task
     from .tokens import TokenTable, tokenise
 else:
     _MODULES = {
+        "comparing": (
+            "Cell",
+            "Comparison",
+            "Interval",
+            "Means",
+            "Measured",
+            "Role",
+            "compare",
+            "interval_of_draws",
+            "plain_comparison",
+        ),
+        "draws": (
+            "Draw",
+            "EqualDraws",
+            "equal_draws",
+        ),
+        "evidence": (
+            "Closed",
+            "gap_closed",
+            "surprises",
+        ),
         "bleu": ("self_bleu",),
         "categories": (
             "label_entropy",
@@ -66,6 +117,7 @@ else:
         ),
         "lexical": (
             "common_phrases",
+            "telling_words",
             "ngram_diversity",
             "ngram_diversity_sum",
             "self_repetition",
@@ -123,6 +175,38 @@ else:
             "TokenTable",
             "tokenise",
         ),
+        "accuracy": ("Estimate",),
+        "code_execution": (
+            "CodeExecution",
+            "CodeLimits",
+            "run_python",
+        ),
+        "few_shot": ("Examples",),
+        "task_evaluation": ("TaskSettings",),
+        "task_harness": ("harness_tasks",),
+        "task_mbpp": ("make_mbpp",),
+        "task_models": ("AskModel",),
+        "task_result": (
+            "ItemResult",
+            "TaskResult",
+        ),
+        "task_rows": (
+            "load_task_rows",
+            "read_task_rows",
+        ),
+        "task_spec": (
+            "BadItemError",
+            "TaskItem",
+            "TaskRow",
+            "TaskSource",
+            "TaskSpec",
+            "TaskVerdict",
+        ),
+        "tasks": (
+            "TASKS",
+            "evaluate_task",
+            "find_task",
+        ),
     }
 
     _LAZY = {name: module for module, names in _MODULES.items() for name in names}
@@ -137,16 +221,32 @@ else:
 
 __all__ = [
     "METRICS",
+    "TASKS",
+    "AskModel",
+    "BadItemError",
+    "Cell",
     "CellCounts",
     "Chart",
+    "Closed",
+    "CodeExecution",
+    "CodeLimits",
+    "Comparison",
     "Cost",
     "Count",
     "Coverage",
     "Document",
+    "Draw",
+    "EqualDraws",
+    "Estimate",
+    "Examples",
     "Fact",
+    "Interval",
+    "ItemResult",
     "Labels",
     "MauveCeiling",
     "MauveResult",
+    "Means",
+    "Measured",
     "Metric",
     "MetricRow",
     "MetricSpec",
@@ -154,21 +254,38 @@ __all__ = [
     "Point",
     "Reading",
     "Report",
+    "Role",
     "Series",
     "Shape",
     "Side",
     "Task2VecSettings",
+    "TaskItem",
+    "TaskResult",
+    "TaskRow",
+    "TaskSettings",
+    "TaskSource",
+    "TaskSpec",
+    "TaskVerdict",
     "TextCorpus",
     "TokenTable",
     "WordFrequencies",
     "chamfer_distance",
     "common_phrases",
+    "compare",
     "compression_ratio",
     "compression_ratio_twice",
     "compression_ratio_xz",
     "divergence_curve",
+    "equal_draws",
+    "evaluate_task",
+    "find_task",
+    "gap_closed",
+    "harness_tasks",
     "homogenization",
+    "interval_of_draws",
     "label_entropy",
+    "load_task_rows",
+    "make_mbpp",
     "mauve",
     "mauve_ceiling",
     "mauve_of_histograms",
@@ -180,16 +297,21 @@ __all__ = [
     "ngram_diversity",
     "ngram_diversity_sum",
     "opening_entropy",
+    "plain_comparison",
     "project",
     "read_corpus",
+    "read_task_rows",
     "remote_clique",
     "render_report",
     "report_metrics",
     "report_sentence",
+    "run_python",
     "scaled_distance",
     "self_bleu",
     "self_repetition",
+    "surprises",
     "task2vec_diversity",
+    "telling_words",
     "tokenise",
     "topic_coverage",
     "undefined",

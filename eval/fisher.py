@@ -27,6 +27,8 @@ class FisherOptions:
     """See `task2vec.Task2VecSettings`; `published` is the form of the released code.
 
     Attributes:
+        rows: Texts of one step of the fine-tuning.
+        fisher_rows: Texts whose gradients are squared together: the fewer, the less noise.
         width: Tokens of a row, padding included; the published form pads all rows to it.
         seed: Of the labels (and of dropout, in the published form).
     """
@@ -35,6 +37,7 @@ class FisherOptions:
     epochs: int
     learning_rate: float
     rows: int
+    fisher_rows: int
     draws: int
     width: int
     seed: int
@@ -53,12 +56,13 @@ def fisher_embedding(
         torch.manual_seed(options.seed)
         if options.published:
             model.train()
-            _tune_as_published(model, _padded(lm, batch, options), options)
+            _tune_as_published(model, _padded(lm, batch, options.rows, options), options)
         else:
             model.eval()
             _untie(model)
-            _tune_head(model, _padded(lm, batch, options), options)
-        squares = _mean_squares(model, _padded(lm, batch, options), options)
+            _tune_head(model, _padded(lm, batch, options.rows, options), options)
+        steps = _padded(lm, batch, options.fisher_rows, options)
+        squares = _mean_squares(model, steps, options)
     head = model.get_output_embeddings()
     parts = [
         _by_filter(module, squares[id(module.weight)], published=options.published)
@@ -80,14 +84,14 @@ def _by_filter(module: Any, squares: Tensor, *, published: bool) -> Floats:
 
 
 def _padded(
-    lm: LoadedLM, batch: Sequence[Sequence[int]], options: FisherOptions
+    lm: LoadedLM, batch: Sequence[Sequence[int]], at_once: int, options: FisherOptions
 ) -> list[tuple[Tensor, Tensor]]:
     """Steps of tokens and of which are real, both [rows, width], on the device."""
     pad = lm.tokenizer.eos_token_id
     fill = pad if isinstance(pad, int) else 0
     steps = []
-    for start in range(0, len(batch), options.rows):
-        rows = batch[start : start + options.rows]
+    for start in range(0, len(batch), at_once):
+        rows = batch[start : start + at_once]
         width = options.width if options.published else max(map(len, rows))
         width = min(width, lm.context_length)
         ids = torch.full((len(rows), width), fill)

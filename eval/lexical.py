@@ -3,13 +3,18 @@
 All of these move with the size of the corpus: compare at equal texts and equal words alone.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metasynth.text import words
+
 from .metric import Metric, undefined
 from .tokens import MEANING, TokenTable
+
+_TELLING = 5
 
 
 def ngram_diversity(tokens: TokenTable, n: int) -> Metric:
@@ -90,3 +95,23 @@ def _once_a_text(tokens: TokenTable, n: int) -> tuple[NDArray[np.int64], NDArray
     grams = tokens.grams(n)
     pairs = np.unique(grams.numbers.astype(np.int64) * len(tokens) + grams.owners)
     return pairs // len(tokens), pairs % len(tokens)
+
+
+def telling_words(
+    texts: Sequence[str], others: Sequence[str], *, most: int = _TELLING
+) -> tuple[tuple[str, float], ...]:
+    """The words that more of these texts hold than of others, and the share that does."""
+    inside, outside = _texts_with(texts), _texts_with(others)
+    lead = {
+        word: count / len(texts) - outside[word] / max(1, len(others))
+        for word, count in inside.items()
+    }
+    best = sorted(lead, key=lambda word: (-lead[word], word))[:most]
+    return tuple((word, inside[word] / len(texts)) for word in best)
+
+
+def _texts_with(texts: Sequence[str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for text in texts:
+        found.update({word for word in words(text) if len(word) > 3})
+    return found

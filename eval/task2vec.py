@@ -7,8 +7,9 @@ two batches. Values are comparable within one probe and one setting alone.
 Two forms:
 
 - `corrected`: labels are scored where they were drawn, padding does not count, the model is in eval
-  mode, squares are scaled to those of single tokens, equal batches count with distance 0, each
-  batch has its own seed, several labels are drawn.
+  mode, squares are scaled to those of single tokens and taken a text at a time, which is less
+  noise than a batch at a time; equal batches count with distance 0, each batch has its own seed,
+  several labels are drawn.
 - `published`: what the released code computes (alycialee/beyond-scale-language-data-diversity):
   a label drawn for one place is scored at the place before it, drawn labels are not masked, dropout
   is on, gradients are of a batch's mean, pairs with distance 0 are left out.
@@ -46,7 +47,7 @@ class Task2VecSettings:
         max_tokens: Of a text that are read.
         epochs: Of the head's fine-tuning.
         learning_rate: Of AdamW.
-        rows: Texts of one step.
+        rows: Texts of one step of the fine-tuning (published: of the Fisher information too).
         draws: Labels drawn for each place (published: 1).
         floor_batches: Batches that are embedded twice for the noise floor.
         seed: With a batch's number, decides the batch and its labels.
@@ -54,12 +55,12 @@ class Task2VecSettings:
 
     form: Form = "corrected"
     batches: int = 10
-    texts: int = 32
+    texts: int = 16
     max_tokens: int = 128
     epochs: int = 1
     learning_rate: float = 5e-5
     rows: int = 8
-    draws: int = 2
+    draws: int = 4
     floor_batches: int = 2
     seed: int = 0
 
@@ -150,12 +151,14 @@ def _embedded(
     *,
     other_labels: bool = False,
 ) -> Floats:
+    published = settings.form == "published"
     options = FisherOptions(
-        published=settings.form == "published",
+        published=published,
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         rows=settings.rows,
-        draws=1 if settings.form == "published" else settings.draws,
+        fisher_rows=settings.rows if published else 1,
+        draws=1 if published else settings.draws,
         width=settings.max_tokens,
         seed=derive_seed(settings.seed, "labels", number, int(other_labels)),
     )

@@ -9,6 +9,7 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 
 from . import corpus, inspection, report, roles, run, softsrv, student
+from . import eval as evaluation
 
 app = typer.Typer(
     name="metasynth",
@@ -25,6 +26,7 @@ report.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
 app.add_typer(student.app, name="student")
+app.add_typer(evaluation.app, name="eval")
 
 
 def main() -> None:

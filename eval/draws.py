@@ -1,0 +1,156 @@
+"""Corpora made comparable: draws of equally many texts with equally many words.
+
+Most metrics move with the size of what they are measured on, so every corpus gives draws of the
+same number of texts, and longer texts are cut to a common length until all draws have the same
+number of words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from metasynth.errors import RequestError
+from metasynth.randomness import generator
+from metasynth.text import cut_words
+
+from .reading import TextCorpus
+
+MOST = 200  # texts of a draw, unless asked for
+FEW_RECORDS = 20
+FEW_WORDS = 2000
+_MUCH_CUT = 0.75
+
+
+class Draw(NamedTuple):
+    """Texts of one corpus, cut, and which ones they are."""
+
+    texts: list[str]
+    chosen: list[int]
+
+
+@dataclass(frozen=True)
+class EqualDraws:
+    """Draws of several corpora, all of one size.
+
+    Attributes:
+        records: Texts of a draw.
+        words: Words of a draw, split at blanks.
+        draws: Of each corpus, in the order given; `cap` words are the most of one text.
+        disjoint: Whether each corpus's draws share no text.
+        warnings: What makes the comparison doubtful, or void.
+    """
+
+    records: int
+    words: int
+    draws: tuple[tuple[Draw, ...], ...]
+    disjoint: tuple[bool, ...]
+    warnings: tuple[str, ...]
+
+
+def equal_draws(
+    corpora: Sequence[TextCorpus], *, records: int | None = None, draws: int = 5, seed: int = 0
+) -> EqualDraws:
+    """Draws of equally many texts and words.
+
+    Args:
+        corpora: Two or more; with one the words stay as they are.
+        records: Texts of a draw; None: half of the smallest corpus, 200 at most.
+        draws: Of each corpus: without a common text where there are enough, else each at random.
+        seed: Decides them.
+
+    Raises:
+        RequestError: A corpus has fewer texts than asked for.
+    """
+    smallest = min(corpora, key=lambda corpus: len(corpus.documents))
+    most = len(smallest.documents)
+    if records is None:
+        records = min(MOST, most if most < 4 else most // 2)
+    if records > most:
+        raise RequestError(
+            f"{smallest.name} has {most} texts, fewer than the {records} of a draw",
+            hint=f"--records {most} at most, or leave that corpus out",
+        )
+    chosen = [
+        _chosen(len(corpus.documents), records, draws, (seed, corpus.name)) for corpus in corpora
+    ]
+    lengths = [
+        np.array([len(document.text.split()) for document in corpus.documents])
+        for corpus in corpora
+    ]
+    totals = [
+        [int(length[rows].sum()) for rows in picks]
+        for length, picks in zip(lengths, chosen, strict=True)
+    ]
+    words = min(map(min, totals))
+    found = tuple(
+        tuple(Draw(_cut(corpus, rows, length[rows], words), rows) for rows in picks)
+        for corpus, length, picks in zip(corpora, lengths, chosen, strict=True)
+    )
+    warnings = _warnings(corpora, totals, records, words, draws)
+    disjoint = tuple(len(corpus.documents) >= records * draws for corpus in corpora)
+    return EqualDraws(records, words, found, disjoint, tuple(warnings))
+
+
+def _chosen(n: int, records: int, draws: int, names: tuple[int, str]) -> list[list[int]]:
+    """Rows of each draw, in the corpus's order (compression depends on it)."""
+    rng = generator(names[0], "equal draws", names[1])
+    if n >= records * draws:
+        order = rng.sample(range(n), records * draws)
+        return [sorted(order[i * records : (i + 1) * records]) for i in range(draws)]
+    return [sorted(rng.sample(range(n), records)) for _ in range(draws)]
+
+
+def _cut(corpus: TextCorpus, rows: Sequence[int], lengths: np.ndarray, words: int) -> list[str]:
+    """The texts, cut to a common length so that together they have `words` words."""
+    texts = [corpus.documents[row].text for row in rows]
+    if lengths.sum() == words:
+        return texts
+    low, high = 0, int(lengths.max())
+    while low < high:  # the largest cap with which the words are not more than asked
+        middle = (low + high + 1) // 2
+        if int(np.minimum(lengths, middle).sum()) <= words:
+            low = middle
+        else:
+            high = middle - 1
+    kept = np.minimum(lengths, low)
+    longer = np.flatnonzero(lengths > low)[: words - int(kept.sum())]
+    kept[longer] += 1
+    return [
+        text if size == whole else cut_words(text, int(size))
+        for text, size, whole in zip(texts, kept, lengths, strict=True)
+    ]
+
+
+def _warnings(
+    corpora: Sequence[TextCorpus],
+    totals: Sequence[Sequence[int]],
+    records: int,
+    words: int,
+    draws: int,
+) -> list[str]:
+    told = []
+    if records < FEW_RECORDS:
+        told.append(f"void: {records} texts a draw say nothing about a corpus; {FEW_RECORDS} might")
+    if words < FEW_WORDS:
+        told.append(
+            f"void for compression and n-grams: {words:,} words a draw, below {FEW_WORDS:,}"
+        )
+    for corpus, total in zip(corpora, totals, strict=True):
+        n = len(corpus.documents)
+        cut = 1 - words / median(total) if median(total) else 0.0
+        if cut > _MUCH_CUT:
+            told.append(
+                f"{corpus.name}: {cut:.0%} of its words were cut away to equal the shortest "
+                "corpus, so it is the beginnings of its texts that are compared"
+            )
+        if n < records * draws:
+            told.append(
+                f"{corpus.name}: its {n} texts are too few for {draws} draws of {records} without "
+                + ("a common text" if n > records else "a common text: every draw is all of it")
+            )
+        if corpus.blank:
+            told.append(f"{corpus.name}: {corpus.blank} blank texts were left out")
+    return told

@@ -1,0 +1,130 @@
+"""Carrying out `eval diversity`: read, measure on equal draws, print a table or JSON."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metasynth.errors import RequestError
+from metasynth.eval import (
+    METRICS,
+    Comparison,
+    Means,
+    Role,
+    TextCorpus,
+    compare,
+    gap_closed,
+    plain_comparison,
+    surprises,
+    word_frequencies,
+)
+
+from .bars import Bar
+from .eval_inputs import Embedding, Inputs
+from .eval_table import tell_comparison
+
+if TYPE_CHECKING:
+    from metasynth.eval import Metric, WordFrequencies
+
+
+@dataclass(frozen=True)
+class DiversityRequest:
+    """What the command line says."""
+
+    files: Sequence[str]
+    template: Sequence[str]
+    real: Sequence[str]
+    reference: str | None
+    records: int | None
+    draws: int
+    seed: int
+    vectors: bool
+    probe: str | None
+    probe_batches: int
+    probe_texts: int
+    inputs: Inputs
+
+    @property
+    def sources(self) -> list[tuple[str, Role]]:
+        """All that is compared, each once, with its role; a file given twice has the later one."""
+        roles: dict[str, Role] = dict.fromkeys(self.files, "candidate")
+        roles |= dict.fromkeys(self.template, "template")
+        roles |= dict.fromkeys(self.real, "real")
+        return list(roles.items())
+
+
+def carry_out_diversity(request: DiversityRequest, *, as_json: bool, quiet: bool) -> None:
+    """Measure and print."""
+    sources = request.sources
+    read = request.inputs.read([source for source, _ in sources])
+    corpora = [(corpus, role) for corpus, (_, role) in zip(read, sources, strict=True)]
+    comparison, cut = _measured(request, corpora, quiet=quiet)
+    closed = {
+        (one.name, metric): gap_closed(comparison, one.name, metric, seed=request.seed)
+        for one in comparison.corpora
+        if one.role == "candidate" and request.template and request.real
+        for metric in METRICS
+    }
+    told = surprises(comparison)
+    notes = list(comparison.warnings)
+    if cut:
+        notes.append(f"{cut} texts are longer than the embedder reads: it saw their beginnings")
+    if as_json:
+        plain = plain_comparison(comparison) | {"warnings": notes, "surprises": told}
+        plain["gap_closed"] = {
+            metric: {name: found._asdict() for (name, by), found in closed.items() if by == metric}
+            for metric in METRICS
+        }
+        print(json.dumps(plain, ensure_ascii=True, allow_nan=False))  # noqa: T201
+        return
+    tell_comparison(comparison, closed, notes, told)
+
+
+def _measured(
+    request: DiversityRequest, corpora: Sequence[tuple[TextCorpus, Role]], *, quiet: bool
+) -> tuple[Comparison, int]:
+    """The comparison, and how many texts the embedder did not read to their end."""
+    alone = len(corpora) == 1 and request.records is None
+    records = len(corpora[0][0].documents) if alone else request.records
+    draws = 1 if alone else request.draws
+    probe = _Probe(request) if request.probe else None
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(Bar("draw", quiet=quiet))
+        embed: Embedding | None = None
+        if request.vectors:
+            embed = stack.enter_context(request.inputs.embedding(bar))
+        means = Means(embed=embed, probe=probe, reference=_reference(request))
+        comparison = compare(
+            corpora, means, records=records, draws=draws, seed=request.seed, on_draw=bar.update
+        )
+        return comparison, 0 if embed is None else embed.truncated
+
+
+def _reference(request: DiversityRequest) -> "WordFrequencies | None":
+    if request.reference is None:
+        return None
+    (corpus,) = request.inputs.read([request.reference])
+    return word_frequencies(corpus.texts, corpus.name)
+
+
+class _Probe:
+    """The Task2Vec coefficient of texts, by a model that is loaded once."""
+
+    def __init__(self, request: DiversityRequest) -> None:
+        from metasynth.compose import load_student
+        from metasynth.config_student import StudentConfig
+        from metasynth.eval import Task2VecSettings
+
+        model = str(request.probe)
+        if model != "embedded" and not model.startswith("local:"):
+            raise RequestError(f"no probe {model!r}", hint="embedded, or local:PATH_OR_HUB_ID")
+        self._lm = load_student(StudentConfig(model=model, device=request.inputs.device))
+        self._settings = Task2VecSettings(
+            batches=request.probe_batches, texts=request.probe_texts, seed=request.seed
+        )
+
+    def __call__(self, texts: Sequence[str]) -> "Metric":
+        from metasynth.eval import task2vec_diversity
+
+        return task2vec_diversity(self._lm, texts, self._settings)
