@@ -19,6 +19,15 @@ from .conductor import (
     tool_schemas,
 )
 from .expert import expert_messages, resolve_role
+from .instructing import (
+    INSTRUCT_NUDGE,
+    INSTRUCT_TOOLS,
+    InstructConsult,
+    instruct_brief,
+    instruct_prompt,
+    instruct_prompt_version,
+    instruct_schemas,
+)
 from .messages import Attachment, fenced, instruct, one_line, parse_keywords
 from .models import chat_model
 from .roles import (
@@ -58,12 +67,15 @@ else:
 
 
 __all__ = [
+    "INSTRUCT_NUDGE",
+    "INSTRUCT_TOOLS",
     "NUDGE",
     "TOOLS",
     "Attachment",
     "Consult",
     "Digest",
     "HeldTooLongError",
+    "InstructConsult",
     "LocalChat",
     "OpenAIChat",
     "Pacer",
@@ -81,6 +93,10 @@ __all__ = [
     "expert_messages",
     "fenced",
     "instruct",
+    "instruct_brief",
+    "instruct_prompt",
+    "instruct_prompt_version",
+    "instruct_schemas",
     "load_role",
     "load_roles",
     "local_chat",

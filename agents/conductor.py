@@ -25,11 +25,13 @@ _SANDBOX = ImmutableSandboxedEnvironment(
 )
 
 
-class _Tool(BaseModel):
+class Tool(BaseModel):
+    """What a conductor may call; unknown arguments are errors."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Consult(_Tool):
+class Consult(Tool):
     """Ask one expert to do one thing; it sees only your instruction and what you attach."""
 
     expert: str = Field(max_length=60, description="name of an expert, or one that you invent")
@@ -44,25 +46,25 @@ class Consult(_Tool):
     )
 
 
-class SetSeeds(_Tool):
+class SetSeeds(Tool):
     """Settle the seed set that the document must fit."""
 
     source: str = Field(max_length=40, description="reference of a keyword list: keywords-1")
 
 
-class Submit(_Tool):
+class Submit(Tool):
     """Hand a draft to the gate; it needs a summary and a topic label."""
 
     draft: str = Field(max_length=40, description="reference of the draft")
 
 
-class GiveUp(_Tool):
+class GiveUp(Tool):
     """End this record without a document."""
 
     reason: str = Field(max_length=300)
 
 
-class SampleSoftSRV(_Tool):
+class SampleSoftSRV(Tool):
     """Draw drafts from the sampler that was trained on this corpus's target."""
 
     n: int = Field(default=1, ge=1, le=16, description="how many drafts")
@@ -74,7 +76,7 @@ class SampleSoftSRV(_Tool):
     )
 
 
-TOOLS: Mapping[str, type[_Tool]] = {
+TOOLS: Mapping[str, type[Tool]] = {
     "consult": Consult,
     "set_seeds": SetSeeds,
     "submit": Submit,
@@ -90,15 +92,20 @@ class SamplingOffer:
     uses: int
 
 
-def offered_tools(*, sampling: bool = False) -> Mapping[str, type[_Tool]]:
+def offered_tools(*, sampling: bool = False) -> Mapping[str, type[Tool]]:
     """The tools of a run: `sample_softsrv` is there only where there is something to sample."""
     return {**TOOLS, "sample_softsrv": SampleSoftSRV} if sampling else TOOLS
 
 
 def tool_schemas(*, sampling: bool = False) -> list[dict[str, Any]]:
     """The tools in OpenAI's format, in the order in which they are offered."""
+    return schemas_of(offered_tools(sampling=sampling))
+
+
+def schemas_of(tools: Mapping[str, type[Tool]]) -> list[dict[str, Any]]:
+    """Tools in OpenAI's format, under the names that they are offered by."""
     schemas = []
-    for name, tool in offered_tools(sampling=sampling).items():
+    for name, tool in tools.items():
         schema = convert_to_openai_tool(tool)
         schema["function"]["name"] = name
         schemas.append(schema)
@@ -114,12 +121,12 @@ def conductor_prompt(
     sampling: SamplingOffer | None = None,
 ) -> SystemMessage:
     """The system message: the same for every record of a run, so that endpoints can cache it."""
-    text = _template("conductor.jinja").render(
+    text = prompt_template("conductor.jinja").render(
         **variables, roles=roles, tries=tries, min_words=min_words
     )
     parts = [text.strip()]
     if sampling is not None:
-        offer = _template("sampling.jinja").render(most=sampling.most, uses=sampling.uses)
+        offer = prompt_template("sampling.jinja").render(most=sampling.most, uses=sampling.uses)
         parts.append(offer.strip())
     return SystemMessage("\n\n".join(parts))
 
@@ -139,7 +146,7 @@ class Digest:
 
 def brief(seed: str, digest: Digest) -> HumanMessage:
     """The human message that opens a record's conversation."""
-    text = _template("brief.jinja").render(
+    text = prompt_template("brief.jinja").render(
         seed=seed,
         count=digest.count,
         topics=one_line(digest.topics, most_words=80),
@@ -182,9 +189,9 @@ def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
 
 def prompt_version(*, sampling: bool = False) -> str:
     """A short hash of the conductor's templates and tools."""
-    parts = [_source("conductor.jinja"), _source("brief.jinja")]
+    parts = [prompt_source("conductor.jinja"), prompt_source("brief.jinja")]
     if sampling:
-        parts.append(_source("sampling.jinja"))
+        parts.append(prompt_source("sampling.jinja"))
     parts.append(str(tool_schemas(sampling=sampling)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
@@ -203,10 +210,12 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
         raise ConfigError(f"template.prompt: {first}; known variables are {known}") from None
 
 
-def _template(name: str) -> Any:
-    return _SANDBOX.from_string(_source(name))
+def prompt_template(name: str) -> Any:
+    """A template of the package, ready to be filled."""
+    return _SANDBOX.from_string(prompt_source(name))
 
 
-def _source(name: str) -> str:
+def prompt_source(name: str) -> str:
+    """The text of a template of the package."""
     folder = importlib.resources.files("metasynth.agents").joinpath("prompts")
     return folder.joinpath(name).read_text(encoding="utf-8")

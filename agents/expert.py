@@ -9,6 +9,7 @@ from .conductor import Consult
 from .messages import Attachment, instruct
 from .roles import Role, RoleBook
 
+_MADE = {"instruct": "an instruction"}  # by the graph; others make documents
 _INVENTED = re.compile(r"[\w'’.&-]+(?: [\w'’.&-]+){0,4}")
 
 
@@ -52,9 +53,9 @@ def resolve_role(call: Consult, roles: RoleBook, *, graph: str) -> Role | str:
             "title": name,
             "description": "Invented by the conductor.",
             "instructions": (
-                "You are consulted by someone who is making a document in the domain {{ domain }}, "
-                "in the language {{ language }}. Do what the instruction says, within "
-                "{{ max_words }} words. Answer with the result alone."
+                f"You are consulted by someone who is making {_MADE.get(graph, 'a document')} in "
+                "the domain {{ domain }}, in the language {{ language }}. Do what the instruction "
+                "says, within {{ max_words }} words. Answer with the result alone."
             ),
             "produces": call.produces or "note",
         }

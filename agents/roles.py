@@ -15,8 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from metasynth.errors import ConfigError
 
-ARTIFACT_KINDS = ("draft", "keywords", "summary", "topic", "analysis", "note")
-ATTACHABLE = (*ARTIFACT_KINDS, "seed", "neighbours")
+Made = Literal[
+    "draft", "keywords", "summary", "topic", "analysis", "note", "question", "answer", "critique"
+]
+Given = Literal["seed", "neighbours", "document", "conversation"]
 # What instructions may mention, each with a value to try a template with.
 _EXAMPLES: Mapping[str, object] = {
     "domain": "a domain",
@@ -52,11 +54,8 @@ class Role(BaseModel):
     )
     description: str
     instructions: str = Field(min_length=1)
-    receives: tuple[
-        Literal["draft", "keywords", "summary", "topic", "analysis", "note", "seed", "neighbours"],
-        ...,
-    ] = ()
-    produces: Literal["draft", "keywords", "summary", "topic", "analysis", "note"] = "note"
+    receives: tuple[Made | Given, ...] = ()
+    produces: Made = "note"
     output: Literal["text"] | dict[str, Any] = "text"
     temperature: float | None = Field(default=None, ge=0, le=2)
     model: str | None = None
