@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from .rouge import homogenization
     from .task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
     from .task_evaluation import TaskSettings
-    from .task_harness import harness_tasks
+    from .task_harness import harness_tasks, require_harness
     from .task_mbpp import make_mbpp
     from .task_models import AskModel
     from .task_result import ItemResult, TaskResult
@@ -179,11 +179,15 @@ else:
         "code_execution": (
             "CodeExecution",
             "CodeLimits",
+            "require_harness",
             "run_python",
         ),
         "few_shot": ("Examples",),
         "task_evaluation": ("TaskSettings",),
-        "task_harness": ("harness_tasks",),
+        "task_harness": (
+            "harness_tasks",
+            "require_harness",
+        ),
         "task_mbpp": ("make_mbpp",),
         "task_models": ("AskModel",),
         "task_result": (
@@ -305,6 +309,7 @@ __all__ = [
     "render_report",
     "report_metrics",
     "report_sentence",
+    "require_harness",
     "run_python",
     "scaled_distance",
     "self_bleu",

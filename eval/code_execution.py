@@ -1,6 +1,6 @@
 """Running code that a model wrote: in a process of its own, with limits, in an empty folder.
 
-What holds depends on the system, and every run says so (`Execution.held`):
+What holds depends on the system, and every run says so (`CodeExecution.held`):
 
 - `limits`: memory, processor time, size of a file, open files. On macOS memory is not limited.
 - `no network`: a network namespace of its own, where users may make one.
@@ -38,7 +38,7 @@ _TOLD = 2000  # bytes of the end of stderr that are looked at
 
 
 @dataclass(frozen=True)
-class Limits:
+class CodeLimits:
     """What a program may use.
 
     Attributes:
@@ -53,7 +53,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Execution:
+class CodeExecution:
     """How a program ended.
 
     Attributes:
@@ -67,7 +67,7 @@ class Execution:
     held: tuple[str, ...] = ()
 
 
-def run_python(program: str, *, limits: Limits | None = None) -> Execution:
+def run_python(program: str, *, limits: CodeLimits | None = None) -> CodeExecution:
     """Run a program that nobody has read, with the standard library alone.
 
     Args:
@@ -84,12 +84,12 @@ def run_python(program: str, *, limits: Limits | None = None) -> Execution:
             "generated code is run with the limits of POSIX systems, which Windows has not",
             hint="use Linux, macOS or WSL, or leave tasks that run code out",
         )
-    limits = limits or Limits()
+    limits = limits or CodeLimits()
     with tempfile.TemporaryDirectory(prefix="metasynth-code-") as name:
         return _run(program, limits, Path(name))
 
 
-def _run(program: str, limits: Limits, folder: Path) -> Execution:
+def _run(program: str, limits: CodeLimits, folder: Path) -> CodeExecution:
     token = secrets.token_hex(16)
     settings = {
         "memory_bytes": limits.memory_mb << 20,
@@ -116,14 +116,14 @@ def _run(program: str, limits: Limits, folder: Path) -> Execution:
     if held is None:
         raise MetaSynthError(f"generated code could not be confined: {error or 'no word of it'}")
     if not in_time or process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-        return Execution("timeout", f"not done after {limits.seconds:g} s", held)
+        return CodeExecution("timeout", f"not done after {limits.seconds:g} s", held)
     if process.returncode < 0:
-        return Execution("killed", signal.Signals(-process.returncode).name, held)
+        return CodeExecution("killed", signal.Signals(-process.returncode).name, held)
     if process.returncode == 0 and _end_of(out).endswith(token):
-        return Execution("passed", "", held)
+        return CodeExecution("passed", "", held)
     if error.startswith("MemoryError"):
-        return Execution("memory", f"more than {limits.memory_mb} MB", held)
-    return Execution("failed", error or "it ended before its end", held)
+        return CodeExecution("memory", f"more than {limits.memory_mb} MB", held)
+    return CodeExecution("failed", error or "it ended before its end", held)
 
 
 def _ended(process: "subprocess.Popen[bytes]", seconds: float) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from metasynth.randomness import generator
 
-from .task_spec import Item
+from .task_spec import TaskItem
 
 
 class Examples:
@@ -20,15 +20,15 @@ class Examples:
         joint: What stands between a question and its answer.
     """
 
-    def __init__(self, pool: Sequence[Item], *, seed: int, joint: str) -> None:
+    def __init__(self, pool: Sequence[TaskItem], *, seed: int, joint: str) -> None:
         different = list({item.question: item for item in reversed(pool)}.values())[::-1]
         generator(seed, "few-shot examples").shuffle(different)
         self._pool = different
         self._joint = joint
 
-    def before(self, item: Item, shots: int) -> list[Item]:
+    def before(self, item: TaskItem, shots: int) -> list[TaskItem]:
         """The examples before a question; fewer than asked where there are no more."""
-        chosen: list[Item] = []
+        chosen: list[TaskItem] = []
         for other in self._pool:
             if len(chosen) == shots:
                 break
@@ -37,7 +37,7 @@ class Examples:
                 chosen.append(other)
         return chosen
 
-    def prompt(self, item: Item, shots: int) -> str:
+    def prompt(self, item: TaskItem, shots: int) -> str:
         """Examples and question as one text, an empty line between them."""
         shown = [f"{one.question}{self._joint}{one.answer}" for one in self.before(item, shots)]
         return "\n\n".join([*shown, item.question])

@@ -17,12 +17,12 @@ from fractions import Fraction
 from .task_answers import label_in, numbers_in
 from .task_spec import (
     BadItemError,
-    Item,
     Metric,
-    Row,
-    Source,
+    TaskItem,
+    TaskRow,
+    TaskSource,
     TaskSpec,
-    Verdict,
+    TaskVerdict,
     id_of,
     text_of,
     value_of,
@@ -33,7 +33,7 @@ _NEAR = 1e-2
 _FINANCE, _MEDICINE = "AdaptLLM/finance-tasks", "AdaptLLM/medicine-tasks"
 
 
-def _read_choice(row: Row) -> Item:
+def _read_choice(row: TaskRow) -> TaskItem:
     options, gold = value_of(row, "options"), value_of(row, "gold_index")
     if not isinstance(options, list) or len(options) < 2:
         raise BadItemError("field options is no list of options")
@@ -41,31 +41,31 @@ def _read_choice(row: Row) -> Item:
         raise BadItemError("field gold_index is no place in options")
     choices = tuple(str(option) for option in options)
     group = str(row["class_id"]) if row.get("class_id") is not None else ""
-    return Item(id_of(row), text_of(row, "input"), choices[gold], choices, gold, group=group)
+    return TaskItem(id_of(row), text_of(row, "input"), choices[gold], choices, gold, group=group)
 
 
-def _read_label(row: Row) -> Item:
+def _read_label(row: TaskRow) -> TaskItem:
     label = value_of(row, "label")
     first = label[0] if isinstance(label, list) and label else label
     if not isinstance(first, str | int | float):
         raise BadItemError("no text in field label")
-    return Item(id_of(row), text_of(row, "input"), str(first), target=str(first))
+    return TaskItem(id_of(row), text_of(row, "input"), str(first), target=str(first))
 
 
-def _judge_choice(item: Item, text: str) -> Verdict:
+def _judge_choice(item: TaskItem, text: str) -> TaskVerdict:
     found = label_in(text, item.choices)
-    return Verdict(item.gold is not None and found == item.choices[item.gold], found)
+    return TaskVerdict(item.gold is not None and found == item.choices[item.gold], found)
 
 
-def _judge_number(item: Item, text: str) -> Verdict:
+def _judge_number(item: TaskItem, text: str) -> TaskVerdict:
     """Whether any number of the answer's first line is within 0.01 of the label's first one."""
     wanted, found = _shares(item.target), _shares(text)
     if not wanted:
-        return Verdict(None, None, "the label holds no number")
+        return TaskVerdict(None, None, "the label holds no number")
     if not found:
-        return Verdict(False, None)
+        return TaskVerdict(False, None)
     right = any(abs(one - wanted[0]) <= _NEAR for one in found)
-    return Verdict(right, ", ".join(f"{float(one):.6g}" for one in found))
+    return TaskVerdict(right, ", ".join(f"{float(one):.6g}" for one in found))
 
 
 def _shares(text: str) -> list[Fraction]:
@@ -73,14 +73,14 @@ def _shares(text: str) -> list[Fraction]:
     return [one.value / 100 if one.is_percent else one.value for one in numbers_in(line)]
 
 
-def _judge_entities(item: Item, text: str) -> Verdict:
+def _judge_entities(item: TaskItem, text: str) -> TaskVerdict:
     """F1 of the entities, `Name (TYPE)`; a name is its last word, as with AdaptLLM."""
     wanted, found = set(_ENTITY.findall(item.target)), set(_ENTITY.findall(text))
     hits = len(wanted & found)
     total = len(wanted) + len(found)
     score = 2 * hits / total if total else 1.0
     told = ", ".join(f"{name} ({kind})" for name, kind in sorted(found)) or None
-    return Verdict(wanted == found, told, score=score)
+    return TaskVerdict(wanted == found, told, score=score)
 
 
 def _task(
@@ -88,7 +88,7 @@ def _task(
     title: str,
     source: tuple[str, str],
     metric: Metric,
-    judge: Callable[[Item, str], Verdict] | None = None,
+    judge: Callable[[TaskItem, str], TaskVerdict] | None = None,
 ) -> TaskSpec:
     repository, config = source
     scored = (
@@ -100,7 +100,7 @@ def _task(
         read=_read_label if judge else _read_choice,
         judge=judge or _judge_choice,
         rule=f"{scored if judge is None else _RULES[name]} An answer with none is wrong.",
-        rows=Source(f"adaptllm/{config}", (repository, config, "test")),
+        rows=TaskSource(f"adaptllm/{config}", (repository, config, "test")),
         most_shots=0,  # they stand in the row
         stop=("\n",),
         max_new_tokens=100,

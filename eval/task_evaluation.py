@@ -11,10 +11,10 @@ from metasynth.randomness import derive_seed
 
 from .accuracy import Estimate, Labelled, accuracy, mean_score, weighted_f1
 from .few_shot import Examples
-from .task_models import Ask, Likelihood, Said, answers, asked, likelihoods
+from .task_models import AskModel, Likelihood, Said, answers, asked, likelihoods
 from .task_prompts import ChoicePrompts, Prompt, PromptEncoder
 from .task_result import ItemResult
-from .task_spec import BadItemError, Item, TaskSpec, Verdict
+from .task_spec import BadItemError, TaskItem, TaskSpec, TaskVerdict
 
 Scoring = Literal["auto", "likelihood", "parsed"]
 Normalise = Literal["per_token", "raw"]
@@ -57,7 +57,7 @@ class Asked(NamedTuple):
     """A row that is asked: its number, and its question or why it has none."""
 
     row: int
-    item: Item | None
+    item: TaskItem | None
     reason: str = ""
 
 
@@ -78,7 +78,7 @@ class Evaluation:
 
     def __init__(
         self,
-        model: LoadedLM | Ask,
+        model: LoadedLM | AskModel,
         spec: TaskSpec,
         settings: TaskSettings,
         *,
@@ -140,7 +140,7 @@ class Evaluation:
             **self._spec.settings,
         }
 
-    def _by_likelihood(self, items: Sequence[Item]) -> bool:
+    def _by_likelihood(self, items: Sequence[TaskItem]) -> bool:
         wanted = self._settings.scoring
         has_choices = bool(items) and all(item.choices for item in items)
         if wanted == "likelihood" and items and not has_choices:
@@ -153,7 +153,7 @@ class Evaluation:
         return wanted == "likelihood"
 
     def _chosen(
-        self, items: Mapping[int, Item], on_answer: Callable[[int], object] | None
+        self, items: Mapping[int, TaskItem], on_answer: Callable[[int], object] | None
     ) -> dict[int, ItemResult]:
         """The likeliest choice of each question."""
         assert self._encoder is not None
@@ -176,7 +176,7 @@ class Evaluation:
         return found
 
     def _likeliest(
-        self, row: int, item: Item, prompt: ChoicePrompts, scored: Sequence[Likelihood]
+        self, row: int, item: TaskItem, prompt: ChoicePrompts, scored: Sequence[Likelihood]
     ) -> ItemResult:
         ways = {
             "per_token": [one.per_token for one in scored],
@@ -197,7 +197,7 @@ class Evaluation:
         )
 
     def _parsed(
-        self, items: Mapping[int, Item], on_answer: Callable[[int], object] | None
+        self, items: Mapping[int, TaskItem], on_answer: Callable[[int], object] | None
     ) -> dict[int, ItemResult]:
         """What is read out of the answer to each question."""
         found: dict[int, ItemResult] = {}
@@ -217,14 +217,14 @@ class Evaluation:
                 found[row] = _unscored(row, items[row], one.failure)
         return found
 
-    def _prompt(self, item: Item) -> Prompt:
+    def _prompt(self, item: TaskItem) -> Prompt:
         if self._encoder is not None:
             return self._encoder.question(item, self._shots, self._most)
         return Prompt((), len(self._examples.before(item, self._shots)), self._most)
 
     def _said(
         self,
-        items: Mapping[int, Item],
+        items: Mapping[int, TaskItem],
         prompts: Mapping[int, Prompt],
         on_answer: Callable[[int], object] | None,
     ) -> list[Said]:
@@ -246,14 +246,14 @@ class Evaluation:
             on_answer=on_answer,
         )
 
-    def _told(self, item: Item) -> str:
+    def _told(self, item: TaskItem) -> str:
         """What a chat model behind an endpoint is told."""
         text = self._examples.prompt(item, self._shots)
         return f"{self._spec.instruction}\n\n{text}" if self._spec.instruction else text
 
     def _verdicts(
-        self, items: Mapping[int, Item], said: Mapping[int, Said], rows: Sequence[int]
-    ) -> list[Verdict]:
+        self, items: Mapping[int, TaskItem], said: Mapping[int, Said], rows: Sequence[int]
+    ) -> list[TaskVerdict]:
         judge = self._spec.judge
         if not self._spec.runs_code:
             return [judge(items[row], said[row].text) for row in rows]
@@ -283,7 +283,9 @@ def estimates(spec: TaskSpec, results: Sequence[ItemResult], *, seed: int) -> di
     return found
 
 
-def _judged(row: int, item: Item, prompt: Prompt, said: Said, verdict: Verdict) -> ItemResult:
+def _judged(
+    row: int, item: TaskItem, prompt: Prompt, said: Said, verdict: TaskVerdict
+) -> ItemResult:
     return ItemResult(
         row=row,
         id=item.id,
@@ -299,9 +301,9 @@ def _judged(row: int, item: Item, prompt: Prompt, said: Said, verdict: Verdict) 
     )
 
 
-def _unscored(row: int, item: Item, reason: str) -> ItemResult:
+def _unscored(row: int, item: TaskItem, reason: str) -> ItemResult:
     return ItemResult(row, item.id, None, None, _expected(item), reason, group=item.group)
 
 
-def _expected(item: Item) -> str:
+def _expected(item: TaskItem) -> str:
     return item.choices[item.gold] if item.gold is not None else item.answer

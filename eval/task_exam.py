@@ -1,7 +1,17 @@
 """MedQA and MedMCQA: exam questions with four options, answered with a letter."""
 
 from .task_answers import label_in
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, text_of, value_of
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    text_of,
+    value_of,
+)
 
 _RULE = (
     "The likeliest letter; where an answer is parsed: the letter behind 'answer is', else at the "
@@ -9,7 +19,7 @@ _RULE = (
 )
 
 
-def _read(row: Row) -> Item:
+def _read(row: TaskRow) -> TaskItem:
     options = value_of(row, "options")
     if not isinstance(options, dict) or len(options) < 2:
         raise BadItemError("field options is no set of lettered options")
@@ -19,12 +29,12 @@ def _read(row: Row) -> Item:
         raise BadItemError(f"the reference {gold[:40]!r} is none of {', '.join(letters)}")
     lines = [f"{letter}. {options[letter]}" for letter in letters]
     question = "\n".join([f"Question: {text_of(row, 'question').strip()}", *lines, "Answer:"])
-    return Item(id_of(row), question, gold, letters, letters.index(gold))
+    return TaskItem(id_of(row), question, gold, letters, letters.index(gold))
 
 
-def _judge(item: Item, text: str) -> Verdict:
+def _judge(item: TaskItem, text: str) -> TaskVerdict:
     found = label_in(text, item.choices)
-    return Verdict(item.gold is not None and found == item.choices[item.gold], found)
+    return TaskVerdict(item.gold is not None and found == item.choices[item.gold], found)
 
 
 def _exam(name: str, title: str, hub: tuple[str, str | None, str] | None) -> TaskSpec:
@@ -34,7 +44,7 @@ def _exam(name: str, title: str, hub: tuple[str, str | None, str] | None) -> Tas
         read=_read,
         judge=_judge,
         rule=_RULE,
-        rows=Source(f"{name}/test", hub),
+        rows=TaskSource(f"{name}/test", hub),
         shots=3,
         instruction="Answer with the letter of the right option. End with: The answer is LETTER",
         max_new_tokens=16,

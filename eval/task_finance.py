@@ -3,7 +3,17 @@
 from fractions import Fraction
 
 from .task_answers import Number, final_number, label_in, numbers_in, rounds_to
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, text_of, value_of
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    text_of,
+    value_of,
+)
 
 _RULE = (
     "The number an answer comes to must be the computed value, or round to it from three digits up"
@@ -12,12 +22,12 @@ _RULE = (
 )
 
 
-def _read_finqa(row: Row) -> Item:
+def _read_finqa(row: TaskRow) -> TaskItem:
     printed, value = row.get("answer"), row.get("exe_ans")
     printed = printed.strip() if isinstance(printed, str) else ""
     if isinstance(value, str) and value.strip().lower() in ("yes", "no"):
         printed = value.strip().lower()
-        return Item(id_of(row), _page(row), printed, target=printed)
+        return TaskItem(id_of(row), _page(row), printed, target=printed)
     if isinstance(value, str):
         parsed = final_number(value)
         wanted = parsed.value if parsed else None
@@ -27,12 +37,12 @@ def _read_finqa(row: Row) -> Item:
     if wanted is None and not stated:
         raise BadItemError("the reference is neither a number nor yes or no")
     known = wanted if wanted is not None else stated[0].value
-    return Item(
+    return TaskItem(
         id_of(row), _page(row), printed or f"{float(known):.6g}", target=(known, stated[:1])
     )
 
 
-def _page(row: Row) -> str:
+def _page(row: TaskRow) -> str:
     before, after = (_joined(row, name) for name in ("pre_text", "post_text"))
     table = value_of(row, "table")
     lines = [" | ".join(map(str, line)) for line in table] if isinstance(table, list) else [table]
@@ -41,12 +51,12 @@ def _page(row: Row) -> str:
     return f"{text}\nQuestion: {text_of(row, 'question').strip()}\nAnswer:"
 
 
-def _joined(row: Row, name: str) -> str:
+def _joined(row: TaskRow, name: str) -> str:
     value = row.get(name)
     return " ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
-def _read_convfinqa(row: Row) -> Item:
+def _read_convfinqa(row: TaskRow) -> TaskItem:
     questions = value_of(row, "questions")
     value = final_number(str(value_of(row, "answer")))
     if not isinstance(questions, list) or not questions:
@@ -56,19 +66,19 @@ def _read_convfinqa(row: Row) -> Item:
     asked = "\n".join(f"Question: {str(one).strip()}" for one in questions)
     text = f"{str(row.get('text') or '').strip()}\n{str(row.get('table') or '').strip()}".strip()
     answer = f"{float(value.value):.6g}"
-    return Item(id_of(row), f"{text}\n{asked}\nAnswer:", answer, target=(value.value, []))
+    return TaskItem(id_of(row), f"{text}\n{asked}\nAnswer:", answer, target=(value.value, []))
 
 
-def _judge(item: Item, text: str) -> Verdict:
+def _judge(item: TaskItem, text: str) -> TaskVerdict:
     if isinstance(item.target, str):
         label = label_in(text, ("yes", "no"))
-        return Verdict(label == item.target, label)
+        return TaskVerdict(label == item.target, label)
     wanted, stated = item.target
     found = final_number(text)
     if found is None:
-        return Verdict(False, None)
+        return TaskVerdict(False, None)
     right = rounds_to(found, wanted) or any(_same(found, one) for one in stated)
-    return Verdict(right, found.text)
+    return TaskVerdict(right, found.text)
 
 
 def _same(found: Number, stated: Number) -> bool:
@@ -84,8 +94,8 @@ FINQA = TaskSpec(
     rule=_RULE.format(
         printed=", or be the printed answer", words="Yes and no are read where they are asked for. "
     ),
-    rows=Source("finqa/test", ("ibm-research/finqa", None, "test")),
-    examples=Source("finqa/train", ("ibm-research/finqa", None, "train")),
+    rows=TaskSource("finqa/test", ("ibm-research/finqa", None, "test")),
+    examples=TaskSource("finqa/train", ("ibm-research/finqa", None, "train")),
     shots=1,
     instruction="Answer the question about the report. End with: The answer is NUMBER",
     stop=("\n",),
@@ -97,7 +107,7 @@ CONVFINQA = TaskSpec(
     read=_read_convfinqa,
     judge=_judge,
     rule=_RULE.format(printed="", words="Earlier questions are shown, their answers are not. "),
-    rows=Source("convfinqa/dev"),
+    rows=TaskSource("convfinqa/dev"),
     shots=0,
     instruction="Answer the last question about the report. End with: The answer is NUMBER",
     stop=("\n",),

@@ -7,7 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, value_of
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    value_of,
+)
 
 GOAL = Fraction(24)
 _LONGEST = 100  # characters of an expression: four numbers need a quarter of it
@@ -86,7 +95,7 @@ def _results(a: Fraction, b: Fraction, *, ordered: bool) -> Iterator[tuple[str, 
         yield "/", a / b
 
 
-def _read(row: Row) -> Item:
+def _read(row: TaskRow) -> TaskItem:
     puzzle = value_of(row, "puzzle", "numbers", "Puzzles")
     if isinstance(puzzle, str):
         puzzle = [int(word) for word in puzzle.split() if word.isdigit()]
@@ -96,7 +105,7 @@ def _read(row: Row) -> Item:
     answer = solution(puzzle)
     if answer is None:
         raise BadItemError("no expression of these numbers makes 24")
-    return Item(
+    return TaskItem(
         id=id_of(row, "rank"),
         question=f"Numbers: {' '.join(map(str, puzzle))}\nAnswer:",
         answer=f"{answer} = 24",
@@ -104,17 +113,17 @@ def _read(row: Row) -> Item:
     )
 
 
-def _judge(item: Item, text: str) -> Verdict:
+def _judge(item: TaskItem, text: str) -> TaskVerdict:
     expression = _final_expression(text)
     if expression is None:
-        return Verdict(False, None)
+        return TaskVerdict(False, None)
     try:
         value, used = value_and_numbers(expression)
     except ValueError as error:
-        return Verdict(False, expression, str(error))
+        return TaskVerdict(False, expression, str(error))
     if Counter(used) != Counter(item.target):
-        return Verdict(False, expression, "not each number exactly once")
-    return Verdict(value == GOAL, expression, "" if value == GOAL else f"makes {value}")
+        return TaskVerdict(False, expression, "not each number exactly once")
+    return TaskVerdict(value == GOAL, expression, "" if value == GOAL else f"makes {value}")
 
 
 def _final_expression(text: str) -> str | None:
@@ -144,7 +153,7 @@ GAME24 = TaskSpec(
         "exactly and use each of the four numbers exactly once, with + - * / and brackets alone. "
         "An answer without an expression is wrong."
     ),
-    rows=Source("game24/game24", ("nlile/24-game", None, "train")),
+    rows=TaskSource("game24/game24", ("nlile/24-game", None, "train")),
     shots=5,
     instruction="Use each of the four numbers exactly once, with + - * / and brackets, to make 24. "
     "End with a line of the form: Answer: EXPRESSION = 24",

@@ -4,7 +4,17 @@ import re
 from fractions import Fraction
 
 from .task_answers import final_number
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, text_of, value_of
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    text_of,
+    value_of,
+)
 
 _MARKS = re.compile(r"<<[^<>]*>>")
 _RULE = (
@@ -14,12 +24,12 @@ _RULE = (
 )
 
 
-def _read_gsm8k(row: Row) -> Item:
+def _read_gsm8k(row: TaskRow) -> TaskItem:
     answer = text_of(row, "answer")
     wanted = final_number(answer)
     if wanted is None or "####" not in answer:
         raise BadItemError("the reference has no number behind ####")
-    return Item(
+    return TaskItem(
         id=id_of(row),
         question=f"Question: {text_of(row, 'question').strip()}\nAnswer:",
         answer=_MARKS.sub("", answer).strip(),  # a calculator's marks, which no model should learn
@@ -27,13 +37,13 @@ def _read_gsm8k(row: Row) -> Item:
     )
 
 
-def _read_svamp(row: Row) -> Item:
+def _read_svamp(row: TaskRow) -> TaskItem:
     body, question = text_of(row, "body", "Body").strip(), text_of(row, "question", "Question")
     end = "" if body.endswith((".", "?", "!")) else "."
     number = final_number(str(value_of(row, "answer", "Answer")))
     if number is None:
         raise BadItemError("the reference is no number")
-    return Item(
+    return TaskItem(
         id=id_of(row, "ID"),
         question=f"Question: {body}{end} {question.strip()}\nAnswer:",
         answer=f"#### {_plain(number.value)}",
@@ -41,12 +51,12 @@ def _read_svamp(row: Row) -> Item:
     )
 
 
-def judge_number(item: Item, text: str) -> Verdict:
+def judge_number(item: TaskItem, text: str) -> TaskVerdict:
     """Whether an answer comes to the very number that is right."""
     found = final_number(text)
     if found is None:
-        return Verdict(False, None)
-    return Verdict(found.value == item.target, _plain(found.value))
+        return TaskVerdict(False, None)
+    return TaskVerdict(found.value == item.target, _plain(found.value))
 
 
 def _plain(value: Fraction) -> str:
@@ -59,8 +69,8 @@ GSM8K = TaskSpec(
     read=_read_gsm8k,
     judge=judge_number,
     rule=_RULE,
-    rows=Source("gsm8k/test", ("openai/gsm8k", "main", "test")),
-    examples=Source("gsm8k/train", ("openai/gsm8k", "main", "train")),
+    rows=TaskSource("gsm8k/test", ("openai/gsm8k", "main", "test")),
+    examples=TaskSource("gsm8k/train", ("openai/gsm8k", "main", "train")),
     shots=5,
     instruction="Solve the problem step by step. End with a line of the form: #### NUMBER",
     stop=("\n\n", "Question:"),
@@ -72,7 +82,7 @@ SVAMP = TaskSpec(
     read=_read_svamp,
     judge=judge_number,
     rule=_RULE,
-    rows=Source("svamp/svamp", ("ChilleD/SVAMP", None, "test")),
+    rows=TaskSource("svamp/svamp", ("ChilleD/SVAMP", None, "test")),
     shots=5,
     instruction="Solve the problem. End with a line of the form: #### NUMBER",
     stop=("\n\n", "Question:"),

@@ -6,8 +6,18 @@ has allowed it.
 
 import re
 
-from .code_execution import Limits, run_python
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, text_of, value_of
+from .code_execution import CodeLimits, run_python
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    text_of,
+    value_of,
+)
 
 _FENCED = re.compile(r"```[ \t]*(?:python|py|Python)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _BEGIN, _DONE = "[BEGIN]", "[DONE]"
@@ -23,7 +33,7 @@ def code_in(text: str) -> str:
     )
 
 
-def _read(row: Row) -> Item:
+def _read(row: TaskRow) -> TaskItem:
     tests = value_of(row, "test_list")
     if not isinstance(tests, list) or not tests or not all(isinstance(one, str) for one in tests):
         raise BadItemError("field test_list is no list of tests")
@@ -35,7 +45,7 @@ def _read(row: Row) -> Item:
         f"Your code should pass these tests:\n\n{asserts}\n{_BEGIN}"
     )
     code = text_of(row, "code").replace("\r\n", "\n").strip("\n")
-    return Item(
+    return TaskItem(
         id=id_of(row, "task_id"),
         question=question,
         answer=f"{code}\n{_DONE}",
@@ -43,18 +53,18 @@ def _read(row: Row) -> Item:
     )
 
 
-def make_mbpp(limits: Limits | None = None) -> TaskSpec:
+def make_mbpp(limits: CodeLimits | None = None) -> TaskSpec:
     """The task, with limits for what is run."""
-    limits = limits or Limits()
+    limits = limits or CodeLimits()
 
-    def judge(item: Item, text: str) -> Verdict:
+    def judge(item: TaskItem, text: str) -> TaskVerdict:
         code = code_in(text)
         if not code.strip():
-            return Verdict(False, None)
+            return TaskVerdict(False, None)
         # two rows have a set-up that needs the code before it
         done = run_python(f"{code}\n{item.target}", limits=limits)
         reason = "" if done.outcome == "passed" else f"{done.outcome}: {done.detail}"
-        return Verdict(done.outcome == "passed", code, reason)
+        return TaskVerdict(done.outcome == "passed", code, reason)
 
     return TaskSpec(
         name="mbpp",
@@ -66,8 +76,8 @@ def make_mbpp(limits: Limits | None = None) -> TaskSpec:
             f"{limits.seconds:g} s and {limits.memory_mb} MB, with the standard library alone. An "
             "empty answer is wrong."
         ),
-        rows=Source("mbpp/test", ("google-research-datasets/mbpp", "full", "test")),
-        examples=Source("mbpp/prompt", ("google-research-datasets/mbpp", "full", "prompt")),
+        rows=TaskSource("mbpp/test", ("google-research-datasets/mbpp", "full", "test")),
+        examples=TaskSource("mbpp/prompt", ("google-research-datasets/mbpp", "full", "prompt")),
         shots=3,
         instruction="Answer with the code alone, in one fenced block.",
         joint="\n",

@@ -45,7 +45,7 @@ class Said(NamedTuple):
     failure: str = ""
 
 
-class Ask(Protocol):
+class AskModel(Protocol):
     """A chat model behind an endpoint; `step` names the call."""
 
     async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> str:
@@ -164,7 +164,7 @@ def answers(
 
 
 def asked(
-    ask: Ask,
+    ask: AskModel,
     prompts: Sequence[str],
     *,
     max_tokens: int,
@@ -182,7 +182,7 @@ def asked(
 
 
 async def _asked(
-    ask: Ask,
+    ask: AskModel,
     prompts: Sequence[str],
     max_tokens: int,
     concurrency: int,

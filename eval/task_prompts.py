@@ -9,7 +9,7 @@ from metasynth.lm import LoadedLM
 from metasynth.lm_text import TextEncoder
 
 from .few_shot import Examples
-from .task_spec import BadItemError, Item, TaskSpec
+from .task_spec import BadItemError, TaskItem, TaskSpec
 
 LEAST_ROOM = 16  # tokens of an answer; where a prompt leaves fewer, the row is not asked
 
@@ -84,7 +84,7 @@ class PromptEncoder:
         self.bos = bool(bos)
         self._start = [start] if self.bos else []
 
-    def question(self, item: Item, shots: int, most: int) -> Prompt:
+    def question(self, item: TaskItem, shots: int, most: int) -> Prompt:
         """A question to be answered in words, with as many examples as there is room for.
 
         Args:
@@ -106,7 +106,7 @@ class PromptEncoder:
         self._require(len(ids), min(most, LEAST_ROOM))
         return Prompt(ids, 0, self._limit - len(ids))
 
-    def choices(self, item: Item, shots: int) -> ChoicePrompts:
+    def choices(self, item: TaskItem, shots: int) -> ChoicePrompts:
         """A question with each of its choices, with as many examples as there is room for.
 
         Text and choice are encoded together, so that a token may reach over the place where they
@@ -130,7 +130,7 @@ class PromptEncoder:
         self._require(longest, 0)
         raise AssertionError("unreachable")
 
-    def _with_choices(self, item: Item, shots: int) -> tuple[list[list[int]], int]:
+    def _with_choices(self, item: TaskItem, shots: int) -> tuple[list[list[int]], int]:
         text = self._prompt(item, shots)
         prompt = self._encoded(text)
         if self._chat:
@@ -143,7 +143,7 @@ class PromptEncoder:
             raise BadItemError("a choice, or what stands before it, has no token")
         return found, start
 
-    def _prompt(self, item: Item, shots: int) -> str:
+    def _prompt(self, item: TaskItem, shots: int) -> str:
         text = self._examples.prompt(item, shots)
         lead = self._task.instruction if self._chat else ""
         return f"{lead}\n\n{text}" if lead else text

@@ -9,12 +9,12 @@ from typing import Any
 
 from metasynth.errors import ConfigError, RequestError
 
-from .task_spec import Row, Source
+from .task_spec import TaskRow, TaskSource
 
 _ENDINGS = (".jsonl.gz", ".jsonl", ".json.gz", ".json", ".parquet")
 
 
-def rows_of_file(path: Path) -> list[Row]:
+def read_task_rows(path: Path) -> list[TaskRow]:
     """The rows of a file: JSON lines or a JSON array, gzipped or not, or Parquet.
 
     Raises:
@@ -42,7 +42,7 @@ def rows_of_file(path: Path) -> list[Row]:
     ]
 
 
-def rows_of(source: Source, *, folder: Path | None) -> list[Row]:
+def load_task_rows(source: TaskSource, *, folder: Path | None) -> list[TaskRow]:
     """The rows of a source: below a folder, or from the hub where none is given.
 
     Raises:
@@ -53,14 +53,14 @@ def rows_of(source: Source, *, folder: Path | None) -> list[Row]:
     for ending in _ENDINGS:
         path = folder / f"{source.file}{ending}"
         if path.is_file():
-            return kept(rows_of_file(path), source)
+            return kept(read_task_rows(path), source)
     raise RequestError(
         f"no file {folder / source.file}.jsonl (or .jsonl.gz, .json, .parquet)",
         hint="name the file itself with --rows, or leave --data out to load it from the hub",
     )
 
 
-def kept(rows: Iterable[Row], source: Source) -> list[Row]:
+def kept(rows: Iterable[TaskRow], source: TaskSource) -> list[TaskRow]:
     """The rows that belong to a source: of a field that parts them, those with its value."""
     if source.where is None:
         return list(rows)
@@ -68,7 +68,7 @@ def kept(rows: Iterable[Row], source: Source) -> list[Row]:
     return [row for row in rows if row.get(field) in (None, value)]
 
 
-def _hub_rows(source: Source) -> list[Row]:
+def _hub_rows(source: TaskSource) -> list[TaskRow]:
     if source.hub is None:
         raise RequestError(
             f"{source.file} is on no hub that we know of",
@@ -87,7 +87,7 @@ def _hub_rows(source: Source) -> list[Row]:
         ) from error
 
 
-def _parquet(path: Path) -> list[Row]:
+def _parquet(path: Path) -> list[TaskRow]:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
@@ -106,7 +106,7 @@ def _json(text: str, where: str) -> Any:
         raise ConfigError(f"{where}: not JSON") from None
 
 
-def _rows(values: Any, where: str) -> list[Row]:
+def _rows(values: Any, where: str) -> list[TaskRow]:
     for value in values:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: a row must be an object, not {type(value).__name__}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Row = Mapping[str, Any]
+TaskRow = Mapping[str, Any]
 Metric = Literal["accuracy", "weighted_f1", "micro_f1", "grouped_weighted_f1", "entity_f1"]
 
 
@@ -17,7 +17,7 @@ class BadItemError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TaskItem:
     """A row as a question.
 
     Attributes:
@@ -40,7 +40,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TaskVerdict:
     """What is said of an answer.
 
     Attributes:
@@ -56,7 +56,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TaskSource:
     """Where rows of a task are found.
 
     Attributes:
@@ -95,11 +95,11 @@ class TaskSpec:
 
     name: str
     title: str
-    read: Callable[[Row], Item]
-    judge: Callable[[Item, str], Verdict]
+    read: Callable[[TaskRow], TaskItem]
+    judge: Callable[[TaskItem, str], TaskVerdict]
     rule: str
-    rows: Source
-    examples: Source | None = None
+    rows: TaskSource
+    examples: TaskSource | None = None
     shots: int = 0
     most_shots: int = 64
     instruction: str = ""
@@ -112,7 +112,7 @@ class TaskSpec:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-def text_of(row: Row, *names: str) -> str:
+def text_of(row: TaskRow, *names: str) -> str:
     """The text of the first of these fields that the row has.
 
     Raises:
@@ -124,7 +124,7 @@ def text_of(row: Row, *names: str) -> str:
     return value
 
 
-def value_of(row: Row, *names: str) -> Any:
+def value_of(row: TaskRow, *names: str) -> Any:
     """What stands in the first of these fields that the row has.
 
     Raises:
@@ -136,7 +136,7 @@ def value_of(row: Row, *names: str) -> Any:
     raise BadItemError(f"no field {' or '.join(names)}")
 
 
-def id_of(row: Row, *names: str) -> str:
+def id_of(row: TaskRow, *names: str) -> str:
     """The row's name: the first of these fields, `id` among them; empty where there is none."""
     found = next((row[name] for name in (*names, "id") if row.get(name) is not None), "")
     return str(found)

@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 from .task_answers import label_in
-from .task_spec import BadItemError, Item, Row, Source, TaskSpec, Verdict, id_of, text_of, value_of
+from .task_spec import (
+    BadItemError,
+    TaskItem,
+    TaskRow,
+    TaskSource,
+    TaskSpec,
+    TaskVerdict,
+    id_of,
+    text_of,
+    value_of,
+)
 
 _YES_NO = ("yes", "no")
 _PUBMED = ("yes", "no", "maybe")
@@ -15,24 +25,26 @@ _RULE = (
 )
 
 
-def _judge(synonyms: dict[str, str]) -> Callable[[Item, str], Verdict]:
-    def judge(item: Item, text: str) -> Verdict:
+def _judge(synonyms: dict[str, str]) -> Callable[[TaskItem, str], TaskVerdict]:
+    def judge(item: TaskItem, text: str) -> TaskVerdict:
         label = label_in(text, list(synonyms))
         if label is None:
-            return Verdict(False, None)
+            return TaskVerdict(False, None)
         found = synonyms[label]
-        return Verdict(item.gold is not None and found == item.choices[item.gold], found)
+        return TaskVerdict(item.gold is not None and found == item.choices[item.gold], found)
 
     return judge
 
 
-def _item(row: Row, choices: tuple[str, ...], gold: str, question: str, name: str = "id") -> Item:
+def _item(
+    row: TaskRow, choices: tuple[str, ...], gold: str, question: str, name: str = "id"
+) -> TaskItem:
     if gold not in choices:
         raise BadItemError(f"the reference {gold[:40]!r} is none of {', '.join(choices)}")
-    return Item(id_of(row, name), question, gold, choices, choices.index(gold))
+    return TaskItem(id_of(row, name), question, gold, choices, choices.index(gold))
 
 
-def _read_boolq(row: Row) -> Item:
+def _read_boolq(row: TaskRow) -> TaskItem:
     answer = value_of(row, "answer", "label")
     if not isinstance(answer, bool | int) or answer not in (0, 1):
         raise BadItemError("field answer is neither true nor false")
@@ -41,7 +53,7 @@ def _read_boolq(row: Row) -> Item:
     return _item(row, _YES_NO, "yes" if answer else "no", asked)
 
 
-def _read_pubmedqa(row: Row) -> Item:
+def _read_pubmedqa(row: TaskRow) -> TaskItem:
     contexts = value_of(row, "contexts", "context")
     if isinstance(contexts, dict):
         contexts = contexts.get("contexts")
@@ -53,7 +65,7 @@ def _read_pubmedqa(row: Row) -> Item:
     return _item(row, _PUBMED, gold, asked, "pmid" if "pmid" in row else "pubid")
 
 
-def _read_prontoqa(row: Row) -> Item:
+def _read_prontoqa(row: TaskRow) -> TaskItem:
     letter = text_of(row, "answer").strip()
     gold = {"A": "True", "B": "False"}.get(letter, letter)
     asked = f"{text_of(row, 'context').strip()}\nQuestion: {text_of(row, 'question').strip()}"
@@ -66,8 +78,8 @@ BOOLQ = TaskSpec(
     read=_read_boolq,
     judge=_judge({"yes": "yes", "no": "no", "true": "yes", "false": "no"}),
     rule=_RULE.format(labels="yes and no"),
-    rows=Source("boolq/dev", ("google/boolq", None, "validation")),
-    examples=Source("boolq/train", ("google/boolq", None, "train")),
+    rows=TaskSource("boolq/dev", ("google/boolq", None, "validation")),
+    examples=TaskSource("boolq/train", ("google/boolq", None, "train")),
     shots=3,
     instruction="Answer the question about the passage with yes or no.",
     stop=("\n",),
@@ -79,10 +91,10 @@ PUBMEDQA = TaskSpec(
     read=_read_pubmedqa,
     judge=_judge({label: label for label in _PUBMED}),
     rule=_RULE.format(labels="yes, no and maybe"),
-    rows=Source(
+    rows=TaskSource(
         "pubmedqa/pqal", ("qiaojin/PubMedQA", "pqa_labeled", "train"), ("official_split", "test")
     ),
-    examples=Source(
+    examples=TaskSource(
         "pubmedqa/pqal", ("qiaojin/PubMedQA", "pqa_labeled", "train"), ("official_split", "cv")
     ),
     shots=0,
@@ -96,7 +108,7 @@ PRONTOQA = TaskSpec(
     read=_read_prontoqa,
     judge=_judge({"true": "True", "false": "False", "A": "True", "B": "False"}),
     rule=_RULE.format(labels="True and False (A and B are read)"),
-    rows=Source("prontoqa/dev", ("renma/ProntoQA", None, "validation")),
+    rows=TaskSource("prontoqa/dev", ("renma/ProntoQA", None, "validation")),
     shots=3,
     instruction="Say whether the statement follows from the text. End with: The answer is True, "
     "or: The answer is False",

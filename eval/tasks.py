@@ -1,6 +1,6 @@
 """Downstream tasks: what a model can do, measured with examples, by likelihood or by parsing.
 
-    rows = rows_of(TASKS["boolq"].rows, folder=Path("data"))
+    rows = load_task_rows(TASKS["boolq"].rows, folder=Path("data"))
     result = evaluate_task(load_lm("gpt2"), "boolq", rows, shots=3, seed=0)
 
 A row that cannot be asked or judged is in no estimate, and named with its reason. An answer that
@@ -21,9 +21,9 @@ from .task_finance import CONVFINQA, FINQA
 from .task_game24 import GAME24
 from .task_gsm8k import GSM8K, SVAMP
 from .task_mbpp import MBPP
-from .task_models import Ask
+from .task_models import AskModel
 from .task_result import TaskResult
-from .task_spec import BadItemError, Row, TaskSpec
+from .task_spec import BadItemError, TaskRow, TaskSpec
 from .task_yes_no import BOOLQ, PRONTOQA, PUBMEDQA
 
 OnProgress = Callable[[int, int], object]
@@ -49,18 +49,18 @@ TASKS: Mapping[str, TaskSpec] = {
 
 
 def evaluate_task(
-    model: LoadedLM | Ask,
+    model: LoadedLM | AskModel,
     task: TaskSpec | str,
-    rows: Iterable[Row],
+    rows: Iterable[TaskRow],
     *,
-    examples: Iterable[Row] | None = None,
+    examples: Iterable[TaskRow] | None = None,
     shots: int | None = None,
     seed: int = 0,
     settings: TaskSettings | None = None,
     name: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> TaskResult:
-    """Ask a model the rows of a task, and judge its answers.
+    """AskModel a model the rows of a task, and judge its answers.
 
     Args:
         model: A causal model in this process, or what asks a chat model.
@@ -128,7 +128,7 @@ def _check(spec: TaskSpec, settings: TaskSettings, shots: int) -> None:
         raise RequestError("shots must be 0 or more, and limit 1 or more")
 
 
-def _read(spec: TaskSpec, rows: Iterable[Row]) -> list[Asked]:
+def _read(spec: TaskSpec, rows: Iterable[TaskRow]) -> list[Asked]:
     read: list[Asked] = []
     for number, row in enumerate(rows, start=1):
         try:

@@ -1,0 +1,276 @@
+"""Carrying out `eval tasks`: rows and model from the command line to a table, or to JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ValidationError
+
+from metasynth.config import ModelConfig
+from metasynth.config_student import StudentConfig
+from metasynth.errors import MetaSynthError, RequestError
+from metasynth.eval import (
+    TASKS,
+    Estimate,
+    TaskResult,
+    TaskSettings,
+    TaskSpec,
+    evaluate_task,
+    find_task,
+    harness_tasks,
+    load_task_rows,
+    read_task_rows,
+    require_harness,
+)
+from metasynth.rundir import write_atomically
+
+from .bars import Bar
+from .terminal import tell
+
+if TYPE_CHECKING:
+    from metasynth.eval import AskModel, TaskRow
+    from metasynth.lm import LoadedLM
+
+_REASONS = 4  # that are named for each task
+
+
+@dataclass(frozen=True)
+class TasksRequest:
+    """What the command line says."""
+
+    names: tuple[str, ...]
+    harness: tuple[str, ...]
+    harness_tasks: Path | None
+    model: ModelConfig | StudentConfig
+    data: Path | None
+    rows: Path | None
+    examples: Path | None
+    shots: int | None
+    seed: int
+    items: Path | None
+    settings: TaskSettings
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        model: str,
+        base_url: str | None,
+        settings: Mapping[str, Any],
+        weights: Mapping[str, Any],
+        **others: Any,
+    ) -> Self:
+        """The request, if it can be carried out as far as one can tell without loading anything.
+
+        Raises:
+            RequestError: It names what is wrong or missing.
+        """
+        made = cls(
+            model=_model(model, base_url, weights),
+            settings=TaskSettings(**settings),
+            **others,
+        )
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        if not self.names and not self.harness:
+            raise RequestError("no task was named", hint=f"one of: {', '.join(TASKS)}")
+        specs = [find_task(name) for name in self.names]
+        if (self.rows or self.examples) and len(specs) != 1:
+            raise RequestError("--rows and --examples are the rows of one task: name one")
+        if self.rows is not None and self.data is not None:
+            raise RequestError("give the rows with --rows or with --data, not with both")
+        for path in (self.rows, self.examples):
+            if path is not None and not path.is_file():
+                raise RequestError(f"no such file: {path}")
+        for path in (self.data, self.harness_tasks):
+            if path is not None and not path.is_dir():
+                raise RequestError(f"no such folder: {path}")
+        if self.harness and isinstance(self.model, ModelConfig):
+            raise RequestError(
+                "--harness asks a model in this process", hint="--model embedded, or local:PATH"
+            )
+        if self.harness:
+            require_harness()
+        if any(spec.runs_code for spec in specs) and not self.settings.allow_code:
+            raise RequestError(
+                f"task {next(spec.name for spec in specs if spec.runs_code)} runs code that the "
+                "model writes",
+                hint="--run-code runs it confined, in a process of its own",
+            )
+
+
+def print_tasks() -> None:
+    """Every task: what it is called, how it is scored, where its rows are looked for."""
+    for spec in TASKS.values():
+        tell(f"{spec.name:<20} {spec.title}, {spec.metric}, {spec.shots} examples")
+        hub = spec.rows.hub[0] if spec.rows.hub else "no hub"
+        tell(f"{'':<20} rows: {spec.rows.file}, {hub}")
+        tell(f"{'':<20} {spec.rule}\n")
+
+
+def carry_out_tasks(request: TasksRequest, *, as_json: bool, quiet: bool) -> None:
+    """Evaluate task after task, and print what was found."""
+    loaded = [_rows(request, find_task(name)) for name in request.names]
+    results: list[TaskResult] = []
+    with Bar("row", quiet=quiet) as bar:
+        bar.update(0, 1, f"loading {request.model.model}")
+        model = _load(request.model, request.settings)
+        for name, (rows, examples) in zip(request.names, loaded, strict=True):
+            results.append(
+                evaluate_task(
+                    model,
+                    name,
+                    rows,
+                    examples=examples,
+                    shots=request.shots,
+                    seed=request.seed,
+                    settings=request.settings,
+                    name=request.model.model,
+                    on_progress=partial(_show, bar, name),
+                )
+            )
+        if request.harness:
+            results += _of_harness(request, model)
+    if request.items is not None:
+        _write_items(request.items, results)
+    if as_json:
+        tell(json.dumps({"results": [one.as_json() for one in results]}, indent=2))
+    else:
+        _print(results)
+    if not any(one.scored for one in results):
+        reasons = {reason for one in results for reason in one.unscored} or {"there are no rows"}
+        raise MetaSynthError("no row could be scored", hint=f"because of: {', '.join(reasons)}")
+
+
+def _show(bar: Bar, name: str, done: int, total: int) -> None:
+    bar.update(done, total, name)
+
+
+def _of_harness(request: TasksRequest, model: "LoadedLM | AskModel") -> list[TaskResult]:
+    from metasynth.lm import LoadedLM
+
+    assert isinstance(model, LoadedLM)
+    return harness_tasks(
+        model,
+        request.harness,
+        shots=request.shots,
+        limit=request.settings.limit,
+        seed=request.seed,
+        bos=request.settings.bos,
+        chat=request.settings.chat,
+        batch=request.settings.max_batch,
+        folder=request.harness_tasks,
+    )
+
+
+def _rows(request: TasksRequest, spec: TaskSpec) -> "tuple[list[TaskRow], list[TaskRow] | None]":
+    """The rows of a task, and those that its examples come from (None: the others)."""
+    if request.rows is not None:
+        rows = read_task_rows(request.rows)
+        examples = read_task_rows(request.examples) if request.examples else None
+        return rows, examples
+    rows = load_task_rows(spec.rows, folder=request.data)
+    if request.examples is not None:
+        return rows, read_task_rows(request.examples)
+    shots = spec.shots if request.shots is None else request.shots
+    if spec.examples is None or not shots:
+        return rows, None
+    return rows, load_task_rows(spec.examples, folder=request.data)
+
+
+def _model(
+    name: str, base_url: str | None, weights: Mapping[str, Any]
+) -> ModelConfig | StudentConfig:
+    try:
+        if name.startswith("openai:"):
+            return ModelConfig(model=name, base_url=base_url)
+        return StudentConfig(model=name, **weights)
+    except ValidationError:
+        raise RequestError(
+            f"no model {name!r}", hint="embedded, local:PATH_OR_HUB_ID or openai:NAME"
+        ) from None
+
+
+def _load(config: ModelConfig | StudentConfig, settings: TaskSettings) -> "LoadedLM | AskModel":
+    if isinstance(config, StudentConfig):
+        from metasynth.compose import load_student
+
+        return load_student(config)
+    from metasynth.agents import chat_model
+
+    model = chat_model(config)
+
+    async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
+        del step  # names the call where calls are kept
+        reply = await model.ainvoke(prompt, temperature=settings.temperature, max_tokens=max_tokens)
+        return str(reply.text)
+
+    return ask
+
+
+def _write_items(path: Path, results: list[TaskResult]) -> None:
+    lines = [
+        json.dumps({"task": result.task, **asdict(item)}, ensure_ascii=False)
+        for result in results
+        for item in result.items
+    ]
+    try:
+        write_atomically(path, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _print(results: list[TaskResult]) -> None:
+    """A table, and below it what stands behind its numbers."""
+    tell(f"{'task':<20} {'metric':<20} {'value':>7} {'95 % interval':>16} {'scored':>13}")
+    for result in results:
+        for name, estimate in _told(result).items():
+            tell(f"{result.task:<20} {name:<20} {_numbers(estimate)} {_scored(result):>13}")
+    for result in results:
+        for note in _notes(result):
+            tell(f"{result.task}: {note}")
+
+
+def _told(result: TaskResult) -> dict[str, Estimate]:
+    """The task's own metric first; the two ways of likelihood where they differ."""
+    rest = {
+        name: estimate
+        for name, estimate in result.estimates.items()
+        if name != result.metric and estimate.value != result.main.value
+    }
+    return {result.metric: result.main, **rest}
+
+
+def _numbers(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"{'-':>7} {'-':>16}"
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.value:>6.1f}% {'-':>16}"
+    interval = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+    return f"{100 * estimate.value:>6.1f}% {interval:>16}"
+
+
+def _scored(result: TaskResult) -> str:
+    return f"{result.scored} of {result.rows}"
+
+
+def _notes(result: TaskResult) -> list[str]:
+    settings = result.settings
+    asked = f"{settings.get('scoring', 'harness')}, {settings['shots']} examples"
+    notes = [asked + (", BOS" if settings.get("bos") else "")]
+    if result.unanswered:
+        notes.append(f"{result.unanswered} answers held nothing to judge and count as wrong")
+    if result.fewer_shots:
+        notes.append(f"{result.fewer_shots} questions had room for fewer examples")
+    if result.cut:
+        notes.append(f"{result.cut} answers or questions were cut")
+    unscored = list(result.unscored.items())
+    notes += [f"not scored: {count}, {reason}" for reason, count in unscored[:_REASONS]]
+    if rest := sum(count for _, count in unscored[_REASONS:]):
+        notes.append(f"not scored: {rest} more, for other reasons")
+    return notes
