@@ -114,7 +114,8 @@ class TrainingFolder:
                 told = json.loads(path.read_text(encoding="utf-8"))
                 if wrong := _first_wrong(self._checkpoints, {tensors.name: told["file"]}):
                     raise ValueError(wrong)
-                return load_file(tensors), told
+                # not the file's own pages, which it would take along if it were written anew
+                return {name: one.clone() for name, one in load_file(tensors).items()}, told
             except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
                 logger.warning(
                     "checkpoint %s is cut off or damaged (%s): the one before is taken",

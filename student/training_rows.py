@@ -22,7 +22,7 @@ from metasynth.randomness import generator
 from .rendering import Renderer
 from .rows import BadRow, BadRowError, StudentRow
 
-WINDOW_BATCHES = 16  # batches whose rows are sorted by length together
+WINDOW_BATCHES = 50  # batches whose rows are sorted by length together; as Trainer's own sampler
 _NAMED_LINES = 5
 
 MicroBatch = list[int]
