@@ -52,7 +52,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="no live progress")]
 
 @app.command()
 def diversity(
-    files: FilesArgument,
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILE…", help=_FILES)] = None,
     template: Annotated[
         list[str] | None,
         typer.Option("--template", metavar="FILE", help="another corpus: machine-made baseline"),
@@ -100,7 +100,7 @@ def diversity(
     from .eval_inputs import Inputs
 
     request = DiversityRequest(
-        files=files,
+        files=files or [],
         template=template or [],
         real=real or [],
         reference=reference,

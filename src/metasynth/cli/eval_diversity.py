@@ -57,6 +57,8 @@ class DiversityRequest:
 def carry_out_diversity(request: DiversityRequest, *, as_json: bool, quiet: bool) -> None:
     """Measure and print."""
     sources = request.sources
+    if not sources:
+        raise RequestError("no FILE was given", hint="see --help")
     read = request.inputs.read([source for source, _ in sources])
     corpora = [(corpus, role) for corpus, (_, role) in zip(read, sources, strict=True)]
     comparison, cut = _measured(request, corpora, quiet=quiet)
@@ -90,13 +92,18 @@ def _measured(
     draws = 1 if alone else request.draws
     probe = _Probe(request) if request.probe else None
     with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(Bar("draw", quiet=quiet))
+        progress = _Progress(stack.enter_context(Bar("draw", quiet=quiet)))
         embed: Embedding | None = None
         if request.vectors:
-            embed = stack.enter_context(request.inputs.embedding(bar))
+            embed = stack.enter_context(request.inputs.embedding(progress.on_texts))
         means = Means(embed=embed, probe=probe, reference=_reference(request))
         comparison = compare(
-            corpora, means, records=records, draws=draws, seed=request.seed, on_draw=bar.update
+            corpora,
+            means,
+            records=records,
+            draws=draws,
+            seed=request.seed,
+            on_draw=progress.on_draw,
         )
         return comparison, 0 if embed is None else embed.truncated
 
@@ -106,6 +113,22 @@ def _reference(request: DiversityRequest) -> "WordFrequencies | None":
         return None
     (corpus,) = request.inputs.read([request.reference])
     return word_frequencies(corpus.texts, corpus.name)
+
+
+class _Progress:
+    """The draws on the bar, and how many texts are embedded."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._draw = (0, 1, "")
+
+    def on_draw(self, done: int, total: int, name: str) -> None:
+        self._draw = done, total, name
+        self._bar.update(done, total, name)
+
+    def on_texts(self, done: int) -> None:
+        number, total, name = self._draw
+        self._bar.update(number, total, f"{name}, {done:,} texts embedded")
 
 
 class _Probe:

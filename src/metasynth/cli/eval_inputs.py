@@ -12,8 +12,6 @@ import numpy as np
 from metasynth.errors import RequestError
 from metasynth.eval import Shape, TextCorpus, read_corpus
 
-from .bars import Bar
-
 if TYPE_CHECKING:
     from metasynth.vector_cache import Vectors
 
@@ -62,13 +60,17 @@ class Inputs:
         return found
 
     @contextmanager
-    def embedding(self, bar: Bar) -> "Iterator[Embedding]":
-        """Texts to vectors, a few at a time, so that the bar moves and Ctrl-C is heard."""
+    def embedding(self, on_texts: Callable[[int], object]) -> "Iterator[Embedding]":
+        """Texts to vectors, a few at a time.
+
+        Args:
+            on_texts: Called with how many are done; it may raise to end the work.
+        """
         from metasynth.embed import load_embedder
 
         embedder = load_embedder(self.embedder, cache=self.cache, device=self.device)
         try:
-            yield Embedding(embedder.vectors, lambda: embedder.truncated, bar)
+            yield Embedding(embedder.vectors, lambda: embedder.truncated, on_texts)
         finally:
             embedder.close()
 
@@ -80,13 +82,12 @@ class Embedding:
         self,
         vectors: "Callable[[Sequence[str]], Vectors]",
         truncated: Callable[[], int],
-        bar: Bar,
+        on_texts: Callable[[int], object],
     ) -> None:
         self._vectors = vectors
         self._truncated = truncated
-        self._bar = bar
+        self._on_texts = on_texts
         self._done = 0
-        self.total = 0  # texts that will be embedded, for the bar
 
     @property
     def truncated(self) -> int:
@@ -97,7 +98,7 @@ class Embedding:
         """The vectors of texts, a row each."""
         parts = [self._vectors([])]
         for start in range(0, len(texts), _AT_ONCE):
-            self._bar.update(self._done, max(self.total, self._done), "embedding")
+            self._on_texts(self._done)
             parts.append(self._vectors(texts[start : start + _AT_ONCE]))
             self._done += len(parts[-1])
         return np.concatenate(parts)

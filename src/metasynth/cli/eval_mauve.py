@@ -59,8 +59,11 @@ def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> Non
     # twice as many of the target, where there are: the ceiling is then of real halves
     wanted = _drawn(target, 2 * records, request.seed)
     samples = [_drawn(corpus, records, request.seed) for corpus in corpora]
-    with Bar("text", quiet=quiet) as bar, request.inputs.embedding(bar) as embed:
-        embed.total = len(wanted) + records * len(samples)
+    total = len(wanted) + records * len(samples)
+    with (
+        Bar("text", quiet=quiet) as bar,
+        request.inputs.embedding(lambda done: bar.update(done, total, "embedding")) as embed,
+    ):
         target_vectors = embed(_texts(wanted))
         vectors = [embed(_texts(sample)) for sample in samples]
         cut = embed.truncated
