@@ -1,0 +1,80 @@
+"""Runs of the corpus graph with a student of the test's own."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from metasynth.compose import open_run, plan_run
+from metasynth.graphs import Workspace, constant, corpus_graph
+from metasynth.records import Record
+from metasynth.run_file import load_run_config
+from tests.commands import FINANCE, small_run
+
+TEMPLATE: Mapping[str, object] = {
+    "graph": "template",
+    "gate__min_distance": 0,
+    "gate__max_ngram_overlap": 1,
+    "gate__max_same_opening": 1000,
+    "gate__min_seed_words": 0,
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the test's student says."""
+
+    score: float | None
+    reason: str = ""
+
+
+def by_hash(record: Record) -> Score:
+    """A number in [0, 1) that depends on the text alone."""
+    return Score(int(hashlib.sha256(record.body.encode()).hexdigest()[:8], 16) / 2**32)
+
+
+class Student:
+    """A `Scorer` without a model; remembers whom it scored."""
+
+    criterion = "loss_gold"
+    model = "tests"
+    stage = ""
+
+    def __init__(self, say: Callable[[Record], Score] = by_hash) -> None:
+        self._say = say
+        self.scored: list[str] = []
+        self.prepared = 0
+
+    def use(self, load: Callable[[], Any], *, model: str) -> None:
+        self._say, self.model = load(), model
+
+    async def prepare(self) -> None:
+        self.prepared += 1
+
+    async def score(self, record: Record) -> Score:
+        self.scored.append(record.id)
+        return self._say(record)
+
+    def best_first(self, scores: Mapping[str, float]) -> list[str]:
+        return sorted(scores, key=lambda id_: (-scores[id_], id_))
+
+
+async def screened(
+    folder: Path, base_url: str, student: Student, **values: object
+) -> tuple[Workspace, dict[str, Any]]:
+    """Start or go on with a run in `folder`; the workspace is closed, its counts can be read."""
+    changes = small_run(base_url, **values)[3:]
+    plan = plan_run(load_run_config(FINANCE, changes[1::2]))
+    async with AsyncExitStack() as stack:
+        workspace = await stack.enter_async_context(open_run(plan, folder))
+        assert workspace.screen is not None
+        workspace.screen.scorer = student
+        graph = corpus_graph(constant(workspace)).compile()
+        return workspace, await graph.ainvoke({"chains": plan.config.concurrency})
+
+
+def told(**values: object) -> dict[str, object]:
+    """Settings of `active.candidates`."""
+    return {f"active__candidates__{name}": value for name, value in values.items()}
