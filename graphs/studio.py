@@ -14,6 +14,7 @@ from metasynth.config import RunConfig
 from metasynth.graphs import (
     RunContext,
     Workspace,
+    active_graph,
     corpus_graph,
     document_graph,
     softsrv_graph,
@@ -22,9 +23,13 @@ from metasynth.graphs import (
 from metasynth.run_file import load_run_config
 
 _ROOT = Path(__file__).resolve().parent.parent
-_DEMO = _ROOT / "examples" / "demo.yaml"
-_SOFTSRV_DEMO = _ROOT / "examples" / "softsrv-demo.yaml"
-_GRAPH_OF = {"template": "template", "softsrv": "softsrv"}  # the others write documents
+_NO_LIMIT = 1_000_000_000  # of steps: rounds and budget bound a run
+_DEMOS = {"softsrv": "softsrv-demo.yaml", "active": "active-demo.yaml"}
+_GRAPH_OF = {
+    "template": "template",
+    "softsrv": "softsrv",
+    "active": "active",
+}  # the others write documents
 
 
 class _Workspaces:
@@ -55,7 +60,7 @@ class _Workspaces:
 
 def _config_of(context: RunContext, graph: str) -> RunConfig:
     """The demo's run file, or the one that is named, with what the form says."""
-    demo = _SOFTSRV_DEMO if graph == "softsrv" else _DEMO
+    demo = _ROOT / "examples" / _DEMOS.get(graph, "demo.yaml")
     path = Path(context.run_file) if context.run_file else demo
     changes = [f"graph={_GRAPH_OF.get(graph, 'document')}"]
     if not context.run_file:
@@ -74,6 +79,11 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
 
 
 document = document_graph(_Workspaces("document")).compile(name="document")
+active = (
+    active_graph(_Workspaces("active"))
+    .compile(name="active")
+    .with_config(recursion_limit=_NO_LIMIT)
+)
 corpus = corpus_graph(_Workspaces("corpus")).compile(name="corpus")
 softsrv = softsrv_graph(_Workspaces("softsrv")).compile(name="softsrv")
 template = template_graph(_Workspaces("template")).compile(name="template")

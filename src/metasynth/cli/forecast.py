@@ -6,6 +6,7 @@ from typing import Any
 
 from metasynth.compose import SoftSRVFolder
 from metasynth.config import RunConfig
+from metasynth.config_active import ActiveConfig
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.graphs import Workspace
 from metasynth.memory import Totals
@@ -15,6 +16,8 @@ from metasynth.softsrv import read_manifest
 from .terminal import tell
 
 _STEPS = 20  # of a soft prompt that is trained for a trial
+_STUDENT_STEPS = 2  # of a student that is trained for a trial
+_ROWS = 6  # asked for in a trial, for each record
 _SAMPLES = 10  # for each record: most are lost on the way where little was trained
 _QUESTIONS = "template"  # the ledger's name for those who write questions
 
@@ -24,9 +27,24 @@ def trial_of(config: RunConfig, records: int) -> RunConfig:
     small = config.budget.model_copy(update={"records": records})
     few = min(config.concurrency, records)
     update: dict[str, Any] = {"budget": small, "concurrency": few}
+    if config.graph == "active" and config.active is not None:
+        update["active"] = _short(config.active, records)
+        update["student"] = config.student.model_copy(update={"steps": _STUDENT_STEPS})
     if config.softsrv is not None and config.graph != "template":
         update["softsrv"] = _trial_of(config.softsrv, records)
     return config.model_copy(update=update)
+
+
+def _short(settings: ActiveConfig, records: int) -> ActiveConfig:
+    """One small round, on a part of the pool and of the test rows."""
+    assert settings.pool is not None
+    few = _ROWS * records
+    pool = settings.pool.model_copy(update={"limit": min(few, settings.pool.limit or few)})
+    update: dict[str, Any] = {"pool": pool, "rounds": 1, "rows_per_round": few}
+    if settings.test is not None:
+        test = settings.test
+        update["test"] = test.model_copy(update={"limit": min(few, test.limit or few)})
+    return settings.model_copy(update=update)
 
 
 def _trial_of(settings: SoftSRVConfig, records: int) -> SoftSRVConfig:
@@ -49,7 +67,9 @@ def print_forecast(workspace: Workspace, config: RunConfig, directory: Path) -> 
             tell(f"  {name} {count}")
     else:
         used = _forecast(workspace, config, done)
-        tell(f"forecast for {config.budget.records} records, from {done}:")
+        rows = sum(config.active.plan) if config.graph == "active" and config.active else 0
+        wanted = f"{rows} rows asked for" if rows else f"{config.budget.records} records"
+        tell(f"forecast for {wanted}, from {done} records:")
         tell(f"  calls    {used.calls:,.0f}")
         tell(f"  tokens   {used.tokens_in:,.0f} in, {used.tokens_out:,.0f} out")
         minutes = used.seconds / config.concurrency / 60
@@ -66,6 +86,9 @@ def _forecast(workspace: Workspace, config: RunConfig, done: int) -> Totals:
     trial = workspace.config
     for agent, spent in workspace.ledger.totals_by_agent().items():
         factor = config.budget.records / done
+        if config.graph == "active" and config.active is not None:
+            judged = done + workspace.corpus.rejected  # rows are asked for, not records
+            factor = sum(config.active.plan) / judged
         if agent == _QUESTIONS and config.graph == "softsrv":
             assert config.softsrv is not None and trial.softsrv is not None
             factor = config.softsrv.sampling.count / trial.softsrv.sampling.count

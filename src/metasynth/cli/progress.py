@@ -39,7 +39,7 @@ class _Meter:
         self._started = time.monotonic()
         totals = workspace.ledger.totals()
         self._tokens_before = totals.tokens_in + totals.tokens_out
-        self._records_before = workspace.corpus.accepted
+        self._done_before = self._done[0]
 
     def rows(self) -> list[tuple[str, str]]:
         """Label and value of each line of the display."""
@@ -59,6 +59,8 @@ class _Meter:
         source = self._workspace.questions or self._workspace.sampler
         if source is not None and source.stage:
             rows.append(("softsrv", source.stage))
+        if workspace.rounds is not None and workspace.rounds.stage:
+            rows.append(("rounds", workspace.rounds.stage))
         if workspace.screen is not None and workspace.screen.stage:
             rows.append(("student", workspace.screen.stage))
         rows.append(("time", f"{_clock(elapsed)}, {self._left(elapsed)} left"))
@@ -76,9 +78,17 @@ class _Meter:
         return " · ".join(f"{label} {value}" for label, value in self.rows())
 
     def _left(self, elapsed: float) -> str:
-        written = self._workspace.corpus.accepted - self._records_before
-        missing = self._workspace.config.budget.records - self._workspace.corpus.accepted
-        return _clock(elapsed / written * missing) if written else "?"
+        done, wanted = self._done
+        since = done - self._done_before
+        return _clock(elapsed / since * max(0, wanted - done)) if since else "?"
+
+    @property
+    def _done(self) -> tuple[int, int]:
+        """How far the run is, and where it ends: rounds ask for rows, whatever becomes of them."""
+        config, corpus = self._workspace.config, self._workspace.corpus
+        if self._workspace.rounds is not None and config.active is not None:
+            return corpus.accepted + corpus.rejected, sum(config.active.plan)
+        return corpus.accepted, config.budget.records
 
 
 def _reasons(reasons: dict[str, int]) -> str:

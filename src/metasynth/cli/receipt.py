@@ -9,6 +9,7 @@ from metasynth.records import Record, read_records
 from metasynth.rundir import RunDirectory
 from metasynth.text import excerpt
 
+from .rounds import seed_facts
 from .screening import told_score
 from .stages import origin_of
 from .terminal import tell
@@ -22,7 +23,11 @@ def print_receipt(directory: Path, record_id: str) -> None:
     """
     record = _find(directory, record_id)
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
-    for label, value in (*_facts(record), *origin_of(directory, record)):
+    for label, value in (
+        *_facts(record),
+        *seed_facts(directory, record),
+        *origin_of(directory, record),
+    ):
         if value:
             tell(f"  {label:<12} {value}")
     tell(f"\n{record.body}\n")

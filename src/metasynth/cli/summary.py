@@ -10,6 +10,7 @@ from metasynth.graphs import Workspace
 from metasynth.records import Record
 from metasynth.text import excerpt
 
+from .rounds import print_rounds
 from .screening import print_screening
 from .stages import print_stages
 from .terminal import tell
@@ -29,6 +30,7 @@ def print_summary(workspace: Workspace, directory: Path, stopped_because: str) -
     tell(f"\n{workspace.config.name}: {len(accepted)} records accepted, {len(rejected)} rejected")
     tell(f"  ended because   {stopped_because}")
     print_stages(directory)
+    print_rounds(directory)
     _print_drafts(workspace, accepted, rejected)
     print_screening(workspace, accepted)
     _print_content(accepted)
@@ -104,4 +106,4 @@ def _print_samples(accepted: list[Record]) -> None:
     for record in accepted[::step][:_SAMPLES]:
         parts = (record.genre, record.topic, record.persona)
         about = ", ".join(one_line(part, most_words=6) for part in parts if part)
-        tell(f"\n  [{record.id}] {about}\n  {excerpt(record.body, 90)}")
+        tell(f"\n  [{record.id}] {about}".rstrip() + f"\n  {excerpt(record.body, 90)}")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .plan import RunPlan, plan_run
+from .rounds_folder import RoundsFolder
 from .run import open_run
 from .softsrv_folder import SoftSRVFolder
 from .steering import backbone_source, load_backbone, start_ids
@@ -22,6 +23,7 @@ else:
 
 
 __all__ = [
+    "RoundsFolder",
     "RunPlan",
     "SoftSRVFolder",
     "backbone_source",

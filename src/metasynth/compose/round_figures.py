@@ -77,7 +77,7 @@ def middle(scores: Iterable[float | None]) -> float | None:
 
 
 def of_fidelity(found: "Fidelity") -> dict[str, Any]:
-    """How well scores of seeds told those of what came of them, over all rounds so far."""
+    """How well scores of seeds told those of what came of them."""
     return {
         "by_set": numbers(found.by_set),
         "sets": len(found.cells),

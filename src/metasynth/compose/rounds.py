@@ -7,7 +7,6 @@ one chain; more of them share the teacher in another order).
 
 import asyncio
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +22,15 @@ from .active_plan import ActivePlan, as_conversation, problem_of
 from .round_scores import Helpers, kept_scores
 from .round_selection import Selected, select_seeds
 from .round_students import RoundStudents
-from .rounds_folder import RoundFolder, RoundsFolder, read_json, read_lines, write_json, write_lines
+from .rounds_folder import (
+    RoundFolder,
+    RoundsFolder,
+    place_of,
+    read_json,
+    read_lines,
+    write_json,
+    write_lines,
+)
 from .sampler import told_hit
 from .screening import row_of
 from .threads import Check, in_thread
@@ -33,7 +40,6 @@ if TYPE_CHECKING:
 
     from .round_sampling import RoundSampling
 
-_ID = re.compile(r"[^-]+-r(\d+)(?:s(\d+))?-(\d+)")
 _EMBEDDED = "embedded"
 
 
@@ -141,13 +147,13 @@ class ActiveRounds:
 
     def of_seed(self, record: Record) -> Record:
         """See `Rounds.of_seed`."""
-        found = _place_of(record.id)
+        found = place_of(record.id)
         if found is None or found[0] != self._number:
             return record
         selected = self._selected[found[1] - 1]
-        update: dict[str, Any] = {"seed_ids": list(selected.seed_ids)}
-        if self._sampling is not None:
-            update["parent_ids"] = list(selected.seed_ids)
+        seeds = list(selected.seed_ids)
+        sampled = self._sampling is not None
+        update: dict[str, Any] = {"seed_ids": seeds, "parent_ids": seeds if sampled else []}
         if selected.score is not None:
             update["seed_score"] = StudentScore(
                 criterion=self._pool.scoring.criterion,
@@ -200,7 +206,8 @@ class ActiveRounds:
         with self._at("choosing"):
             if not self._here.selected.exists():
                 chosen = await in_thread(self._choose, check)
-                write_lines(self._here.selected, (one._asdict() for one in chosen))
+                told = ({**one._asdict(), "text": self._text(one)} for one in chosen)
+                write_lines(self._here.selected, told)
             self._selected = [Selected.of(told) for told in read_lines(self._here.selected)]
         return len({one.seed_ids for one in self._selected})
 
@@ -232,7 +239,7 @@ class ActiveRounds:
         rows = [
             self._row(record)
             for record in self._records()
-            if (found := _place_of(record.id)) is not None and found[0] in self._trained_rounds
+            if (found := place_of(record.id)) is not None and found[0] in self._trained_rounds
         ]
         if not rows:
             return 0
@@ -285,6 +292,10 @@ class ActiveRounds:
 
     def _seed(self, place: int) -> "StudentRow":
         return self._rows[self._selected[place - 1].seed_ids[0]]
+
+    def _text(self, selected: Selected) -> str:
+        """For whoever asks what a record was written from."""
+        return "\n\n".join(problem_of(self._rows[id_]) for id_ in selected.seed_ids)
 
     def _row(self, record: Record) -> "StudentRow":
         return as_conversation(row_of(record), self._plan.settings.teacher.solution_mark)
@@ -360,7 +371,7 @@ class ActiveRounds:
         return [self._row(record) for record in self._of_round(self._records())]
 
     def _of_round(self, records: "Iterator[Record] | list[Record]") -> list[Record]:
-        places = ((_place_of(record.id), record) for record in records)
+        places = ((place_of(record.id), record) for record in records)
         return [record for found, record in places if found and found[0] == self._number]
 
     def _train(self, rows: "list[StudentRow]", check: Check) -> int:
@@ -461,7 +472,8 @@ class ActiveRounds:
             **figures.of_records(accepted, rejected),
             "seeds": figures.of_seeds(len(self._rows), self._scored, self._selected),
             "children": figures.of_scores(self._children_scored()),
-            "fidelity": self._fidelity(),
+            "fidelity": self._fidelity(range(self._number, self._number + 1)),
+            "fidelity_so_far": self._fidelity(range(1, self._number + 1)),
             "gates": self._gates(),
             "spent": figures.difference(spent, began),
             "spent_in_all": spent,
@@ -488,10 +500,10 @@ class ActiveRounds:
         chain = f"r{number:02d}"
         return (f"{chain}s{place:03d}", 1) if self.conducts else (chain, place)
 
-    def _fidelity(self) -> dict[str, Any] | None:
+    def _fidelity(self, rounds: range) -> dict[str, Any] | None:
         from metasynth.student import score_fidelity
 
-        pairs = [pair for number in range(1, self._number + 1) for pair in self._pairs(number)]
+        pairs = [pair for number in rounds for pair in self._pairs(number)]
         if not pairs:
             return None
         return figures.of_fidelity(score_fidelity(pairs, seed=self._seed_of("fidelity")))
@@ -522,14 +534,6 @@ class _Stage:
 
     def __exit__(self, *_: object) -> None:
         self._rounds._stage = ""
-
-
-def _place_of(record_id: str) -> tuple[int, int] | None:
-    """Round and place of a record."""
-    found = _ID.fullmatch(record_id)
-    if found is None:
-        return None
-    return int(found[1]), int(found[2] or found[3])
 
 
 def _rounds_behind(config: StudentConfig, number: int) -> int:

@@ -1,6 +1,7 @@
 """RUN/student/round-NN: what a round keeps, stage by stage."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 from metasynth.errors import MetaSynthError
 from metasynth.rundir import write_atomically
+
+_ID = re.compile(r"[^-]+-r(\d+)(?:s(\d+))?-(\d+)")
 
 
 class RoundFolder:
@@ -84,6 +87,15 @@ class RoundsFolder:
         folder.root.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def seed_text(self, record_id: str) -> str:
+        """The problem that a record was written from; "" where it is not known."""
+        found = place_of(record_id)
+        if found is None:
+            return ""
+        path = RoundFolder(self.root / f"round-{found[0]:02d}").selected
+        told = read_lines(path) if path.exists() else []
+        return next((str(one["text"]) for one in told if one["place"] == found[1]), "")
+
     def told(self) -> Iterator[dict[str, Any]]:
         """The figures of the rounds that have ended, in their order; round 0 has but a test."""
         for path in sorted(self.root.glob("round-*")):
@@ -92,6 +104,12 @@ class RoundsFolder:
                 yield told
             elif path.name == "round-00" and (tested := read_json(folder.evaluation)) is not None:
                 yield {"round": 0, "evaluation": tested}
+
+
+def place_of(record_id: str) -> tuple[int, int] | None:
+    """Round and place of a record; None for one that no round asked for."""
+    found = _ID.fullmatch(record_id)
+    return None if found is None else (int(found[1]), int(found[2] or found[3]))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
