@@ -73,7 +73,7 @@ def homogenization_module() -> Any:
 
 def of_diversity(texts: list[str], vectors: Any) -> dict[str, Any]:
     """Compression, n-grams, repetition, distances, homogenization."""
-    from nltk.util import ngrams
+    from nltk.util import ngrams  # type: ignore[import-not-found]
 
     embedding = embedding_module(vectors)
     grams = [gram for text in texts for gram in ngrams(text.split(), 4)]
@@ -102,8 +102,8 @@ def of_diversity(texts: list[str], vectors: Any) -> dict[str, Any]:
 
 def of_nltk(texts: list[str]) -> dict[str, Any]:
     """Self-BLEU by nltk; ROUGE-L of all pairs by rouge-score."""
-    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-    from rouge_score import rouge_scorer
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu  # type: ignore[import-not-found]
+    from rouge_score import rouge_scorer  # type: ignore[import-not-found]
 
     tokens = [text.split() for text in texts]
     smoothing = SmoothingFunction().method1
@@ -125,7 +125,7 @@ def of_nltk(texts: list[str]) -> dict[str, Any]:
 
 def of_vendi(vectors: Any) -> dict[str, Any]:
     """Orders 1, 2 and infinity."""
-    from vendi_score import vendi
+    from vendi_score import vendi  # type: ignore[import-not-found]
 
     kernel = vectors @ vectors.T
     return {
@@ -142,7 +142,7 @@ def of_vendi(vectors: Any) -> dict[str, Any]:
 
 def of_mauve(p: Any, q: Any) -> dict[str, Any]:
     """MAUVE of features, k = 32, and the histograms that it is of."""
-    import mauve
+    import mauve  # type: ignore[import-not-found]
 
     found = mauve.compute_mauve(p_features=p, q_features=q, num_buckets=32)
     return {

@@ -80,9 +80,8 @@ class Means:
     Attributes:
         embed: Texts to vectors; None: no metric of vectors.
         probe: Texts to the Task2Vec coefficient; None: none.
-        reference: For the mean inverse frequency. None: in each round the rest of the real corpora,
-            where that is as large as a draw; else the draws of all corpora together, to which each
-            gives equally many words.
+        reference: For the mean inverse frequency. None: the draws of all corpora together, to which
+            each gives equally many words, so that none is favoured.
     """
 
     embed: Embed | None = None
@@ -117,7 +116,7 @@ def compare(
     equal = equal_draws(texts, records=records, draws=draws, seed=seed)
     found: list[list[dict[str, Metric]]] = [[] for _ in corpora]
     for number in range(draws):
-        reference = means.reference or _reference(corpora, equal, number)
+        reference = means.reference or _reference(equal, number)
         for place, (corpus, _) in enumerate(corpora):
             if on_draw is not None:
                 on_draw(number * len(corpora) + place, draws * len(corpora), corpus.name)
@@ -200,18 +199,12 @@ def _of_draw(
     )
 
 
-def _reference(
-    corpora: Sequence[tuple[TextCorpus, Role]], equal: EqualDraws, number: int
-) -> WordFrequencies:
-    """What words are rare by: real texts that were not drawn, else all that were."""
-    rest: list[str] = []
-    for place, (corpus, role) in enumerate(corpora):
-        if role == "real":
-            drawn = set(equal.draws[place][number].chosen)
-            rest += [one.text for row, one in enumerate(corpus.documents) if row not in drawn]
-    found = word_frequencies(rest, "the real texts that were not drawn")
-    if rest and found.total >= equal.words:
-        return found
+def _reference(equal: EqualDraws, number: int) -> WordFrequencies:
+    """What words are rare by: all texts of a round.
+
+    Not the real texts alone: by those the words of another field are rare, so that to miss the
+    field would count as diversity.
+    """
     together = (text for draws in equal.draws for text in draws[number].texts)
     return word_frequencies(together, "the draws of all corpora together")
 

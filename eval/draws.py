@@ -151,6 +151,10 @@ def _warnings(
                 f"{corpus.name}: its {n} texts are too few for {draws} draws of {records} without "
                 + ("a common text" if n > records else "a common text: every draw is all of it")
             )
+        if corpus.short:
+            told.append(
+                f"{corpus.name}: {corpus.short:,} texts were left out because they are short"
+            )
         if corpus.blank:
             told.append(f"{corpus.name}: {corpus.blank} blank texts were left out")
     return told

@@ -15,6 +15,7 @@ from .comparing import Cell, Comparison, Interval, Measured
 from .metric import METRICS
 
 _RESAMPLES = 2000
+_FIELD_SHARE = 0.15  # of the texts that hold a word which others do not
 _LEAST_SHARE = 0.05  # of the texts that share something, for it to be told
 
 
@@ -128,11 +129,13 @@ def _sentence(
         )
         end = "it" if above else f"{real.name} (real)"
         parts.append(f"{start} {end} beyond the intervals by {_titles(level)}")
-    families = {METRICS[metric].family for metric in (*above, *level)}
-    why = [reason for family in sorted(families) for reason in _reasons(real, family)]
-    return "; ".join(parts) + (
-        f". What speaks for it in {real.name}: {'; '.join(why)}" if why else ""
-    )
+    told = "; ".join(parts)
+    if not above:
+        return told
+    families = sorted({METRICS[metric].family for metric in above})
+    why = [reason for family in families for reason in _reasons(real, family)]
+    found = "; ".join(why) or "nothing that is looked for: read some texts of both"
+    return f"{told}. What may explain it in {real.name}: {found}"
 
 
 def _titles(metrics: Sequence[str]) -> str:
@@ -141,7 +144,7 @@ def _titles(metrics: Sequence[str]) -> str:
 
 def _reasons(one: Measured, family: str) -> list[str]:
     if family == "vectors":
-        shared = [f"{word} ({share:.0%})" for word, share in one.about if share >= _LEAST_SHARE]
+        shared = [f"{word} ({share:.0%})" for word, share in one.about if share >= _FIELD_SHARE]
         return [f"its texts are of one field, many hold {', '.join(shared)}"] if shared else []
     if family != "words":
         return []

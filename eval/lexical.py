@@ -15,6 +15,7 @@ from .metric import Metric, undefined
 from .tokens import MEANING, TokenTable
 
 _TELLING = 5
+_TIMES = 3
 
 
 def ngram_diversity(tokens: TokenTable, n: int) -> Metric:
@@ -100,11 +101,15 @@ def _once_a_text(tokens: TokenTable, n: int) -> tuple[NDArray[np.int64], NDArray
 def telling_words(
     texts: Sequence[str], others: Sequence[str], *, most: int = _TELLING
 ) -> tuple[tuple[str, float], ...]:
-    """The words that more of these texts hold than of others, and the share that does."""
+    """The words that more of these texts hold than of others, and the share that does.
+
+    Words are left out that more than a third as large a share of the others hold too.
+    """
     inside, outside = _texts_with(texts), _texts_with(others)
     lead = {
         word: count / len(texts) - outside[word] / max(1, len(others))
         for word, count in inside.items()
+        if count / len(texts) > _TIMES * outside[word] / max(1, len(others))
     }
     best = sorted(lead, key=lambda word: (-lead[word], word))[:most]
     return tuple((word, inside[word] / len(texts)) for word in best)

@@ -49,12 +49,14 @@ class Shape:
         persona: The field of the persona label.
         split: What is one text in a text file: a line, a paragraph (between blank lines), or the
             file; `auto`: a line in a file that is named, the file in a folder.
+        min_words: Texts with fewer words, split at blanks, are left out.
     """
 
     fields: tuple[str, ...] = ()
     topic: str = "topic"
     persona: str = "persona"
     split: Split = "auto"
+    min_words: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,13 @@ class TextCorpus:
 
     Attributes:
         blank: Rows that were left out because they hold no text.
+        short: Those that were left out because they have too few words.
     """
 
     name: str
     documents: tuple[Document, ...]
     blank: int = 0
+    short: int = 0
 
     @property
     def texts(self) -> list[str]:
@@ -87,11 +91,16 @@ def read_corpus(path: Path, shape: Shape | None = None, *, name: str | None = No
     if path.is_dir() and shape.split == "auto":
         shape = replace(shape, split="file")
     found = [document for file in files for document in _documents(file, shape)]
-    kept = tuple(document for document in found if document.text.strip())
-    if not kept:
+    there = [document for document in found if document.text.strip()]
+    if not there:
         reason = f"{len(found)} rows, all blank" if found else "it is empty"
         raise RequestError(f"{path}: holds no text ({reason})")
-    return TextCorpus(name or _name(path), kept, len(found) - len(kept))
+    kept = [document for document in there if len(document.text.split()) >= shape.min_words]
+    if not kept:
+        raise RequestError(f"{path}: none of its {len(there)} texts has {shape.min_words} words")
+    return TextCorpus(
+        name or _name(path), tuple(kept), len(found) - len(there), len(there) - len(kept)
+    )
 
 
 def _name(path: Path) -> str:

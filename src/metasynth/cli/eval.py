@@ -38,6 +38,9 @@ PersonaOption = Annotated[str, typer.Option(metavar="NAME", help="field of the p
 SplitOption = Annotated[
     Split, typer.Option("--split", help="a text in text files; auto: a line, in folders the file")
 ]
+MinWordsOption = Annotated[
+    int, typer.Option("--min-words", min=0, help="shorter texts are left out, and counted")
+]
 EmbedderOption = Annotated[
     str, typer.Option(metavar="MODEL", help="sentence-transformers folder or hub id, or default")
 ]
@@ -68,7 +71,7 @@ def diversity(
     draws: Annotated[int, typer.Option(min=1, help="of each corpus, for intervals")] = 5,
     reference: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="by which words are rare [real texts, else all drawn]"),
+        typer.Option(metavar="FILE", help="by which words are rare [all that is drawn]"),
     ] = None,
     vectors: Annotated[
         bool, typer.Option("--vectors/--no-vectors", help="metrics of sentence embeddings")
@@ -83,6 +86,7 @@ def diversity(
     topic: TopicOption = "topic",
     persona: PersonaOption = "persona",
     split: SplitOption = Split.auto,
+    min_words: MinWordsOption = 0,
     embedder: EmbedderOption = "default",
     cache: CacheOption = None,
     device: DeviceOption = "cpu",
@@ -111,7 +115,7 @@ def diversity(
         probe=probe,
         probe_batches=probe_batches,
         probe_texts=probe_texts,
-        inputs=Inputs.of(field, topic, persona, str(split), embedder, cache, device),
+        inputs=Inputs.of(field, topic, persona, str(split), embedder, cache, device, min_words),
     )
     carry_out_diversity(request, as_json=json, quiet=quiet)
     return 0

@@ -38,9 +38,10 @@ class Inputs:
         embedder: str,
         cache: Path | None,
         device: str,
+        min_words: int = 0,
     ) -> Self:
         """From what the command line says."""
-        shape = Shape(tuple(fields or ()), topic, persona, split)
+        shape = Shape(tuple(fields or ()), topic, persona, split, min_words)
         return cls(shape, embedder, cache, device)
 
     def read(self, given: Sequence[str]) -> list[TextCorpus]:
