@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .report_verdicts import report_sentence
     from .rouge import homogenization
     from .task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
+    from .task_answers import final_number, label_in, numbers_in, rounds_to
     from .task_evaluation import TaskSettings
     from .task_harness import harness_tasks, require_harness
     from .task_mbpp import make_mbpp
@@ -183,6 +184,12 @@ else:
             "run_python",
         ),
         "few_shot": ("Examples",),
+        "task_answers": (
+            "final_number",
+            "label_in",
+            "numbers_in",
+            "rounds_to",
+        ),
         "task_evaluation": ("TaskSettings",),
         "task_harness": (
             "harness_tasks",
@@ -282,12 +289,14 @@ __all__ = [
     "divergence_curve",
     "equal_draws",
     "evaluate_task",
+    "final_number",
     "find_task",
     "gap_closed",
     "harness_tasks",
     "homogenization",
     "interval_of_draws",
     "label_entropy",
+    "label_in",
     "load_task_rows",
     "make_mbpp",
     "mauve",
@@ -300,6 +309,7 @@ __all__ = [
     "nearest_distances",
     "ngram_diversity",
     "ngram_diversity_sum",
+    "numbers_in",
     "opening_entropy",
     "plain_comparison",
     "project",
@@ -310,6 +320,7 @@ __all__ = [
     "report_metrics",
     "report_sentence",
     "require_harness",
+    "rounds_to",
     "run_python",
     "scaled_distance",
     "self_bleu",

@@ -22,7 +22,7 @@ class Number:
 
     Attributes:
         value: Without its percent sign: 7.5 % is 7.5.
-        decimals: Digits behind the point.
+        decimals: Digits behind the point; below 0 where a power of ten moves it.
         digits: Digits that say something: leading zeros do not.
         is_percent: Whether a percent sign follows.
         text: As it stood there.
@@ -88,7 +88,7 @@ def rounds_to(found: Number, wanted: Fraction, *, least_digits: int = 3) -> bool
     """
     for percent in (False, True):
         value = found.value / 100 if percent else found.value
-        half = Fraction(1, 2 * 10 ** (found.decimals + 2 * percent))
+        half = Fraction(10) ** -(found.decimals + 2 * percent) / 2
         near = abs(value - wanted) <= half and found.digits >= least_digits
         if value == wanted or near:
             return True
@@ -123,7 +123,7 @@ def _number(match: "re.Match[str]") -> Number | None:
         if not Fraction(under):
             return None
         value = Fraction(plain + (part["power"] or "")) / Fraction(under)
-        decimals = len(plain.partition(".")[2])
+        decimals = len(plain.partition(".")[2]) - int((part["power"] or "e0")[1:])
         digits = len(plain.replace(".", "").lstrip("0")) or 1
     sign = -1 if part["sign"] or part["inner"] else 1
     return Number(sign * value, decimals, digits, percent, match[0].strip())

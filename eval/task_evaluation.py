@@ -193,6 +193,7 @@ class Evaluation:
             shots=prompt.shots,
             cut=prompt.cut,
             correct_by={name: one == item.gold for name, one in best.items()},
+            likelihoods=tuple((one.total, one.tokens) for one in scored),
             group=item.group,
         )
 

@@ -58,15 +58,18 @@ def _joined(row: TaskRow, name: str) -> str:
 
 def _read_convfinqa(row: TaskRow) -> TaskItem:
     questions = value_of(row, "questions")
-    value = final_number(str(value_of(row, "answer")))
     if not isinstance(questions, list) or not questions:
         raise BadItemError("field questions is no list of questions")
-    if value is None:
-        raise BadItemError("the reference is no number")
     asked = "\n".join(f"Question: {str(one).strip()}" for one in questions)
-    text = f"{str(row.get('text') or '').strip()}\n{str(row.get('table') or '').strip()}".strip()
-    answer = f"{float(value.value):.6g}"
-    return TaskItem(id_of(row), f"{text}\n{asked}\nAnswer:", answer, target=(value.value, []))
+    page = f"{str(row.get('text') or '').strip()}\n{str(row.get('table') or '').strip()}".strip()
+    question = f"{page}\n{asked}\nAnswer:"
+    answer = str(value_of(row, "answer")).strip()
+    if answer.lower() in ("yes", "no"):
+        return TaskItem(id_of(row), question, answer.lower(), target=answer.lower())
+    value = final_number(answer)
+    if value is None:
+        raise BadItemError("the reference is neither a number nor yes or no")
+    return TaskItem(id_of(row), question, answer, target=(value.value, []))
 
 
 def _judge(item: TaskItem, text: str) -> TaskVerdict:

@@ -25,6 +25,7 @@ class ItemResult:
         shots: Examples that stood before the question.
         cut: The answer was cut at its limit, or the question lost its beginning.
         correct_by: By each way of comparing likelihoods whether the choice is right.
+        likelihoods: Of each choice, where they were compared: the sum in nats, and its tokens.
         group: The part of the task it belongs to.
     """
 
@@ -39,6 +40,7 @@ class ItemResult:
     shots: int = 0
     cut: bool = False
     correct_by: Mapping[str, bool] = field(default_factory=dict)
+    likelihoods: tuple[tuple[float, int], ...] = ()
     group: str = ""
 
 

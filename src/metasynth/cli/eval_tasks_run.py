@@ -1,7 +1,7 @@
 """Carrying out `eval tasks`: rows and model from the command line to a table, or to JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -84,24 +84,31 @@ class TasksRequest:
             raise RequestError("--rows and --examples are the rows of one task: name one")
         if self.rows is not None and self.data is not None:
             raise RequestError("give the rows with --rows or with --data, not with both")
-        for path in (self.rows, self.examples):
-            if path is not None and not path.is_file():
-                raise RequestError(f"no such file: {path}")
-        for path in (self.data, self.harness_tasks):
-            if path is not None and not path.is_dir():
-                raise RequestError(f"no such folder: {path}")
-        if self.harness and isinstance(self.model, ModelConfig):
+        _check_paths((self.rows, self.examples), (self.data, self.harness_tasks))
+        unallowed = [spec.name for spec in specs if spec.runs_code and not self.settings.allow_code]
+        if unallowed:
+            raise RequestError(
+                f"task {unallowed[0]} runs code that the model writes",
+                hint="--run-code runs it confined, in a process of its own",
+            )
+        if self.harness:
+            self._check_harness()
+
+    def _check_harness(self) -> None:
+        require_harness()
+        if isinstance(self.model, ModelConfig):
             raise RequestError(
                 "--harness asks a model in this process", hint="--model embedded, or local:PATH"
             )
-        if self.harness:
-            require_harness()
-        if any(spec.runs_code for spec in specs) and not self.settings.allow_code:
-            raise RequestError(
-                f"task {next(spec.name for spec in specs if spec.runs_code)} runs code that the "
-                "model writes",
-                hint="--run-code runs it confined, in a process of its own",
-            )
+
+
+def _check_paths(files: Iterable[Path | None], folders: Iterable[Path | None]) -> None:
+    for path in files:
+        if path is not None and not path.is_file():
+            raise RequestError(f"no such file: {path}")
+    for path in folders:
+        if path is not None and not path.is_dir():
+            raise RequestError(f"no such folder: {path}")
 
 
 def print_tasks() -> None:
