@@ -17,10 +17,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from . import report_numbers as numbers
-from .report_charts import chart, key_mark, strip
-from .report_data import Cost, MetricRow, Report
+from .report_charts import chart, key_mark, strip, tone
+from .report_data import Chart, Cost, MetricRow, Report
 from .report_text import script_json, visible
-from .report_verdicts import WORDS, report_sentence, tally, verdict
+from .report_verdicts import WORDS, doubts, report_sentence, tally, verdict
 
 _SCRIPTS = ("text.js", "theme.js", "path.js", "records.js", "map.js")
 
@@ -33,7 +33,7 @@ def render_report(report: Report) -> str:
         "records": report.records,
         "points": report.plane.points,
         "texts": report.plane.texts,
-        "run": report.name,
+        "seeds": next((side.label for side in report.sides if side.role == "seeds"), ""),
     }
     return (
         _environment()
@@ -45,9 +45,14 @@ def render_report(report: Report) -> str:
             script_hash=hashed,
             data=Markup(script_json(data)),  # noqa: S704 - holds no sign that HTML knows
             said=report_sentence(report),
+            doubts=doubts(report),
             headline=_headline(report),
             order=_order(report),
-            roles=[(side.label, side.role) for side in reversed(report.sides)],
+            roles=[
+                (side.label, side.role)
+                for side in reversed(report.sides)
+                if report.metrics and side.label in report.metrics[0].cells
+            ],
             groups=_groups(report),
         )
     )
@@ -56,7 +61,7 @@ def render_report(report: Report) -> str:
 def report_metrics(report: Report) -> dict[str, Any]:
     """What `metrics.json` holds: the report's numbers without its texts."""
     return {
-        "run": report.name,
+        "seeds": next((side.label for side in report.sides if side.role == "seeds"), ""),
         "subject": report.subject,
         "graph": report.graph,
         "corpora": [
@@ -71,6 +76,7 @@ def report_metrics(report: Report) -> dict[str, Any]:
             for side in report.sides
         ],
         "comparison": report.comparison,
+        "warnings": list(report.warnings),
         "metrics": {row.name: _metric(row, report) for row in report.metrics},
         "metrics_reason": report.metrics_reason or None,
         "verdicts": {
@@ -85,6 +91,7 @@ def report_metrics(report: Report) -> dict[str, Any]:
         "rejected_for": {count.label: count.count for count in report.rejects},
         "sent_back_for": {count.label: count.count for count in report.refusals},
         "agents": {agent: _cost(cost) for agent, cost in report.agents.items()},
+        "rounds": [dict(row) for row in report.rounds],
         "student": {fact.label: fact.value for fact in report.student},
         "limits": list(report.limits),
         "versions": dict(report.versions),
@@ -105,6 +112,9 @@ def _metric(row: MetricRow, report: Report) -> dict[str, Any]:
             }
             for label, reading in row.cells.items()
         },
+        "gap_closed": {"share": row.closed.value, "interval": row.closed.interval}
+        if row.closed
+        else None,
         "verdicts": {
             other.label: verdict(row, report.run.label, other.label) for other in report.baselines
         },
@@ -148,9 +158,9 @@ def _order(report: Report) -> list[MetricRow]:
     return sorted(report.metrics, key=lambda row: row.cells[label].value is None)
 
 
-def _groups(report: Report) -> Mapping[str, list[Markup]]:
+def _groups(report: Report) -> Mapping[str, list[tuple[Chart, Markup]]]:
     """The charts, drawn, under the names of their groups."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[tuple[Chart, Markup]]] = {}
     for one in report.charts:
         if drawn := chart(one):
             found.setdefault(one.group, []).append((one, drawn))
@@ -181,7 +191,9 @@ def _environment() -> ImmutableSandboxedEnvironment:
         usd=numbers.usd,
         value=numbers.value,
     )
-    environment.globals.update(key_mark=key_mark, strip=strip, verdict=verdict, WORDS=WORDS)
+    environment.globals.update(
+        key_mark=key_mark, strip=strip, tone=tone, verdict=verdict, WORDS=WORDS
+    )
     return environment
 
 

@@ -4,6 +4,7 @@ Colours are classes of the style sheet, so that one drawing serves light and dar
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -17,6 +18,7 @@ _WIDTH, _HEIGHT = 340, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 34
 _STRIP_WIDTH, _STRIP_HEIGHT = 220, 22
 _MOST_POINTS = 400
+_MOST_DOTS = 30  # on a line: with more they hide it
 
 
 class _Frame(NamedTuple):
@@ -25,7 +27,7 @@ class _Frame(NamedTuple):
 
 
 def chart(given: Chart) -> Markup:
-    """A chart; each of its series is a line, or dots, with error bars where a point has an interval."""
+    """A chart: each series is a line or dots, with error bars where a point has an interval."""
     drawn = [_thinned(series) for series in given.series if series.points]
     points = [point for series in drawn for point in series.points]
     if not points:
@@ -51,12 +53,13 @@ def _thinned(series: Series) -> Series:
     if step <= 1:
         return series
     kept = (*series.points[:-1:step], series.points[-1])
-    return Series(series.label, kept, series.kind)
+    return replace(series, points=kept)
 
 
 def _told(series: Series) -> str:
     first, last = series.points[0], series.points[-1]
-    return f"{series.label} from {value(first.y)} at {value(first.x)} to {value(last.y)} at {value(last.x)}"
+    ends = (f"{value(point.y)} at {value(point.x)}" for point in (first, last))
+    return f"{series.label} from {' to '.join(ends)}"
 
 
 def _axes(given: Chart, frame: _Frame) -> Markup:
@@ -93,7 +96,8 @@ def _series(series: Series, number: int, frame: _Frame) -> Markup:
     if series.kind == "line":
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
-    radius = 2.6 if series.kind != "line" or len(places) <= 30 else 0.0
+    has_dots = series.kind != "line" or (len(places) <= _MOST_DOTS and not series.quiet)
+    radius = 2.6 if has_dots else 0.0
     if radius:
         parts.extend(
             Markup(
@@ -107,7 +111,14 @@ def _series(series: Series, number: int, frame: _Frame) -> Markup:
             )
             for point, (x, y) in zip(series.points, places, strict=True)
         )
-    return Markup('<g class="series s{}">{}</g>').format(number, Markup("").join(parts))
+    return Markup('<g class="series {}">{}</g>').format(
+        tone(series, number), Markup("").join(parts)
+    )
+
+
+def tone(series: Series, number: int) -> str:
+    """The class that gives the series its colour."""
+    return "quiet" if series.quiet else f"s{number % 5}"
 
 
 def _bars(points: Sequence[Point], frame: _Frame) -> Markup:

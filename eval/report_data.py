@@ -17,7 +17,12 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric of all corpora, by their labels."""
+    """A metric of all corpora, by their labels.
+
+    Attributes:
+        closed: The share of the way from the baselines to the real texts that the run has gone.
+        void: Why the values cannot be compared, though they are there.
+    """
 
     name: str
     title: str
@@ -25,6 +30,8 @@ class MetricRow:
     meaning: str
     cells: Mapping[str, Reading]
     settings: Mapping[str, object] = field(default_factory=dict)
+    closed: Reading | None = None
+    void: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,11 +103,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """One line, or one kind of mark, of a chart."""
+    """One line, or one kind of mark, of a chart; a quiet one stands behind the others."""
 
     label: str
     points: tuple[Point, ...]
     kind: Literal["line", "dots", "rings"] = "line"
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,8 @@ class Report:
     Attributes:
         records: What the page's list can show; `shown` of how many says `records_note`.
         comparison: How the metrics were made comparable.
+        warnings: What makes that doubtful; those that begin with "void" make it void.
+        rounds: What each round asked for, got, spent and gained, as rows of a table.
         limits: What a reader must know before they quote a number.
     """
 
@@ -157,11 +167,13 @@ class Report:
     metrics: tuple[MetricRow, ...]
     metrics_reason: str
     comparison: str
+    warnings: tuple[str, ...]
     plane: Plane
     coverage: CellCounts | None
     labels: Mapping[str, tuple[Count, ...]]
     charts: tuple[Chart, ...]
     student: tuple[Fact, ...]
+    rounds: tuple[Mapping[str, Any], ...]
     rejects: tuple[Count, ...]
     refusals: tuple[Count, ...]
     agents: Mapping[str, Cost]

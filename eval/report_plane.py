@@ -19,9 +19,9 @@ class Projected(NamedTuple):
 def project(fitted: Sequence[Rows], shown: Sequence[Rows] = ()) -> Projected | None:
     """Where the rows of all groups lie along the two directions in which the fitted ones vary most.
 
-    Each fitted group weighs the same, whatever its size. Groups that are only shown (seeds, which may
-    be mere keywords) do not turn the axes. None where there are fewer than three rows, or where
-    they do not vary.
+    Each fitted group weighs the same, whatever its size. Groups that are only shown (seeds, which
+    may be mere keywords) do not turn the axes. None where there are fewer than three rows, or
+    where they do not vary.
 
     Args:
         fitted: Vectors [n, d] of the groups that decide the axes.

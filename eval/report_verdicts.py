@@ -7,12 +7,13 @@ from typing import Literal
 from .report_data import MetricRow, Reading, Report
 from .report_numbers import plural
 
-Verdict = Literal["more", "less", "unclear", "undefined"]
+Verdict = Literal["more", "less", "unclear", "void", "undefined"]
 
 WORDS: dict[Verdict, str] = {
     "more": "more diverse",
     "less": "less diverse",
     "unclear": "no clear difference",
+    "void": "too small to tell",
     "undefined": "not comparable",
 }
 
@@ -20,9 +21,10 @@ WORDS: dict[Verdict, str] = {
 def verdict(row: MetricRow, label: str, other: str) -> Verdict:
     """What the metric says of the corpus `label` beside `other`.
 
-    Without an interval on both sides nothing is clear but equality; with them, the two must not
-    overlap.
+    Without an interval on both sides nothing is clear; with them, the two must not overlap.
     """
+    if row.void:
+        return "void"
     one, two = row.cells.get(label), row.cells.get(other)
     if one is None or two is None or one.value is None or two.value is None:
         return "undefined"
@@ -44,22 +46,22 @@ def tally(rows: Sequence[MetricRow], label: str, other: str) -> Counter[Verdict]
 def report_sentence(report: Report) -> str:
     """Whether the run is more diverse than its first baseline, in one sentence."""
     if not report.metrics:
-        return report.metrics_reason or "Nothing was measured."
+        return f"Diversity was not measured: {report.metrics_reason or 'nothing was there'}."
     if not report.baselines:
-        return "No baseline stands beside it, so nothing is claimed: give one with --baseline."
+        return "No baseline stands beside it: add --baseline DIR to see whether it is diverse."
     run, other = report.run.label, report.baselines[0].label
     counts = tally(report.metrics, run, other)
-    defined = counts.total() - counts["undefined"]
-    if not defined:
-        return f"No metric is defined for both {run} and {other}."
-    parts = [
-        f"more diverse than {other} on {counts['more']} of {plural(defined, 'metric')}",
-        f"less on {counts['less']}",
-        f"no clear difference on {counts['unclear']}",
-    ]
-    told = ", ".join(
-        part
-        for part, said in zip(parts, ("more", "less", "unclear"), strict=True)
-        if said == "more" or counts[said]
-    )  # type: ignore[index]
-    return told[0].upper() + told[1:] + "."
+    sound = counts["more"] + counts["less"] + counts["unclear"]
+    if not sound:
+        return f"Too small to say whether it is more diverse than {other}."
+    parts = [f"More diverse than {other} on {counts['more']} of {plural(sound, 'metric')}"]
+    if counts["less"]:
+        parts.append(f"less on {counts['less']}")
+    if counts["unclear"]:
+        parts.append(f"no clear difference on {counts['unclear']}")
+    return ", ".join(parts) + "."
+
+
+def doubts(report: Report) -> list[str]:
+    """What makes a comparison void, as sentences."""
+    return [f"{one[:1].upper()}{one[1:]}." for one in report.warnings if one.startswith("void")]

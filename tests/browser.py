@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of a page, spoken to over its DevTools; nothing but aiohttp needed."""
+"""A headless Chromium for tests of a page, spoken to over its DevTools protocol."""
 
 import asyncio
 import base64
@@ -84,8 +84,15 @@ class Page:
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.call(f"{domain}.enable")
 
-    async def open(self, path: Path, *, width: int = 1280, height: int = 900, dark: bool = False,
-                   zoom: float = 1) -> None:
+    async def open(
+        self,
+        path: Path,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        zoom: float = 1,
+    ) -> None:
         """Load a file in a window of this size."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -111,9 +118,11 @@ class Page:
 
     async def screenshot(self, path: Path, *, whole: bool = False) -> None:
         """A picture of the window, or of the whole page."""
-        found = await self.call("Page.captureScreenshot", captureBeyondViewport=whole, **(
-            {"clip": await self._size()} if whole else {}
-        ))
+        found = await self.call(
+            "Page.captureScreenshot",
+            captureBeyondViewport=whole,
+            **({"clip": await self._size()} if whole else {}),
+        )
         path.write_bytes(base64.b64decode(found["data"]))
 
     async def _size(self) -> dict[str, float]:
@@ -146,7 +155,6 @@ async def browser_page(program: str) -> AsyncIterator[Page]:
                     listening = asyncio.create_task(page.listen())
                     await page.start()
                     yield page
-                    await page.call("Browser.close") if False else None
                 listening.cancel()
             drained.cancel()
         finally:

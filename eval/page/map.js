@@ -8,9 +8,10 @@
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     return made;
   };
-  const tip = node("div", { class: "tip", hidden: "" });
+  const pointed = document.getElementById("pointed");
+  const hint = [...pointed.children];
   const svg = shape("svg", { "aria-hidden": "true" });
-  place.append(svg, tip);
+  place.append(svg);
   let here = -1;
   let ring = null;
   let kept = null;
@@ -18,7 +19,9 @@
   const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
 
   function draw() {
-    const width = place.clientWidth, height = Math.max(260, Math.min(560, width * .58)), edge = 18;
+    const width = place.clientWidth, edge = 18;
+    const shape_of = (high - low) / (right - left || 1);
+    const height = Math.max(280, Math.min(600, (width - 2 * edge) * shape_of + 2 * edge));
     const scale = Math.min((width - 2 * edge) / (right - left || 1), (height - 2 * edge) / (high - low || 1));
     const size = points.length > 1500 ? 2.4 : points.length > 400 ? 3.2 : 4.5;
     svg.setAttribute("viewBox", "0 0 " + width + " " + height);
@@ -50,11 +53,11 @@
 
   function textOf(number) {
     const { role, record } = points[number];
-    if (record < 0) return [role === "seeds" ? "seed" : role, data.texts[number]];
+    if (record < 0) return [role === "seeds" ? data.seeds : role, data.texts[number]];
     const entry = data.records[record];
     const text = entry.text || (entry.turns || []).map((turn) => turn[1]).join(" ");
     const facts = [entry.ok ? "" : "rejected", entry.genre, entry.topic, entry.persona].filter(Boolean).join(" · ");
-    return [facts || entry.id, text.length > 320 ? text.slice(0, 320) + " …" : text];
+    return [facts || entry.id, text.length > 420 ? text.slice(0, 420) + " …" : text];
   }
 
   function point_at(number) {
@@ -64,18 +67,12 @@
     ring.setAttribute("cy", py);
     ring.setAttribute("visibility", "visible");
     const [facts, text] = textOf(number);
-    tip.replaceChildren(node("span", { dir: "auto" }, facts), node("bdi", {}, text));
-    tip.hidden = false;
-    const scale = svg.clientWidth / place.clientWidth || 1;
-    tip.style.left = Math.max(4, Math.min(px * scale + 14, place.clientWidth - tip.offsetWidth - 4)) + "px";
-    const below = py * scale + 16;
-    tip.style.top = (below + tip.offsetHeight > svg.clientHeight ? Math.max(4, py * scale - tip.offsetHeight - 14) : below) + "px";
-    document.getElementById("pointed").textContent = visible(facts + ": " + text);
+    pointed.replaceChildren(node("p", { class: "soft", dir: "auto" }, facts), node("p", { class: "text", dir: "auto" }, text));
   }
 
   function away() {
     here = -1;
-    tip.hidden = true;
+    pointed.replaceChildren(...hint);
     ring.setAttribute("visibility", "hidden");
   }
 
@@ -110,7 +107,7 @@
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   place.addEventListener("pointermove", at);
   place.addEventListener("pointerdown", at);
-  place.addEventListener("pointerleave", away);
+  place.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && away());
   place.addEventListener("blur", away);
   place.addEventListener("click", open);
   place.addEventListener("keydown", (event) => {

@@ -1,4 +1,4 @@
-"""A run directory made into a report: gathered as plain data, then written as a page and as JSON."""
+"""A run directory made into a report: gathered as plain data, written as a page and as JSON."""
 
 import os
 from collections import Counter
@@ -10,7 +10,7 @@ import yaml
 
 from metasynth.config import RunConfig
 from metasynth.errors import RequestError
-from metasynth.eval import Count, Fact, Report, Side, render_report, report_metrics
+from metasynth.eval import Count, Fact, Report, Role, Side, render_report, report_metrics
 from metasynth.records import Record
 from metasynth.rundir import write_atomically
 
@@ -21,7 +21,7 @@ from .reporting_records import listed
 from .reporting_run import RunFiles, read_run
 from .reporting_secrets import Redactor
 from .reporting_seeds import RealTexts, real_texts
-from .reporting_stages import stages_of, student_facts
+from .reporting_stages import rounds_of, stages_of, student_facts
 from .reporting_vectors import TextVectors, coverage_of, plane_of
 
 _MOST_LABELS = 24
@@ -102,9 +102,11 @@ def _gather(
     run: RunFiles, others: Sequence[RunFiles], real: RealTexts, vectors: TextVectors
 ) -> Report:
     shown = listed(run.accepted, run.rejected, run.directory.ledger, references=real.texts)
-    corpora = {one.label: _texts(one) for one in (run, *others)}
+    corpora = {run.label: _texts(run, "candidate")}
+    corpora |= {one.label: _texts(one, "template") for one in others}
     if real.texts and real.are_texts:
-        corpora[_name(real)] = Texts(list(real.texts.values()))
+        texts = [text for text in real.texts.values() if text.strip()]
+        corpora[_name(real)] = Texts("real", texts)
     found = compared(corpora, vectors, seed=int(run.setting("random_seed", 0)))
     plane = plane_of(
         shown.records, {one.label: corpora[one.label].texts for one in others}, real, vectors
@@ -121,6 +123,7 @@ def _gather(
         metrics=found.rows,
         metrics_reason=found.reason,
         comparison=found.how,
+        warnings=found.warnings,
         plane=plane,
         coverage=coverage,
         labels=_labels(run),
@@ -130,6 +133,7 @@ def _gather(
             *score_charts(run.accepted, run.rejected),
         ),
         student=tuple(student_facts(run)),
+        rounds=tuple(rounds_of(student)),
         rejects=_counts(_code(record.reason) for record in run.rejected),
         refusals=_counts(code for r in (*run.accepted, *run.rejected) for code in r.refusals),
         agents=run.agents,
@@ -145,12 +149,13 @@ def _gather(
 
 
 def _name(real: RealTexts) -> str:
-    return f"real {real.kind}s"
+    return f"real {real.kind}s" if real.are_texts else f"{real.kind}s"
 
 
-def _texts(run: RunFiles) -> Texts:
+def _texts(run: RunFiles, role: Role) -> Texts:
     kept = [record for record in run.accepted if record.body.strip()]
     return Texts(
+        role,
         [record.body for record in kept],
         [record.topic for record in kept],
         [record.persona for record in kept],

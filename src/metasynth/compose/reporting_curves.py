@@ -8,6 +8,7 @@ from typing import Any
 from metasynth.eval import Chart, Point, Series
 from metasynth.records import Record
 
+from .rounds_folder import RoundsFolder
 from .softsrv_folder import SoftSRVFolder
 
 Row = Mapping[str, Any]
@@ -41,15 +42,31 @@ def steering_charts(root: Path) -> Iterator[Chart]:
 
 
 def student_charts(root: Path) -> Iterator[Chart]:
-    """The student's trainings and what it scored after each round, from RUN/student."""
-    rounds = [row for path in _round_files(root) if (row := _read(path)) is not None]
-    yield from _gains(rounds)
+    """The student's trainings and what it was worth after each round, from RUN/student."""
+    rounds = list(RoundsFolder(root).told())
+    if points := _by_round(rounds, "accuracy"):
+        yield Chart(
+            "What the student can do",
+            x="round",
+            y="share of the test rows right",
+            series=(Series("accuracy", points),),
+            note="Round 0: before any training. Bars: 95 % intervals.",
+            group="Student",
+        )
+    if points := _by_round(rounds, "loss"):
+        yield Chart(
+            "Loss on the test rows",
+            x="round",
+            y="nats a token",
+            series=(Series("loss", points),),
+            note="Of the rows' own answers. Bars: 95 % intervals.",
+            group="Student",
+        )
     losses = []
     for path in sorted(root.glob("**/steps.jsonl")):
-        points = _points(list(_rows(path)), "step", "loss")
-        name = next((p.name for p in path.parents if p.name.startswith("round-")), path.parent.name)
-        if points:
-            losses.append(Series(name.replace("-", " "), points))
+        if points := _points(list(_rows(path)), "step", "loss"):
+            name = next((p.name for p in path.parents if p.name.startswith("round-")), "training")
+            losses.append(Series(name.replace("-0", " ").replace("-", " "), points))
     if losses:
         yield Chart(
             "Training loss of the student",
@@ -60,52 +77,49 @@ def student_charts(root: Path) -> Iterator[Chart]:
         )
 
 
-def _round_files(root: Path) -> list[Path]:
-    return sorted(root.glob("round-*/round.json"))
-
-
-def _gains(rounds: Sequence[Row]) -> Iterator[Chart]:
-    """Accuracy on the test rows by round, with its interval."""
+def _by_round(rounds: Sequence[Row], name: str) -> tuple[Point, ...]:
+    """A figure of the evaluation, with its interval, by round."""
     points = []
     for row in rounds:
-        found = row.get("evaluation") or {}
-        number, measured = row.get("round", row.get("number")), found.get("accuracy")
-        if isinstance(number, int) and isinstance(measured, int | float):
-            low, high = found.get("interval") or (None, None)
-            points.append(Point(number, measured, low, high))
-    if points:
-        yield Chart(
-            "What the student can do",
-            x="round",
-            y="share of test rows right",
-            series=(Series("accuracy", tuple(points)),),
-            note="Round 0: before any training. Bars: 95 % interval.",
-            group="Student",
-        )
+        found = (row.get("evaluation") or {}).get(name)
+        if found and found[0] is not None:
+            points.append(Point(row["round"], *found))
+    return tuple(points)
 
 
 def score_charts(accepted: Sequence[Record], rejected: Sequence[Record]) -> Iterator[Chart]:
     """What the student scored the candidates, in the order in which they ended."""
-    scored = [
-        (record.created_at, record.id, record, kept)
-        for records, kept in ((accepted, True), (rejected, False))
-        for record in records
+    scored = sorted(
+        (record.created_at, record.id, record.student, record.reason is None)
+        for record in (*accepted, *rejected)
         if record.student is not None
-    ]
-    for criterion in sorted({r.student.criterion for _, _, r, _ in scored if r.student}):
-        mine = sorted(
-            row for row in scored if row[2].student and row[2].student.criterion == criterion
-        )
-        sides: dict[bool, list[Point]] = {True: [], False: []}
-        for place, (_, _, record, kept) in enumerate(mine, start=1):
-            if record.student is not None:
-                sides[kept].append(Point(place, record.student.score))
+    )
+    for criterion in sorted({score.criterion for _, _, score, _ in scored}):
+        mine = [(score, kept) for _, _, score, kept in scored if score.criterion == criterion]
+        numbered = list(enumerate(mine, start=1))
         series = [
-            Series("let in", tuple(sides[True]), kind="dots"),
-            Series("refused", tuple(sides[False]), kind="rings"),
+            Series(
+                "let in",
+                tuple(Point(place, score.score) for place, (score, kept) in numbered if kept),
+                kind="dots",
+            ),
+            Series(
+                "refused",
+                tuple(Point(place, score.score) for place, (score, kept) in numbered if not kept),
+                kind="rings",
+            ),
+            Series(
+                "held against",
+                tuple(
+                    Point(place, score.threshold)
+                    for place, (score, _) in numbered
+                    if score.threshold is not None
+                ),
+                quiet=True,
+            ),
         ]
         yield Chart(
-            f"Score of the candidates: {criterion}",
+            f"{criterion} of each candidate",
             x="candidate, in the order of arrival",
             y="score",
             series=_present(series),
@@ -143,11 +157,3 @@ def _rows(path: Path) -> Iterator[Row]:
                 continue
             if isinstance(row, dict):
                 yield row
-
-
-def _read(path: Path) -> Row | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

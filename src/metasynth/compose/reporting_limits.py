@@ -19,6 +19,8 @@ def limits_of(
     records_note: str,
 ) -> Iterator[str]:
     """One sentence each, those first that weigh most."""
+    for warning in found.warnings:
+        yield warning[:1].upper() + warning[1:] + "."
     for one in (run, *others):
         for note in one.notes:
             yield f"{one.label}: {note}"

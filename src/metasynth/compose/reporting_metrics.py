@@ -1,95 +1,156 @@
-"""The metrics of a run beside those of its baselines, for a report."""
+"""The metrics of a run beside those of its baselines and of real texts, for a report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.errors import MetaSynthError
-from metasynth.eval import METRICS, Labels, Metric, MetricRow, Reading, measure
-from metasynth.randomness import generator
+from metasynth.eval import (
+    METRICS,
+    Document,
+    Means,
+    MetricRow,
+    Reading,
+    TextCorpus,
+    compare,
+    gap_closed,
+)
+from metasynth.eval import Role as MetricRole
 
 from .reporting_vectors import TextVectors, spread
 
+if TYPE_CHECKING:
+    from metasynth.eval import Comparison
+
 MOST = 1000  # texts of each corpus: more would take minutes, and say the same
 _DRAWS = 5
-_SHARE = 0.8
+_ENOUGH = 20  # texts of a draw: fewer say nothing about a corpus
+_OF_WORDS = ("compression", "ngram")
+_NO_VECTORS = "no vectors were given"
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What is measured of a corpus: its texts, and their labels where it has any."""
+    """A corpus to be measured: its texts, and their labels where it has any."""
 
+    role: MetricRole
     texts: Sequence[str]
     topics: Sequence[str] = ()
     personas: Sequence[str] = ()
 
 
 class Compared(NamedTuple):
-    """A row a metric, why there are none, and how they were made comparable."""
+    """What comes of it.
 
-    rows: tuple[MetricRow, ...]
-    reason: str
-    how: str
+    Attributes:
+        rows: One a metric.
+        reason: Why there are none.
+        how: How the corpora were made comparable.
+        warnings: What makes it doubtful; those that begin with "void" make it void.
+    """
+
+    rows: tuple[MetricRow, ...] = ()
+    reason: str = ""
+    how: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -> Compared:
-    """Every metric of each corpus, over draws of as many texts from all of them."""
-    sizes = {label: len(corpus.texts) for label, corpus in corpora.items()}
-    smallest = min(sizes, key=lambda label: sizes[label])
-    if sizes[smallest] < 2:
-        return Compared((), f"{smallest} has fewer than two records to measure", "")
-    size = max(2, int(_SHARE * min(MOST, sizes[smallest])))
-    try:
-        drawn = {
-            label: _draws(corpus, size, vectors, label, seed) for label, corpus in corpora.items()
-        }
-    except MetaSynthError as error:
-        return Compared((), error.message, "")
-    rows = tuple(
-        MetricRow(
-            name=name,
-            title=spec.title,
-            better=spec.better,
-            meaning=spec.meaning,
-            cells={
-                label: _reading([draw[name] for draw in draws]) for label, draws in drawn.items()
-            },
-            settings=next(iter(drawn.values()))[0][name].settings,
-        )
-        for name, spec in METRICS.items()
+    """Every metric of each corpus that has texts enough, on equal draws."""
+    usable = {label: one for label, one in corpora.items() if len(one.texts) > 1}
+    short = {label: one for label, one in corpora.items() if label not in usable}
+    left_out = tuple(
+        f"{label}: {len(one.texts)} usable records, too few to measure"
+        for label, one in short.items()
     )
-    how = f"{_DRAWS} draws of {size:,} records from each; the interval spans the draws"
-    return Compared(rows, "", how)
+    if next(iter(corpora)) in short:
+        return Compared(reason="fewer than two records to measure", warnings=left_out)
+    try:
+        found = _comparison(usable, vectors, seed)
+    except MetaSynthError as error:
+        return Compared(reason=error.message, warnings=left_out)
+    rows = tuple(_row(name, found, list(short), vectors.reason) for name in METRICS)
+    return Compared(rows, "", _told(found), (*left_out, *found.warnings))
 
 
-def _draws(
-    corpus: Texts, size: int, vectors: TextVectors, label: str, seed: int
-) -> list[dict[str, Metric]]:
-    places = spread(range(len(corpus.texts)), MOST)
-    texts = [corpus.texts[place] for place in places]
-    rows = vectors.of(texts, what=label)
-    found = []
-    for number in range(_DRAWS):
-        chosen = sorted(generator(seed, "report", number).sample(range(len(texts)), size))
-        found.append(
-            measure(
-                [texts[row] for row in chosen],
-                vectors=None if rows is None else rows[chosen],
-                labels=Labels(
-                    _taken(corpus.topics, places, chosen), _taken(corpus.personas, places, chosen)
-                ),
-                seed=seed,
-            )
+def _comparison(corpora: Mapping[str, Texts], vectors: TextVectors, seed: int) -> "Comparison":
+    given = [(_corpus(label, one), one.role) for label, one in corpora.items()]
+    smallest = min(len(corpus.documents) for corpus, _ in given)
+    alone = len(given) == 1
+    records = smallest if alone else None
+    if not alone and smallest // 2 < _ENOUGH <= 0.9 * smallest:
+        records = _ENOUGH  # draws that overlap tell more than draws that are void
+    return compare(
+        given,
+        Means(embed=_Embed(vectors) if vectors.of([""], what="") is not None else None),
+        records=records,
+        draws=1 if alone else _DRAWS,
+        seed=seed,
+    )
+
+
+class _Embed:
+    def __init__(self, vectors: TextVectors) -> None:
+        self._vectors = vectors
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        found = self._vectors.of(texts, what="a draw")
+        if found is None:
+            raise MetaSynthError(self._vectors.reason)
+        return found
+
+
+def _corpus(label: str, given: Texts) -> TextCorpus:
+    places = spread(range(len(given.texts)), MOST)
+    documents = tuple(
+        Document(
+            text=given.texts[place],
+            topic=given.topics[place] if given.topics else "",
+            persona=given.personas[place] if given.personas else "",
         )
-    return found
+        for place in places
+    )
+    return TextCorpus(label, documents)
 
 
-def _taken(labels: Sequence[str], places: Sequence[int], chosen: Sequence[int]) -> list[str]:
-    return [labels[places[row]] for row in chosen] if labels else []
+def _row(name: str, found: "Comparison", short: Sequence[str], no_vectors: str) -> MetricRow:
+    spec = METRICS[name]
+    cells = {
+        one.name: Reading(
+            one.cells[name].mean,
+            one.cells[name].interval,
+            one.cells[name].reason.replace(_NO_VECTORS, no_vectors or _NO_VECTORS),
+        )
+        for one in found.corpora
+    }
+    cells |= {label: Reading(None, None, "too few records") for label in short}
+    first = found.corpora[0]
+    row = MetricRow(
+        name=name,
+        title=spec.title,
+        better=spec.better,
+        meaning=spec.meaning,
+        cells=cells,
+        settings=dict(first.cells[name].first.settings),
+        void=_void(name, found.warnings),
+    )
+    closed = gap_closed(found, first.name, name)
+    if closed.share is None:
+        return row
+    return replace(row, closed=Reading(closed.share, closed.interval, closed.reason))
 
 
-def _reading(metrics: Sequence[Metric]) -> Reading:
-    values: list[Any] = [metric.value for metric in metrics]
-    if any(value is None for value in values):
-        return Reading(None, None, next(metric.reason for metric in metrics if metric.reason))
-    return Reading(sum(values) / len(values), (min(values), max(values)))
+def _void(name: str, warnings: Sequence[str]) -> str:
+    """The warning that makes a metric void."""
+    for warning in warnings:
+        is_whole = warning.startswith("void:")
+        if is_whole or (warning.startswith("void for") and name.startswith(_OF_WORDS)):
+            return warning
+    return ""
+
+
+def _told(found: "Comparison") -> str:
+    size = f"{found.records:,} records and {found.words:,} words"
+    if len(found.corpora) == 1:
+        return f"all in one: {size}"
+    return f"{found.draws} draws of {size} from each, with 95 % intervals"

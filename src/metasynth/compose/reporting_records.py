@@ -129,7 +129,7 @@ def _add_paths(entries: Sequence[dict[str, Any]], path: Path) -> int:
 
 
 def _path(calls: Sequence[Call]) -> list[list[Any]]:
-    """Agent, seconds since the first call's start, seconds, tokens in and out, dollars, what it said."""
+    """Agent, start and length in seconds, tokens in and out, dollars, and what was said."""
     ends = [datetime.fromisoformat(call.created_at).timestamp() for call in calls]
     starts = [end - call.seconds for end, call in zip(ends, calls, strict=True)]
     first = min(starts, default=0.0)
@@ -149,9 +149,18 @@ def _path(calls: Sequence[Call]) -> list[list[Any]]:
 
 def _said(call: Call) -> str:
     """What the model asked for, or else the beginning of what it wrote."""
-    asked = []
-    for made in call.response.tool_calls:
-        given = ", ".join(f"{key}: {value}" for key, value in made["args"].items())
-        asked.append(f"{made['name']} ({given})" if given else str(made["name"]))
+    asked = [_asked(made["name"], made["args"]) for made in call.response.tool_calls]
     said = " · ".join(asked) or str(call.response.text).strip()
     return excerpt(said, _SAID_WORDS)[:_SAID_CHARACTERS]
+
+
+def _asked(name: str, given: Mapping[str, Any]) -> str:
+    """A tool call in a few words; a consultation by the name of the expert."""
+    rest = dict(given)
+    start = f"→ {str(rest.pop('expert')).replace('_', ' ')}:" if "expert" in rest else name
+    values = [
+        ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for value in rest.values()
+        if value not in (None, "", [])
+    ]
+    return f"{start} {' · '.join(values)}" if values else start

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -15,6 +15,9 @@ from metasynth.text import cut_words
 
 from .reporting_run import RunFiles
 from .softsrv_folder import SoftSRVFolder
+
+if TYPE_CHECKING:
+    from metasynth.student import StudentRow
 
 _MOST = 2000
 _WORDS = 400
@@ -88,4 +91,4 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _text(row: "StudentRow") -> str:
-    return row.text or "\n\n".join(message["content"] for message in row.messages)
+    return row.text or "\n\n".join(message.content for message in row.messages)

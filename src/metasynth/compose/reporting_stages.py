@@ -1,6 +1,8 @@
 """What SoftSRV's stages and the student came to, as facts of a report."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -9,6 +11,7 @@ from metasynth.records import Record
 from metasynth.softsrv import read_manifest
 
 from .reporting_run import RunFiles
+from .rounds_folder import RoundsFolder
 from .softsrv_folder import SoftSRVFolder
 
 
@@ -46,18 +49,28 @@ def _copied(shares: Mapping[str, Any]) -> str:
 def student_facts(run: RunFiles) -> Iterator[Fact]:
     """What the student was asked, and what it let in."""
     scored = [record for record in (*run.accepted, *run.rejected) if record.student]
-    unscored = [r for r in run.rejected if (r.reason or "").startswith("student") and not r.student]
+    unscored = [r for r in run.rejected if _is_of_student(r.reason) and not r.student]
     if not scored and not unscored:
         return
-    refused = [r for r in run.rejected if (r.reason or "").startswith("student")]
+    refused = [r for r in run.rejected if _is_of_student(r.reason)]
     kept = [record for record in scored if record.reason is None]
     yield Fact("student", str(run.setting("student.model", "embedded")))
     yield Fact("rule", _rule(run))
     yield Fact("candidates scored", f"{len(scored):,}")
     yield Fact("let in", f"{len(kept):,}{_scores(kept)}")
     yield Fact("refused", f"{len(refused):,}{_scores(refused)}")
+    sent_back = Counter(
+        code for r in (*run.accepted, *run.rejected) for code in r.refusals if _is_of_student(code)
+    )
+    if sent_back:
+        told = ", ".join(f"{number:,} {code}" for code, number in sent_back.most_common())
+        yield Fact("drafts sent back", told.replace("_", " "))
     if unscored:
         yield Fact("could not be scored", f"{len(unscored):,}, refused for it")
+
+
+def _is_of_student(code: str | None) -> bool:
+    return (code or "").startswith("student")
 
 
 def _rule(run: RunFiles) -> str:
@@ -65,7 +78,8 @@ def _rule(run: RunFiles) -> str:
     criterion = (settings.get("scoring") or {}).get("criterion", "")
     direction = settings.get("direction", "high")
     if settings.get("accept") == "best":
-        return f"the {settings.get('keep')} of {settings.get('batch')} whose {criterion} is {direction}"
+        which = f"the {settings.get('keep')} of every {settings.get('batch')}"
+        return f"{which} candidates whose {criterion} is {direction}"
     return (
         f"{criterion} must not fall below the {settings.get('quantile')} quantile of the last "
         f"{settings.get('window')} scores ({direction} is wanted)"
@@ -75,3 +89,25 @@ def _rule(run: RunFiles) -> str:
 def _scores(records: list[Record]) -> str:
     scores = [record.student.score for record in records if record.student]
     return f", median score {median(scores):.3g}" if scores else ""
+
+
+def rounds_of(root: Path) -> Iterator[dict[str, Any]]:
+    """A row of a table for each round in RUN/student."""
+    for told in RoundsFolder(root).told():
+        spent, tested = told.get("spent") or {}, told.get("evaluation") or {}
+        seeds = told.get("seeds") or {}
+        yield {
+            "round": told["round"],
+            "asked": told.get("asked"),
+            "accepted": told.get("accepted"),
+            "rejected": told.get("rejected"),
+            "chosen": seeds.get("chosen"),
+            "criterion": told.get("criterion", ""),
+            "median": seeds.get("median"),
+            "median_chosen": seeds.get("median_chosen"),
+            "calls": spent.get("calls"),
+            "tokens": spent.get("tokens"),
+            "accuracy": tested.get("accuracy"),
+            "loss": tested.get("loss"),
+            "stopped": told.get("stopped_because", ""),
+        }

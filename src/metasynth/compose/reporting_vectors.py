@@ -1,4 +1,4 @@
-"""Vectors of a report's texts, from the run's cache or computed into it, and what is made of them."""
+"""Vectors of a report's texts, from the run's cache or computed into it, and what comes of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
