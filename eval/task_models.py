@@ -191,14 +191,19 @@ async def _asked(
     gate = asyncio.Semaphore(concurrency)
     said: dict[int, Said] = {}
 
+    def is_dead() -> bool:
+        return len(said) >= FAILURES and all(one.failure for one in said.values())
+
     async def one(number: int) -> None:
         async with gate:
+            if is_dead():  # the one that found out tells
+                return
             step = f"task {number}"
             try:
                 said[number] = Said(await ask(prompts[number], step=step, max_tokens=max_tokens))
             except ModelCallError as error:
                 said[number] = Said("", failure=f"no answer: {error.message}")
-                if len(said) >= FAILURES and all(one.failure for one in said.values()):
+                if is_dead():
                     raise
             if on_answer is not None:
                 on_answer(len(said))
