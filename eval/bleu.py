@@ -54,23 +54,17 @@ def bleu_of_each(tokens: TokenTable, n: int) -> Floats:
 
 def _clipped(tokens: TokenTable, n: int) -> Floats:
     """Of each text, how many of its n-grams are matched, none more often than in one other text."""
-    grams = tokens.grams(n)
-    pairs, counts = np.unique(
-        grams.numbers.astype(np.int64) * len(tokens) + grams.owners, return_counts=True
-    )
-    gram, owner = pairs // len(tokens), pairs % len(tokens)
-    order = np.lexsort((-counts, gram))
-    gram, owner, counts = gram[order], owner[order], counts[order]
-    # of each n-gram's run the first has the largest count, the second the largest but that one
+    gram, owner, counts = tokens.by_text(n)
+    if not len(gram):
+        return np.zeros(len(tokens))
+    # each n-gram's run of texts: its largest count, and the largest but that one
     firsts = np.flatnonzero(np.diff(gram, prepend=-1))
     lengths = np.diff(firsts, append=len(gram))
-    best = counts[firsts]
-    runner_up = np.zeros(len(firsts), dtype=counts.dtype)
-    several = lengths > 1
-    runner_up[several] = counts[firsts[several] + 1]
-    is_first = np.zeros(len(gram), dtype=bool)
-    is_first[firsts] = True
-    others = np.where(is_first, np.repeat(runner_up, lengths), np.repeat(best, lengths))
+    best = np.repeat(np.maximum.reduceat(counts, firsts), lengths)
+    is_best = counts == best
+    alone = np.repeat(np.add.reduceat(is_best.astype(np.int32), firsts) == 1, lengths)
+    below = np.maximum.reduceat(np.where(is_best, 0, counts), firsts)
+    others = np.where(is_best & alone, np.repeat(below, lengths), best)
     matched = np.minimum(counts, others)
     return np.bincount(owner, weights=matched, minlength=len(tokens)).astype(np.float64)
 

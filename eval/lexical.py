@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metasynth.text import words
 
@@ -62,7 +61,7 @@ def self_repetition(tokens: TokenTable, n: int = 4) -> Metric:
     grams = tokens.grams(n)
     if not len(grams.numbers):
         return undefined(f"no text has {n} words", len(tokens), settings)
-    gram, owner = _once_a_text(tokens, n)
+    gram, owner, _ = tokens.by_text(n)
     texts_with = np.bincount(gram, minlength=grams.types)
     elsewhere = np.bincount(owner, weights=texts_with[gram] - 1, minlength=len(tokens))
     return Metric(float(np.log1p(elsewhere).mean()), len(tokens), settings)
@@ -75,8 +74,7 @@ def common_phrases(tokens: TokenTable, n: int = 8, *, most: int = 3) -> list[tup
     """
     if not len(tokens.grams(n).numbers):
         return []
-    gram, _ = _once_a_text(tokens, n)
-    texts_with = np.bincount(gram)
+    texts_with = np.bincount(tokens.by_text(n).numbers)
     first = np.zeros(tokens.grams(n).types, dtype=np.int64)
     first[tokens.grams(n).numbers[::-1]] = tokens.positions(n)[::-1]
     found: list[tuple[str, int]] = []
@@ -89,13 +87,6 @@ def common_phrases(tokens: TokenTable, n: int = 8, *, most: int = 3) -> list[tup
             found.append((" ".join(parts), int(texts_with[number])))
             seen.update(parts)
     return found
-
-
-def _once_a_text(tokens: TokenTable, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Each n-gram once for each text that holds it: its number, and the text."""
-    grams = tokens.grams(n)
-    pairs = np.unique(grams.numbers.astype(np.int64) * len(tokens) + grams.owners)
-    return pairs // len(tokens), pairs % len(tokens)
 
 
 def telling_words(

@@ -1,7 +1,7 @@
 """Texts as numbered words, and their n-grams as numbers without collisions.
 
-An n-gram's number is the rank of the pair (number of its first n - 1 words, last word), so that
-counting is a sort of integers, and two n-grams have one number only if they are equal.
+An n-gram's number is a rank among those of its length, so that counting is a sort of integers, and
+two n-grams have one number only if they are equal.
 """
 
 from array import array
@@ -37,6 +37,20 @@ class Grams(NamedTuple):
     types: int
 
 
+class GramsByText(NamedTuple):
+    """Each n-gram once for each text that holds it, sorted by n-gram, then text.
+
+    Attributes:
+        numbers: [pairs], of the n-gram.
+        owners: [pairs], the text.
+        counts: [pairs], how often it stands there.
+    """
+
+    numbers: Integers
+    owners: Integers
+    counts: Integers
+
+
 @dataclass(frozen=True, eq=False)
 class TokenTable:
     """The words of texts.
@@ -54,6 +68,7 @@ class TokenTable:
     unit: Unit
     _grams: dict[int, Grams] = field(default_factory=dict)
     _codes: dict[int, Integers] = field(default_factory=dict)
+    _by_text: dict[int, GramsByText] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -91,19 +106,36 @@ class TokenTable:
         """Where each n-gram of `grams(n)` begins, [m]."""
         return np.flatnonzero(self._coded(n) >= 0)
 
+    def by_text(self, n: int) -> GramsByText:
+        """Each n-gram once for each text that holds it; kept until another `n` is asked for."""
+        if n not in self._by_text:
+            grams = self.grams(n)
+            pairs = grams.numbers.astype(np.int64) * len(self) + grams.owners
+            pairs, counts = np.unique(pairs, return_counts=True)
+            numbers, owners = pairs // len(self), pairs % len(self)
+            self._by_text.clear()
+            self._by_text[n] = GramsByText(
+                numbers.astype(np.int32), owners.astype(np.int32), counts.astype(np.int32)
+            )
+        return self._by_text[n]
+
     def _coded(self, n: int) -> Integers:
-        """The number of the n-gram that begins at each token, -1 where a text ends before."""
+        """The number of the n-gram that begins at each token, -1 where a text ends before.
+
+        It is the rank of the pair (number of the first half, number of the second).
+        """
         if n == 1:
             return self.ids
         if n not in self._codes:
-            shorter = self._coded(n - 1)
-            last = np.arange(len(self.ids)) + n - 1
-            ends = np.repeat(self.starts[1:], self.lengths)
-            fits = last < ends
-            pairs = shorter[fits].astype(np.int64) * len(self.vocabulary) + self.ids[last[fits]]
+            half = n // 2
+            first, second = self._coded(half), self._coded(n - half)
+            begins = np.flatnonzero(second[half:] >= 0)  # a later text may begin between the two
+            ends = np.repeat(self.starts[1:], self.lengths)[begins]
+            begins = begins[begins + n <= ends]
+            pairs = first[begins].astype(np.int64) * (int(second.max(initial=0)) + 1)
+            pairs += second[begins + half]
             codes = np.full(len(self.ids), -1, dtype=np.int32)
-            codes[fits] = np.unique(pairs, return_inverse=True)[1]
-            self._codes.clear()  # the next n needs this one alone
+            codes[begins] = np.unique(pairs, return_inverse=True)[1]
             self._codes[n] = codes
         return self._codes[n]
 
