@@ -27,7 +27,7 @@ from .seeding import GivenSeeds, SeedPicker
 from .softsrv import softsrv_graph
 from .template import TEMPLATE_VARIABLES, template_graph
 from .threshold import FollowingThreshold, Limit
-from .waiting import Choice, WaitingRoom
+from .waiting import Candidate, Choice, WaitingRoom
 from .workspace import RunContext, Voice, Voices, Workspace, constant, keeps_time
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "AnswerSource",
     "Budget",
     "Caller",
+    "Candidate",
     "CandidateQueue",
     "Check",
     "Checker",

@@ -206,7 +206,8 @@ class _Nodes:
             update = CandidateState(code=str(verdict.code), reason=verdict.reason)
             return Command(update=update, goto="reject")
         # made anew: asking a judge has cost something
-        if await hold(workspace, await asyncio.to_thread(_record, workspace, state)):
+        record = await asyncio.to_thread(_record, workspace, state)
+        if await hold(workspace, record, _draft(state)):
             return Command(goto="take")
         return Command(goto="admit")
 

@@ -4,7 +4,7 @@ from metasynth.records import Record
 
 from .budget import Quota
 from .gate import Draft, Verdict
-from .waiting import Choice, WaitingRoom
+from .waiting import Candidate, Choice, WaitingRoom
 from .workspace import Workspace
 
 
@@ -30,8 +30,12 @@ def stamped(workspace: Workspace, record: Record) -> Record:
     return workspace.screen.stamped(record) if workspace.screen is not None else record
 
 
-async def hold(workspace: Workspace, record: Record) -> bool:
+async def hold(workspace: Workspace, record: Record, draft: Draft) -> bool:
     """Have a candidate wait for a choice, and choose as soon as a batch is there.
+
+    Args:
+        record: The record that the student has scored.
+        draft: What admission will be shown of it.
 
     Returns:
         False, and nothing happens, where the run admits candidates one by one.
@@ -40,7 +44,7 @@ async def hold(workspace: Workspace, record: Record) -> bool:
     if screen is None or screen.room is None:
         return False
     if record.id not in screen.room:
-        await screen.room.add(stamped(workspace, record))
+        await screen.room.add(Candidate(stamped(workspace, record), draft))
     if workspace.quota is not None:
         await workspace.quota.hold()
     await settle(workspace)
@@ -91,15 +95,16 @@ async def _carry_out(workspace: Workspace, room: WaitingRoom, choice: Choice) ->
     """Admit the best that are still new until the places are taken, and reject the others."""
     taken = sum(workspace.corpus.is_accepted(id_) for id_ in choice.ids)
     for place, id_ in enumerate(choice.ids, start=1):
-        record = room.find(id_)
-        if record is None or record.student is None:
+        candidate = room.find(id_)
+        if candidate is None or candidate.record.student is None:
             continue  # decided before a kill
-        student = record.student.model_copy(update={"place": place, "batch": len(choice.ids)})
-        record = record.model_copy(update={"student": student})
+        placed = {"place": place, "batch": len(choice.ids)}
+        student = candidate.record.student.model_copy(update=placed)
+        record = candidate.record.model_copy(update={"student": student})
         told = f"{student.criterion} {student.score:.3f}, place {place} of {len(choice.ids)}"
         verdict = Verdict("student", f"{told}, {taken} are taken")
         if taken < choice.keep and (workspace.quota is None or workspace.quota.left > 0):
-            verdict = await workspace.admission.admit(record, _draft(record))
+            verdict = await workspace.admission.admit(record, candidate.draft)
         if not verdict.passed:
             refusals = [*record.refusals, str(verdict.code)]
             update = {"reason": verdict.reason, "refusals": refusals}
@@ -108,12 +113,3 @@ async def _carry_out(workspace: Workspace, room: WaitingRoom, choice: Choice) ->
         room.leave(id_)
         if workspace.quota is not None:
             await workspace.quota.decide(accepted=verdict.passed)
-
-
-def _draft(record: Record) -> Draft:
-    return Draft(
-        text=record.body,
-        summary=record.summary,
-        topic=record.topic,
-        seed_set=tuple(record.keywords),
-    )

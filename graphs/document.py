@@ -224,7 +224,8 @@ class _Nodes:
         if not verdict.passed:
             return refused(workspace, state, verdict)
         # made anew: asking a judge has cost something
-        if await hold(workspace, await _candidate(workspace, state)):
+        draft = draft_of(state, state["submission"]["draft"])
+        if await hold(workspace, await _candidate(workspace, state), draft):
             return Command(update={"outcome": "held", "reason": ""}, goto=END)
         return Command(goto="admit")
 

@@ -122,7 +122,7 @@ class _Nodes:
             update = TemplateState(code=str(verdict.code), reason=verdict.reason)
             return Command(update=update, goto="reject")
         # made anew: asking a judge has cost something
-        if await hold(workspace, await _candidate(workspace, state)):
+        if await hold(workspace, await _candidate(workspace, state), _draft(state)):
             return Command(update={"outcome": "held"}, goto=END)
         return Command(goto="admit")
 

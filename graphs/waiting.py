@@ -7,11 +7,26 @@ that is in the corpus already, accepted or rejected, was decided.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from metasynth.memory import Journal
 from metasynth.records import Record
+
+from .gate import Draft
+
+
+class Candidate(NamedTuple):
+    """A record as it would enter the corpus, and what the gate is shown of it."""
+
+    record: Record
+    draft: Draft
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> "Candidate":
+        """The candidate of a journal's entry."""
+        draft = {**entry["draft"], "seed_set": tuple(entry["draft"]["seed_set"])}
+        return cls(Record.model_validate(entry["record"]), Draft(**draft))
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class WaitingRoom:
     """The candidates of a run that wait, in the order in which they came.
 
     Args:
-        held: Journal of their records.
+        held: Journal of them.
         choices: Journal of what was chosen among them.
         ended: Whether a record was accepted or rejected.
     """
@@ -34,11 +49,10 @@ class WaitingRoom:
     def __init__(self, held: Journal, choices: Journal, *, ended: Callable[[str], bool]) -> None:
         self._held = held
         self._choices = choices
-        self._waiting: dict[str, Record] = {}
-        for entry in held.entries():
-            record = Record.model_validate(entry)
-            if not ended(record.id):
-                self._waiting[record.id] = record
+        self._waiting: dict[str, Candidate] = {}
+        for candidate in map(Candidate.of, held.entries()):
+            if not ended(candidate.record.id):
+                self._waiting[candidate.record.id] = candidate
         given = (Choice(tuple(entry["ids"]), entry["keep"]) for entry in choices.entries())
         self._unfinished = [choice for choice in given if any(id_ in self for id_ in choice.ids)]
         self._chosen = {id_ for choice in self._unfinished for id_ in choice.ids}
@@ -53,8 +67,8 @@ class WaitingRoom:
         return id_ in self._waiting
 
     def __iter__(self) -> Iterator[Record]:
-        """Those not decided yet, the first first."""
-        return iter(tuple(self._waiting.values()))
+        """The records not decided yet, the first first."""
+        return iter([candidate.record for candidate in self._waiting.values()])
 
     @property
     def unchosen(self) -> list[Record]:
@@ -66,15 +80,16 @@ class WaitingRoom:
         """Choices that an earlier start made and did not carry out to the end."""
         return list(self._unfinished)
 
-    def find(self, id_: str) -> Record | None:
-        """The record with this id, if it waits."""
+    def find(self, id_: str) -> Candidate | None:
+        """The candidate with this id, if it waits."""
         return self._waiting.get(id_)
 
-    async def add(self, record: Record) -> None:
-        """Have a record wait; it is on the disk when this returns."""
-        entry: dict[str, Any] = record.model_dump(mode="json", exclude_none=True)
+    async def add(self, candidate: Candidate) -> None:
+        """Have a candidate wait; it is on the disk when this returns."""
+        record = candidate.record.model_dump(mode="json", exclude_none=True)
+        entry = {"record": record, "draft": asdict(candidate.draft)}
         await asyncio.to_thread(self._held.append, entry)
-        self._waiting[record.id] = record
+        self._waiting[candidate.record.id] = candidate
 
     async def choose(self, ids: Sequence[str], keep: int) -> Choice:
         """Write a choice down, which is to be carried out then."""

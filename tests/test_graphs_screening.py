@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metasynth.config_active import CandidatesConfig
-from metasynth.graphs import Choice, FollowingThreshold, Quota, Screen, WaitingRoom
+from metasynth.graphs import (
+    Candidate,
+    Choice,
+    Draft,
+    FollowingThreshold,
+    Quota,
+    Screen,
+    WaitingRoom,
+)
 from metasynth.memory import Journal
 from metasynth.records import Record, StudentScore
 from tests.openai_server import OpenAIServer
@@ -172,11 +180,15 @@ class TestQuota:
         assert str(quota.stopped_because).startswith("stalled: 2 records in a row")
 
 
-def record(number: int, score: float | None = None) -> Record:
-    student = None
-    if score is not None:
-        student = StudentScore(criterion="loss_gold", score=score, round=0)
-    return Record(id=f"r{number}", text=f"text {number}", student=student)
+def record(number: int) -> Record:
+    return Record(id=f"r{number}", text=f"text {number}")
+
+
+def candidate_of(number: int) -> Candidate:
+    student = StudentScore(criterion="loss_gold", score=number / 10, round=0)
+    scored = record(number).model_copy(update={"student": student})
+    draft = Draft(text=scored.body, summary="a text", topic="", seed_set=("a", "b"))
+    return Candidate(scored, draft)
 
 
 class TestWaitingRoom:
@@ -190,7 +202,7 @@ class TestWaitingRoom:
 
         first = room()
         for number in range(5):
-            await first.add(record(number, score=number / 10))
+            await first.add(candidate_of(number))
         choice = await first.choose(["r2", "r1", "r0"], keep=2)
         assert choice == Choice(("r2", "r1", "r0"), 2)
         assert [each.id for each in first.unchosen] == ["r3", "r4"]
@@ -201,7 +213,7 @@ class TestWaitingRoom:
         assert again.unfinished == [choice]
         assert [each.id for each in again.unchosen] == ["r3", "r4"]
         assert "r2" not in again
-        assert again.find("r1") == record(1, score=0.1)
+        assert again.find("r1") == candidate_of(1)
         for id_ in ("r1", "r0"):
             again.leave(id_)
         assert again.unfinished == []

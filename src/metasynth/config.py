@@ -230,6 +230,8 @@ class RunConfig(Section):
             del data["active"], data["student"]
         else:
             del data["student"]["device"]
+            if self.active.candidates is not None:
+                del data["active"]["candidates"]["scoring"]["tokens_per_batch"]
             if self.active.arm != "static":  # more rounds may follow those that are done
                 del data["active"]["rounds"]
         if self.softsrv is None:

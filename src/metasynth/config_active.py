@@ -10,7 +10,13 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from metasynth.config_section import Section
-from metasynth.config_student import ScoringConfig, SelectionConfig
+from metasynth.config_student import Criterion, ScoringConfig, SelectionConfig
+
+
+class CandidateScoringConfig(ScoringConfig):
+    """How candidates are scored: unlike a pool's seeds, those of most graphs hold no prompt."""
+
+    criterion: Criterion = "loss_gold"
 
 
 class CandidatesConfig(Section):
@@ -20,7 +26,7 @@ class CandidatesConfig(Section):
     collects a batch and takes the best of it.
     """
 
-    scoring: ScoringConfig = ScoringConfig(criterion="loss_gold")
+    scoring: CandidateScoringConfig = CandidateScoringConfig()
     accept: Literal["threshold", "best"] = "threshold"
     direction: Literal["high", "low", "middle"] = "high"
     quantile: float = Field(
@@ -35,6 +41,8 @@ class CandidatesConfig(Section):
     def _consistent(self) -> Self:
         if self.keep > self.batch:
             raise ValueError(f"keep: {self.keep} of a batch of {self.batch} cannot be taken")
+        if self.warmup > self.window:
+            raise ValueError(f"warmup: {self.warmup} scores are never in a window of {self.window}")
         return self
 
 

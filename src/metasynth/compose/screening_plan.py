@@ -72,7 +72,7 @@ def _has_prompts(config: RunConfig) -> bool:
     """Whether records are questions with answers."""
     if config.graph == "softsrv":
         return config.softsrv is not None and config.softsrv.answers.style != "none"
-    return config.graph == "active"
+    return config.graph in ("instruct", "active")
 
 
 def _why_no_prompts(config: RunConfig) -> str:
