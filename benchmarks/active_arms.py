@@ -1,0 +1,165 @@
+"""The arms: how each chooses the seeds that the teacher is shown.
+
+Whatever an arm chooses by is computed by the student of the round with the library's scores and
+selections, at their defaults.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metasynth.config_student import Criterion, ScoringConfig, SelectionConfig
+from metasynth.lm import LoadedLM
+from metasynth.randomness import derive_seed, generator
+from metasynth.student import CRITERIA, StudentRow, embed_gradients, embed_rows, score_rows, select
+
+MAX_ANSWER = 12  # tokens; the longest right answer has 8 and its end
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm chooses by.
+
+    Attributes:
+        selection: The strategy.
+        criterion: The score that it needs, if any.
+        schedule: `static` chooses everything before the first training.
+        is_permuted: Whether the scores are dealt out anew among the seeds: a control.
+    """
+
+    selection: SelectionConfig
+    criterion: Criterion | None = None
+    schedule: Literal["static", "rounds"] = "rounds"
+    is_permuted: bool = False
+
+
+_TOP, _RANDOM = SelectionConfig(strategy="top"), SelectionConfig(strategy="random")
+_GROUPS = SelectionConfig(strategy="random", clusters=24)
+"""Budgets by the mean score of a cluster of the student's vectors, random inside of it."""
+
+ARMS: Mapping[str, Arm] = MappingProxyType(
+    {
+        "static": Arm(_RANDOM, schedule="static"),
+        "random": Arm(_RANDOM),
+        "loss_self": Arm(_TOP, "loss_self"),
+        "permuted": Arm(_TOP, "loss_self", is_permuted=True),
+        "loss_gold": Arm(_TOP, "loss_gold"),
+        "entropy": Arm(_TOP, "entropy"),
+        "margin": Arm(_TOP, "margin"),
+        "badge": Arm(SelectionConfig(strategy="badge")),
+        "k_center": Arm(SelectionConfig(strategy="k_center")),
+        "learnable": Arm(_TOP, "learnable"),
+        "loss_groups": Arm(_GROUPS, "loss_self"),
+        "learnable_groups": Arm(_GROUPS, "learnable"),
+    }
+)
+CORE = ("static", "random", "loss_self", "permuted")
+
+
+@dataclass
+class Choice:
+    """What an arm chose, and what that cost.
+
+    Attributes:
+        ids: The seeds.
+        seconds: CPU time.
+        tokens: Tokens that the student read or wrote.
+        unscored: Seeds without a score, which cannot be chosen.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    tokens: int = 0
+    unscored: int = 0
+
+    def count(self, tokens: int) -> None:
+        """Add to the tokens."""
+        self.tokens += tokens
+
+
+def choose(
+    arm: Arm,
+    student: LoadedLM,
+    seeds: Sequence[StudentRow],
+    taken: Sequence[StudentRow],
+    n: int,
+    *,
+    seed: int,
+) -> Choice:
+    """The `n` seeds that an arm takes in one round.
+
+    Args:
+        arm: The arm.
+        student: As it is before the round's training.
+        seeds: The pool.
+        taken: What it was trained on in earlier rounds, for strategies that keep away from it.
+        n: How many.
+        seed: Of every draw.
+    """
+    begin, choice = time.process_time(), Choice()
+    scores = None
+    if arm.criterion is not None:
+        scores = _scores(arm.criterion, student, seeds, choice, seed)
+        if arm.is_permuted:
+            scores = permuted(scores, seed=seed)
+        seeds = [row for row in seeds if row.id in scores]
+    ids = [row.id for row in seeds]
+    config = arm.selection
+    gradients = embeddings = kept = None
+    if config.strategy == "badge":
+        _, gradients = embed_gradients(student, seeds, on_batch=choice.count)
+    if config.strategy == "k_center" or config.clusters is not None:
+        embeddings = _vectors(student, seeds, choice)
+    if config.strategy == "k_center" and taken:
+        kept = _vectors(student, taken, choice)
+    choice.ids = select(
+        ids,
+        n,
+        config,
+        scores=None if scores is None else [scores[one] for one in ids],
+        embeddings=embeddings,
+        gradients=gradients,
+        taken=kept,
+        rng_seed=derive_seed(seed, "choice"),
+    )
+    choice.seconds = time.process_time() - begin
+    return choice
+
+
+def permuted(scores: Mapping[str, float], *, seed: int) -> dict[str, float]:
+    """The same scores dealt out to the same seeds at random, whatever order they come in."""
+    ids = sorted(scores)
+    values = [scores[one] for one in ids]
+    generator(seed, "permuted").shuffle(values)
+    return dict(zip(ids, values, strict=True))
+
+
+def _scores(
+    criterion: Criterion,
+    student: LoadedLM,
+    seeds: Sequence[StudentRow],
+    choice: Choice,
+    seed: int,
+) -> dict[str, float]:
+    config = ScoringConfig(criterion=criterion, max_new_tokens=MAX_ANSWER)
+    before = choice.tokens
+
+    async def scored() -> dict[str, float]:
+        found = score_rows(student, seeds, config, seed=seed, on_batch=choice.count)
+        return {one.row_id: one.score async for one in found if one.score is not None}
+
+    scores = asyncio.run(scored())
+    if "own answer" in CRITERIA[criterion].needs:  # decoding reads and writes the same tokens
+        choice.count(choice.tokens - before)
+    choice.unscored = len(seeds) - len(scores)
+    return scores
+
+
+def _vectors(student: LoadedLM, rows: Sequence[StudentRow], choice: Choice) -> NDArray[np.float32]:
+    return embed_rows(student, rows, over="prompt", on_batch=choice.count)[1]
