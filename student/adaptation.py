@@ -23,22 +23,12 @@ from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, quiet_transformers, wrap_lm
 from metasynth.randomness import derive_seed
 
+from .training_device import seed_device
+
 ADAPTER = "adapter_model.safetensors"
 _HALF = (torch.float16, torch.bfloat16)
 
 logger = logging.getLogger(__name__)
-
-
-def seed_device(device: torch.device, seed: int) -> None:
-    """Seed what a model on a device draws from; `torch.manual_seed` takes longer than a small step.
-
-    It seeds every kind of device that there might be.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed_all(seed)
-    elif device.type == "mps":
-        torch.mps.manual_seed(seed)
 
 
 @contextmanager

@@ -4,16 +4,11 @@ The loss of a step is the mean negative log-likelihood of its target tokens, so 
 weigh more than short ones; a prompt's tokens are read and do not count (unless `loss_on` is all).
 """
 
-import random
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from metasynth.config_student import StudentConfig
 from metasynth.errors import RequestError
@@ -23,6 +18,7 @@ from metasynth.rundir import held
 
 from .adaptation import load_adapted, save_adapted, trainable
 from .rows import BadRow, StudentRow
+from .training_device import kept_random_state
 from .training_folder import TrainingFolder, read_finished
 from .training_loop import AfterStep, TrainingLoop
 from .training_rows import TrainingRows, encode_rows, padding_share, plan_steps, settings_told
@@ -104,7 +100,7 @@ def fine_tune(
         plan = data.rows, plan_steps(data.rows, config, seed=seed)
         with (
             _ONE_AT_A_TIME,
-            _kept_random_state(lm.device),
+            kept_random_state(lm.device),
             trainable(lm, config, seed=seed) as model,
         ):
             loop = TrainingLoop(lm, model, plan, folder, config, seed=seed, after_step=after_step)
@@ -168,16 +164,3 @@ def _made_report(data: TrainingRows, loop: TrainingLoop, padding: float) -> Trai
 def _report_of(told: dict[str, Any]) -> TrainingReport:
     left_out = tuple(BadRow(**bad) for bad in told["left_out"])
     return TrainingReport(**{**told, "left_out": left_out})
-
-
-@contextmanager
-def _kept_random_state(device: torch.device) -> Iterator[None]:
-    """Trainer seeds the generators of the process; afterwards they go on where they were."""
-    plain, of_numpy = random.getstate(), np.random.get_state()
-    devices = [device] if device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices):
-            yield
-    finally:
-        random.setstate(plain)
-        np.random.set_state(of_numpy)

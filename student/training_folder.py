@@ -92,6 +92,7 @@ class TrainingFolder:
         path = self._checkpoints / f"step-{step:08d}.safetensors"
         plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         try:
+            _sync(self._steps)  # a checkpoint is not ahead of the curve
             save_file(plain, path)
             told = {"step": step, "file": _stamp(path), **state}
             write_atomically(path.with_suffix(".json"), json.dumps(told) + "\n")
@@ -136,9 +137,18 @@ class TrainingFolder:
         write_atomically(self._steps, "".join(json.dumps(line) + "\n" for line in lines))
 
     def add_step(self, line: Mapping[str, Any]) -> None:
-        """Append a line to `steps.jsonl`."""
-        with self._steps.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(json.dumps(line) + "\n")
+        """Append a line to `steps.jsonl`.
+
+        Raises:
+            MetaSynthError: It cannot be written.
+        """
+        try:
+            with self._steps.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise MetaSynthError(
+                f"{self._steps}: cannot be written ({error.strerror})", hint="make room"
+            ) from error
 
     def steps(self) -> list[dict[str, Any]]:
         """The lines of `steps.jsonl`; half a last line, which a kill may leave, is none."""
@@ -191,10 +201,15 @@ def read_finished(root: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def _stamp(path: Path) -> dict[str, Any]:
-    """Size and hash of a file, once it is on disk."""
+def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _stamp(path: Path) -> dict[str, Any]:
+    """Size and hash of a file, once it is on disk."""
+    _sync(path)
+    with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}
 

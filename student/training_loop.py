@@ -24,40 +24,15 @@ from metasynth.lm import LoadedLM
 from metasynth.lm_logprobs import before_the_head
 from metasynth.randomness import derive_seed
 
-from .adaptation import seed_device
+from .learning_rate import Schedule
+from .training_device import current_device, has_bfloat16, place_on, seed_device
 from .training_folder import TrainingFolder
 from .training_rows import MicroBatch, Step, TokenRow
 
-LORA_RATE = 2e-4
-FULL_RATE = 2e-5
 _IGNORED = -100  # what Trainer does not count as a target
 
 AfterStep = Callable[[int, int, float], object]
 """Told the steps taken, all steps and the loss of the last; what it raises ends the training."""
-
-
-class Schedule:
-    """The learning rate by step: a linear warmup, then as `schedule` says."""
-
-    def __init__(self, config: StudentConfig, steps: int) -> None:
-        default = LORA_RATE if config.adapt == "lora" else FULL_RATE
-        self.peak = config.learning_rate or default
-        self._kind = config.schedule
-        self._warmup = math.ceil(config.warmup * steps)
-        self._steps = steps
-
-    def factor(self, step: int) -> float:
-        """The share of the peak at a step, from 0."""
-        if step < self._warmup:
-            return (step + 1) / self._warmup
-        done = (step - self._warmup) / max(1, self._steps - self._warmup)
-        match self._kind:
-            case "cosine":
-                return 0.5 * (1 + math.cos(math.pi * done))
-            case "linear":
-                return 1 - done
-            case "constant":
-                return 1.0
 
 
 class TrainingLoop:
@@ -129,7 +104,8 @@ class TrainingLoop:
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.add_callback(_Watch(self, trainer))
         try:
-            trainer.train()
+            with current_device(self.lm.device):
+                trainer.train()
         except torch.OutOfMemoryError as error:
             raise MetaSynthError(
                 f"model {self.lm.name!r}: {self.lm.device} has not enough memory to train on "
@@ -142,8 +118,9 @@ class TrainingLoop:
         tensors: dict[str, Tensor] = {}
         for name, parameter in self._trained.items():
             tensors[f"weights.{name}"] = parameter
-            for key in ("exp_avg", "exp_avg_sq"):
-                tensors[f"{key}.{name}"] = self._optimizer.state[parameter][key]
+            # nothing, where no gradient has come yet: an expert that no token went to
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"{key}.{name}"] = value
         self.folder.save(self.done, tensors, {"seconds": round(self.seconds, 3)})
         self.saved_at = time.monotonic()
 
@@ -156,13 +133,19 @@ class TrainingLoop:
         for name, parameter in self._trained.items():
             with torch.no_grad():
                 parameter.copy_(tensors[f"weights.{name}"])
-            self._optimizer.state[parameter] = {
-                "step": torch.tensor(float(self.done), device=parameter.device),
-                **{
-                    key: tensors[f"{key}.{name}"].to(parameter.device)
-                    for key in ("exp_avg", "exp_avg_sq")
-                },
+            found_state = {
+                key: tensors[f"{key}.{name}"].to(self._device_of(key, parameter))
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"{key}.{name}" in tensors
             }
+            if found_state:
+                self._optimizer.state[parameter] = found_state
+
+    def _device_of(self, key: str, parameter: Tensor) -> torch.device:
+        """Where Adam keeps a value: the count of steps is on the CPU unless the steps are fused."""
+        if key == "step" and not self._optimizer.defaults["fused"]:
+            return torch.device("cpu")
+        return parameter.device
 
 
 class _Trainer(transformers.Trainer):
@@ -268,7 +251,7 @@ def _arguments(loop: TrainingLoop, *, steps: int, parts: int) -> TrainingArgumen
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_pin_memory=device.type == "cuda",
-        bf16=half and _has_bfloat16(device),
+        bf16=half and has_bfloat16(device),
         use_cpu=device.type == "cpu",
         logging_strategy="no",
         logging_nan_inf_filter=False,
@@ -276,14 +259,8 @@ def _arguments(loop: TrainingLoop, *, steps: int, parts: int) -> TrainingArgumen
         report_to="none",
         disable_tqdm=True,
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # one device, whatever else there is
+    place_on(arguments, device)
     return arguments
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    return device.type == "cpu" or (
-        device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    )
 
 
 def _adamw(parameters: list[Any], rate: float, config: StudentConfig) -> torch.optim.AdamW:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from metasynth.config_student import StudentConfig
 from metasynth.errors import MetaSynthError, RequestError
@@ -81,6 +82,23 @@ def loss_by_hand(lm: LoadedLM, rows: list[StudentRow], *, loss_on: Any = "answer
                 nats -= math.log(chances[found.ids[place]])
                 targets += 1
     return nats / targets
+
+
+def tiny_experts() -> LoadedLM:
+    """A mixture of experts."""
+    config = MixtralConfig(
+        vocab_size=320,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        num_experts_per_tok=1,
+        max_position_embeddings=128,
+    )
+    torch.manual_seed(0)
+    return wrap_lm(MixtralForCausalLM(config), tiny_tokenizer(), name="experts")
 
 
 class StoppedError(Exception):
@@ -181,7 +199,8 @@ class TestTraining:
     def test_half_precision_is_trained_in_float32_and_kept_as_it_came(
         self, lm: LoadedLM, tmp_path: Path, adapt: Any
     ) -> None:
-        lm.model.to(torch.bfloat16)
+        model: Any = lm.model
+        model.to(torch.bfloat16)
         options = settings(adapt=adapt, steps=20)
         report = fine_tune(lm, SUMS, options, tmp_path, seed=1)
         assert report.last_loss < report.first_loss
@@ -231,6 +250,24 @@ class TestLoss:
         fine_tune(lm, SUMS, options, tmp_path / "cut", seed=1)
         assert_same(weights_in(tmp_path / "whole"), weights_in(tmp_path / "cut"))
 
+    def test_weights_that_no_gradient_reaches_stop_no_resume(
+        self, lm: LoadedLM, tmp_path: Path
+    ) -> None:
+        lm.model.register_parameter("asleep", torch.nn.Parameter(torch.ones(3)))
+        options = settings(adapt="full")
+        fine_tune(lm, SUMS, options, tmp_path / "whole", seed=1)
+        with pytest.raises(StoppedError):
+            fine_tune(lm, SUMS, options, tmp_path / "cut", seed=1, check=StopAfter(3))
+        fine_tune(lm, SUMS, options, tmp_path / "cut", seed=1)
+        assert_same(weights_in(tmp_path / "whole"), weights_in(tmp_path / "cut"))
+
+    def test_a_mixture_of_experts_trains(self, tmp_path: Path) -> None:
+        lm = tiny_experts()
+        before = loss_by_hand(lm, SUMS)
+        fine_tune(lm, SUMS, settings(adapt="full"), tmp_path, seed=1)
+        # its weights have other names on disk than in memory
+        assert loss_by_hand(load_trained(lm, tmp_path), SUMS) < before
+
     def test_checkpoints_of_activations_change_no_loss(self, lm: LoadedLM, tmp_path: Path) -> None:
         for name in ("plain", "frugal"):
             options = settings(gradient_checkpointing=name == "frugal")
@@ -247,7 +284,7 @@ class TestLoss:
         self, lm: LoadedLM, tmp_path: Path
     ) -> None:
         with torch.no_grad():
-            lm.model.get_input_embeddings().weight.fill_(math.nan)
+            next(lm.model.parameters()).fill_(math.nan)
         with pytest.raises(MetaSynthError, match="no number at step 1"):
             fine_tune(lm, SUMS, settings(), tmp_path, seed=1)
 
@@ -265,7 +302,7 @@ class TestLoss:
 
 class TestRows:
     def test_bad_rows_are_left_out_and_named(self, lm: LoadedLM, tmp_path: Path) -> None:
-        bad = [
+        bad: list[StudentRow | BadRow] = [
             BadRow(31, "not JSON"),
             make_row({"prompt": "x", "completion": " "}, line=32),
             make_row({"prompt": "x"}, line=33),
@@ -285,7 +322,11 @@ class TestRows:
         assert told[35].startswith("longer than the context")
 
     def test_where_no_row_is_left_it_says_why(self, lm: LoadedLM, tmp_path: Path) -> None:
-        bad = [BadRow(1, "not JSON"), BadRow(4, "not JSON"), BadRow(2, "missing field: x")]
+        bad: list[StudentRow | BadRow] = [
+            BadRow(1, "not JSON"),
+            BadRow(4, "not JSON"),
+            BadRow(2, "missing field: x"),
+        ]
         with pytest.raises(RequestError, match=r"not JSON: 2 \(lines 1, 4\); missing field: 1"):
             fine_tune(lm, bad, settings(), tmp_path, seed=1)
         with pytest.raises(RequestError, match="no row to train on"):
@@ -306,7 +347,7 @@ class TestRows:
 
 class TestFolder:
     def test_a_finished_folder_gives_its_report_at_once(self, lm: LoadedLM, tmp_path: Path) -> None:
-        rows = [*SUMS, BadRow(77, "not JSON")]
+        rows: list[StudentRow | BadRow] = [*SUMS, BadRow(77, "not JSON")]
         first = fine_tune(lm, rows, settings(), tmp_path, seed=1)
         files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
         again = fine_tune(lm, rows, settings(), tmp_path, seed=1, check=StopAfter(1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metasynth.config_student import StudentConfig
 from metasynth.student import BadRow, told_reasons
-from metasynth.student.training_loop import Schedule  # type: ignore[import-not-found]
+from metasynth.student.learning_rate import Schedule  # type: ignore[import-not-found]
 from metasynth.student.training_rows import (  # type: ignore[import-not-found]
     TokenRow,
     padding_share,
