@@ -9,9 +9,12 @@ from .calls import Caller
 from .choosing import hold, new_quota, settle
 from .corpus import RECORD_GRAPHS, RecordWriter, corpus_graph, record_graph
 from .document import document_graph
+from .documents import DocumentPicker
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
+from .instruct import instruct_graph
 from .labels import expert_label
+from .problems import read_problem
 from .questions import (
     AnswerSource,
     CandidateQueue,
@@ -24,6 +27,7 @@ from .questions import (
 from .rounds import Request, Rounds
 from .screening import Opinion, Said, Scorer, Screen
 from .seeding import GivenSeeds, SeedPicker
+from .siblings import Siblings
 from .softsrv import softsrv_graph
 from .template import TEMPLATE_VARIABLES, template_graph
 from .threshold import FollowingThreshold, Limit
@@ -42,6 +46,7 @@ __all__ = [
     "Check",
     "Checker",
     "Choice",
+    "DocumentPicker",
     "Draft",
     "DraftSampler",
     "Drawn",
@@ -61,6 +66,7 @@ __all__ = [
     "Scorer",
     "Screen",
     "SeedPicker",
+    "Siblings",
     "TeacherAsk",
     "Verdict",
     "Voice",
@@ -75,8 +81,10 @@ __all__ = [
     "draft_of",
     "expert_label",
     "hold",
+    "instruct_graph",
     "keeps_time",
     "new_quota",
+    "read_problem",
     "record_graph",
     "settle",
     "softsrv_graph",

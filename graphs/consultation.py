@@ -1,6 +1,7 @@
 """Consultations: the conductor's calls made ready to be sent, and what comes back of them."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
@@ -8,19 +9,23 @@ from pydantic import BaseModel, ValidationError
 
 from metasynth.agents import (
     NUDGE,
+    Attachment,
     Consult,
     Role,
     SampleSoftSRV,
+    expert_messages,
     offered_tools,
     one_line,
     parse_keywords,
     resolve_role,
 )
 from metasynth.config import RunConfig
+from metasynth.errors import ContextLimitError
 from metasynth.text import encodable
 
-from .drafts import new_artifact, next_ref
+from .drafts import answered, new_artifact, next_ref, parents_of
 from .gate import declines
+from .instruct_checks import without_label
 from .sampling import prepare_sampling
 from .state import Artifact, CallResult, Consultation, DocumentState, Sampling
 from .workspace import Workspace
@@ -37,14 +42,34 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    workspace: Workspace, state: DocumentState, reply: AIMessage, turn: int, *, graph: str
+    workspace: Workspace,
+    state: DocumentState,
+    reply: AIMessage,
+    turn: int,
+    *,
+    graph: str,
+    tools: Mapping[str, type[BaseModel]] | None = None,
+    nudge: str = NUDGE,
 ) -> Prepared:
-    """The consultations and samplings of a turn, and the answers to calls that are wrong."""
+    """The consultations and samplings of a turn, and the answers to calls that are wrong.
+
+    Args:
+        graph: Whose roles may be consulted.
+        tools: What may be called; by default what the document graph offers.
+        nudge: What a conductor is told that calls something else.
+    """
+    if tools is None:
+        tools = offered_tools(sampling=workspace.sampler is not None)
     turned = Prepared([], [], {})
     reserved: set[str] = set()
     for index, call in enumerate(reply.tool_calls):
         call_id, step = str(call["id"]), f"{state['number']}/{turn}.{index}"
-        problem, parsed = _parsed(workspace, call["name"], call["args"])
+        tool = tools.get(call["name"])
+        if tool is None:
+            problem = f"no tool is called {one_line(call['name'], most_words=3)}; {nudge}"
+            turned.results[call_id] = CallResult(text=f"error: {problem}")
+            continue
+        problem, parsed = _parsed(tool, call["name"], call["args"])
         if isinstance(parsed, Consult):
             role = resolve_role(parsed, workspace.roles, graph=graph)
             ready = role if isinstance(role, str) else _consultation(role, state, parsed, reserved)
@@ -65,10 +90,7 @@ def prepare(
     return turned
 
 
-def _parsed(workspace: Workspace, name: str, args: dict[str, Any]) -> tuple[str, BaseModel | None]:
-    tool = offered_tools(sampling=workspace.sampler is not None).get(name)
-    if tool is None:
-        return f"no tool is called {one_line(name, most_words=3)}; {NUDGE}", None
+def _parsed(tool: type[BaseModel], name: str, args: dict[str, Any]) -> tuple[str, BaseModel | None]:
     try:
         return "", tool.model_validate(args)
     except ValidationError as error:
@@ -88,7 +110,7 @@ def _consultation(
         kind = artifacts[ref]["kind"]
         if role.receives and kind not in role.receives:
             return f"{call.expert} takes {', '.join(role.receives)}, not {kind}"
-    drafts = [ref for ref in call.attach if artifacts[ref]["kind"] == "draft"]
+    drafts = [ref for ref in call.attach if artifacts[ref]["kind"] in ("draft", "question")]
     return Consultation(
         record_id=state["record_id"],
         chain=state["chain"],
@@ -99,6 +121,53 @@ def _consultation(
         about=drafts[-1] if drafts else "",
         attached={ref: artifacts[ref] for ref in call.attach},
     )
+
+
+async def consult_expert(
+    workspace: Workspace, state: Consultation, *, graph: str, tool: type[Consult] = Consult
+) -> DocumentState:
+    """Ask one expert; it sees its role, the instruction and what is attached."""
+    call = tool.model_validate(state["call"])
+    role = resolve_role(call, workspace.roles, graph=graph)
+    assert isinstance(role, Role)  # checked before the consultation was sent
+    attachments = [
+        Attachment(ref, artifact["kind"], artifact["text"])
+        for ref, artifact in state["attached"].items()
+    ]
+    name = expert_name(role, call)
+    try:
+        reply = await workspace.caller.call(
+            workspace.voices.for_role(role),
+            expert_messages(role, call.instruction, attachments, _variables(workspace, role, call)),
+            chain=state["chain"],
+            step=state["step"],
+            agent=name,
+            record_id=state["record_id"],
+            settings=expert_settings(role, workspace.config),
+        )
+    except ContextLimitError as error:
+        return answered(state["call_id"], f"error: {one_line(error.message, most_words=40)}")
+    made, problem = read_reply(role, name, reply, about=state["about"])
+    if made is None:
+        return answered(state["call_id"], f"error: {problem}")
+    if role.produces == "draft" and (parents := parents_of(state["attached"])):
+        made["parents"] = parents
+    update = answered(state["call_id"], result_text(state["ref"], made))
+    update["artifacts"] = {state["ref"]: made}
+    update["experts"] = [name]
+    if role.produces in ("draft", "question") and call.persona:
+        update["persona"] = call.persona
+    if role.produces in ("draft", "question") and call.genre:
+        update["genre"] = call.genre
+    return update
+
+
+def _variables(workspace: Workspace, role: Role, call: Consult) -> dict[str, object]:
+    """What the role's prompt may mention; a question has a bound of its own."""
+    given = workspace.variables(persona=call.persona, genre=call.genre)
+    if role.produces == "question":
+        given["max_words"] = workspace.config.instruct.max_question_words
+    return given
 
 
 def normalised(reply: AIMessage, record_id: str, turn: int, most: int) -> AIMessage:
@@ -151,6 +220,8 @@ def read_reply(
         return None, f"{name} did not answer in its form: {one_line(problem, most_words=30)}"
     if role.produces == "keywords":
         text = ", ".join(parse_keywords(text))
+    if role.produces == "question":
+        text = without_label(text)
     artifact = new_artifact(role.produces, text, by=name, about=about)
     artifact["cut"] = cut
     return artifact, ""
@@ -165,7 +236,7 @@ def _unusable(role: Role, text: str, *, cut: bool) -> str:
         return ""
     if declines(text):
         return f"declined: {one_line(text, most_words=30)}"
-    if cut and role.produces in ("keywords", "topic", "summary"):
+    if cut and role.produces in ("keywords", "topic", "summary", "question"):
         return "was cut at the token limit; ask again"
     return ""
 

@@ -17,11 +17,16 @@ from metasynth.errors import BudgetEndedError
 
 from .choosing import new_quota, settle
 from .document import document_graph
+from .instruct import instruct_graph
 from .state import ChainTask, CorpusInput, CorpusState
 from .template import template_graph
 from .workspace import RunContext, Source, Workspace, constant
 
-RECORD_GRAPHS = {"document": document_graph, "template": template_graph}
+RECORD_GRAPHS = {
+    "document": document_graph,
+    "instruct": instruct_graph,
+    "template": template_graph,
+}
 _RECURSION_LIMIT = 10_000  # a record's own bounds (turns, tries) end it long before
 
 

@@ -14,10 +14,16 @@ from .workspace import Workspace
 
 
 class Decision:
-    """What the calls of one turn come to."""
+    """What the calls of one turn come to.
 
-    def __init__(self, state: DocumentState) -> None:
+    Args:
+        state: The record's.
+        submits: The kind of artifact that is handed to the gate, and the argument that names it.
+    """
+
+    def __init__(self, state: DocumentState, *, submits: str = "draft") -> None:
         self._state = state
+        self._submits = submits
         self._replies: list[ToolMessage] = []
         self._submission: Submission | None = None
         self._given_up: str | None = None
@@ -31,7 +37,7 @@ class Decision:
         elif name == "set_seeds":
             self._set_seeds(call_id, str(args["source"]))
         elif name == "submit":
-            self._submit(call_id, str(args["draft"]))
+            self._submit(call_id, str(args[self._submits]))
         else:
             self._given_up = one_line(str(args["reason"]), most_words=40)
             self._reply(call_id, "given up")
@@ -63,9 +69,9 @@ class Decision:
     def _submit(self, call_id: str, ref: str) -> None:
         artifact = self._state["artifacts"].get(ref)
         if self._submission is not None:
-            self._reply(call_id, "error: one draft at a time")
-        elif artifact is None or artifact["kind"] != "draft":
-            self._reply(call_id, f"error: {one_line(ref, most_words=3)} is no draft")
+            self._reply(call_id, f"error: one {self._submits} at a time")
+        elif artifact is None or artifact["kind"] != self._submits:
+            self._reply(call_id, f"error: {one_line(ref, most_words=3)} is no {self._submits}")
         else:
             # the gate answers this call, whatever it says
             self._submission = Submission(draft=ref, call_id=call_id)

@@ -15,34 +15,20 @@ from langgraph.types import Command, Send
 
 from metasynth.agents import (
     NUDGE,
-    Attachment,
-    Consult,
-    Role,
     bounded,
     brief,
     conductor_prompt,
     estimated_tokens,
-    expert_messages,
-    one_line,
     parse_keywords,
-    resolve_role,
     tool_schemas,
 )
-from metasynth.errors import ContextLimitError
 from metasynth.records import Record
 
 from .briefing import digest_for
 from .choosing import hold, stamped
-from .consultation import (
-    expert_name,
-    expert_settings,
-    normalised,
-    prepare,
-    read_reply,
-    result_text,
-)
+from .consultation import consult_expert, normalised, prepare
 from .decision import Decision, lost, refused
-from .drafts import answered, document_record, draft_of, new_artifact, parents_of
+from .drafts import document_record, draft_of, new_artifact
 from .gate import Verdict
 from .sampling import draw_drafts, offer_of
 from .state import Consultation, DocumentInput, DocumentOutput, DocumentState, Sampling
@@ -153,41 +139,7 @@ class _Nodes:
 
     async def consult(self, state: Consultation, runtime: Runtime[RunContext]) -> DocumentState:
         """Ask one expert; it sees its role, the instruction and what is attached."""
-        workspace = await self._source(runtime.context)
-        call = Consult.model_validate(state["call"])
-        role = resolve_role(call, workspace.roles, graph=GRAPH)
-        assert isinstance(role, Role)  # checked before the consultation was sent
-        attachments = [
-            Attachment(ref, artifact["kind"], artifact["text"])
-            for ref, artifact in state["attached"].items()
-        ]
-        variables = workspace.variables(persona=call.persona, genre=call.genre)
-        name = expert_name(role, call)
-        try:
-            reply = await workspace.caller.call(
-                workspace.voices.for_role(role),
-                expert_messages(role, call.instruction, attachments, variables),
-                chain=state["chain"],
-                step=state["step"],
-                agent=name,
-                record_id=state["record_id"],
-                settings=expert_settings(role, workspace.config),
-            )
-        except ContextLimitError as error:
-            return answered(state["call_id"], f"error: {one_line(error.message, most_words=40)}")
-        made, problem = read_reply(role, name, reply, about=state["about"])
-        if made is None:
-            return answered(state["call_id"], f"error: {problem}")
-        if role.produces == "draft" and (parents := parents_of(state["attached"])):
-            made["parents"] = parents
-        update = answered(state["call_id"], result_text(state["ref"], made))
-        update["artifacts"] = {state["ref"]: made}
-        update["experts"] = [name]
-        if role.produces == "draft" and call.persona:
-            update["persona"] = call.persona
-        if role.produces == "draft" and call.genre:
-            update["genre"] = call.genre
-        return update
+        return await consult_expert(await self._source(runtime.context), state, graph=GRAPH)
 
     async def sample(self, state: Sampling, runtime: Runtime[RunContext]) -> DocumentState:
         """Draw drafts from the sampler; the conductor gets their references."""

@@ -15,6 +15,8 @@ from metasynth.config import GateConfig
 from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import NgramIndex, keywords_used, opening, words
 
+from .siblings import Siblings
+
 _I = r"(?:i(?:'|’)m|i am|i)"
 # an apology may come first, but alone it is no refusal: documents may be sorry or afraid too
 _REFUSAL = re.compile(
@@ -94,13 +96,14 @@ class Neighbours(Protocol):
 
 @dataclass(frozen=True)
 class Draft:
-    """What the gate is shown."""
+    """What the gate is shown; `parent` is the document that an instruction is made from."""
 
     text: str
     summary: str
     topic: str
     seed_set: tuple[str, ...]
     cut: bool = False
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,9 @@ class Gate:
         checker: Checker | None = None,
         language: str = "en",
         opening_words: int = 16,
+        siblings: Siblings | None = None,
     ) -> None:
+        self.siblings = siblings
         self._config = config
         self._memory = memory
         self._checker = checker
@@ -149,6 +154,8 @@ class Gate:
         for record in records:
             self._ngrams.add(record.id, record.body)
             self._openings[opening(record.body, self._config.opening_words)] += 1
+            if self.siblings is not None:
+                self.siblings.learn(record)
 
     async def judge(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
         """Soundness first, which costs nothing, then novelty."""
@@ -175,7 +182,20 @@ class Gate:
         ):
             if problem is not None:
                 return problem
-        return self._checked(draft)
+        return self.checked(draft.text)
+
+    def turn(self, text: str, *, cut: bool = False) -> Verdict:
+        """Form, greatest length and language of one turn of a conversation."""
+        draft = Draft(text, summary="", topic="", seed_set=(), cut=cut)
+        length = self._length_problem(draft)
+        for problem in (
+            self._formal_problem(draft, needs_summary=False),
+            length if length is not None and length.code == "too_long" else None,
+            self._language_problem(draft),
+        ):
+            if problem is not None:
+                return problem
+        return Verdict()
 
     async def novelty(self, draft: Draft) -> Verdict:
         """Distance, n-gram overlap and opening, against everything learnt and remembered."""
@@ -194,7 +214,9 @@ class Gate:
             ngram_overlap=overlap.share,
         )
         code, detail = None, ""
-        if nearest is not None and nearest.distance < limits.min_distance:
+        if repeated := self._repeated(draft):
+            code, detail = "too_close", repeated
+        elif nearest is not None and nearest.distance < limits.min_distance:
             code = "too_close"
             detail = (
                 f"lies {nearest.distance:.3f} from {nearest.id} (at least "
@@ -207,6 +229,18 @@ class Gate:
             code = "stock_opening"
             detail = f"{same} earlier documents open with the same {limits.opening_words} words"
         return Verdict(code, detail, novelty, nearest_summary=nearest.summary if nearest else "")
+
+    def _repeated(self, draft: Draft) -> str:
+        """Which instruction of the same document is nearly the same; "" where none is."""
+        if self.siblings is None or not draft.parent:
+            return ""
+        likest = self.siblings.likest(draft.parent, draft.text)
+        if likest is None or likest.share < self.siblings.most:
+            return ""
+        return (
+            f"has {likest.share:.0%} in common with {likest.id}, made from the same document: "
+            f"{likest.question}"
+        )
 
     def _formal_problem(self, draft: Draft, *, needs_summary: bool) -> Verdict | None:
         if needs_summary and not draft.summary.strip():
@@ -248,10 +282,11 @@ class Gate:
         missing = [word for word in draft.seed_set if word not in used]
         return Verdict("seeds_missing", f"does not speak of: {', '.join(missing)}")
 
-    def _checked(self, draft: Draft) -> Verdict:
+    def checked(self, text: str) -> Verdict:
+        """What the checker says, where there is one."""
         if self._checker is None:
             return Verdict()
-        check = self._checker.check(draft.text)
+        check = self._checker.check(text)
         result = CheckerResult(passed=check.passed, detail=check.detail)
         if check.passed is None:
             return Verdict("not_checkable", check.detail, checker=result)

@@ -17,6 +17,7 @@ from metasynth.graphs import (
     active_graph,
     corpus_graph,
     document_graph,
+    instruct_graph,
     softsrv_graph,
     template_graph,
 )
@@ -24,9 +25,14 @@ from metasynth.run_file import load_run_config
 
 _ROOT = Path(__file__).resolve().parent.parent
 _NO_LIMIT = 1_000_000_000  # of steps: rounds and budget bound a run
-_DEMOS = {"softsrv": "softsrv-demo.yaml", "active": "active-demo.yaml"}
+_DEMOS = {
+    "instruct": "instruct-demo.yaml",
+    "softsrv": "softsrv-demo.yaml",
+    "active": "active-demo.yaml",
+}
 _GRAPH_OF = {
     "template": "template",
+    "instruct": "instruct",
     "softsrv": "softsrv",
     "active": "active",
 }  # the others write documents
@@ -71,6 +77,8 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
         ]
         if context.teacher != "embedded":
             changes.append("checker=null")
+            if graph != "active":
+                changes.append("active=null")  # the demo's student knows the demo's domain alone
         if context.base_url:
             changes.append(f"teacher.base_url={context.base_url!r}")
         if context.roles:
@@ -85,5 +93,6 @@ active = (
     .with_config(recursion_limit=_NO_LIMIT)
 )
 corpus = corpus_graph(_Workspaces("corpus")).compile(name="corpus")
+instruct = instruct_graph(_Workspaces("instruct")).compile(name="instruct")
 softsrv = softsrv_graph(_Workspaces("softsrv")).compile(name="softsrv")
 template = template_graph(_Workspaces("template")).compile(name="template")

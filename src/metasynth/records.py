@@ -92,8 +92,8 @@ class Record(_Part):
 
     A rejected record has a `reason`; an accepted one has none. `text` is the body of a document,
     `messages` that of an instruction. `refusals` are the codes with which the gate sent earlier
-    drafts of this record back. `rejected_answers` were written to the questions of an instruction and
-    are no part of it. `student` scored the record itself, `seed_score` the seed that it was
+    drafts of this record back. `rejected_answers` were written to the questions of an instruction
+    and are no part of it. `student` scored the record itself, `seed_score` the seed that it was
     written from, when that was chosen.
     """
 

@@ -13,6 +13,7 @@ from metasynth.graphs import (
     active_graph,
     corpus_graph,
     document_graph,
+    instruct_graph,
     softsrv_graph,
     template_graph,
 )
@@ -21,6 +22,7 @@ _GRAPHS = {
     "active": active_graph,
     "corpus": corpus_graph,
     "document": document_graph,
+    "instruct": instruct_graph,
     "softsrv": softsrv_graph,
     "template": template_graph,
 }

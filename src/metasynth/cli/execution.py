@@ -35,7 +35,7 @@ def _is_done(workspace: Workspace, stopped_because: str) -> bool:
     accepted = workspace.corpus.accepted
     if accepted >= workspace.config.budget.records or stopped_because.startswith("budget"):
         return True
-    return stopped_because.startswith(("candidates", "rounds")) and accepted > 0
+    return stopped_because.startswith(("candidates", "documents", "rounds")) and accepted > 0
 
 
 async def _write(workspace: Workspace, *, quiet: bool) -> str:

@@ -16,7 +16,10 @@ def register(app: typer.Typer) -> None:
 
 def graph(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="active, corpus, document, softsrv or template")
+        str,
+        typer.Argument(
+            metavar="NAME", help="active, corpus, document, instruct, softsrv or template"
+        ),
     ],
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="a picture (needs graphviz)")

@@ -2,8 +2,16 @@
 
 import hashlib
 
-from metasynth.agents import RoleBook, load_roles, prompt_version, render_template
+from metasynth.agents import (
+    Role,
+    RoleBook,
+    instruct_prompt_version,
+    load_roles,
+    prompt_version,
+    render_template,
+)
 from metasynth.config import ModelConfig, RunConfig
+from metasynth.documents import load_documents
 from metasynth.errors import ConfigError
 from metasynth.graphs import TEMPLATE_VARIABLES, Checker
 from metasynth.seeds import Seed, load_seeds
@@ -30,11 +38,16 @@ class RunPlan:
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
         self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
-        sampling = config.graph == "document" and self.softsrv is not None
-        self.prompt_version = f"{prompt_version(sampling=sampling)}-{self.roles.version()}"
+        self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
         _check_models(config, self.roles)
         if config.graph == "template":
             render_template(config.template.prompt, TEMPLATE_VARIABLES)
+
+    def _conductor_version(self) -> str:
+        if self.config.graph == "instruct":
+            return instruct_prompt_version()
+        sampling = self.config.graph == "document" and self.softsrv is not None
+        return prompt_version(sampling=sampling)
 
     @property
     def identity(self) -> str:
@@ -63,6 +76,12 @@ def record_graph_name(config: RunConfig) -> str:
     return "document" if config.graph == "active" else config.graph
 
 
+def roles_of(config: RunConfig, roles: RoleBook) -> list[Role]:
+    """The roles that a run may ask: those that its conductor is offered, and those who answer."""
+    graph = record_graph_name(config)
+    return [*roles.offered_by(graph), *(roles.offered_by("answers") if graph == "instruct" else ())]
+
+
 def _seeds(config: RunConfig) -> list[Seed]:
     """The run's seeds; graphs that start from contexts or a pool need none."""
     given = config.seeds
@@ -70,6 +89,8 @@ def _seeds(config: RunConfig) -> list[Seed]:
         given.keywords or given.keywords_file or given.documents
     ):
         return []
+    if config.graph == "instruct":
+        return [*load_documents(given, random_seed=config.random_seed)]
     return load_seeds(given, random_seed=config.random_seed)
 
 
@@ -86,7 +107,7 @@ def _checker(name: str | None) -> Checker | None:
 def _check_models(config: RunConfig, roles: RoleBook) -> None:
     """A role that names a model must name one that exists in form."""
     experts = config.model_for("experts").model_dump()
-    for role in roles.offered_by(record_graph_name(config)):
+    for role in roles_of(config, roles):
         if role.model is None:
             continue
         try:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth import __version__
+from metasynth.documents import Document
 from metasynth.graphs import (
     Admission,
     Budget,
     Caller,
+    DocumentPicker,
     Gate,
     SeedPicker,
+    Siblings,
     Workspace,
     expert_label,
     keeps_time,
@@ -21,7 +24,7 @@ from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
 from metasynth.rundir import RunDirectory
 
 from .active import attach_rounds
-from .plan import RunPlan, record_graph_name
+from .plan import RunPlan, roles_of
 from .screening import attach_screening
 from .softsrv import attach_softsrv
 from .voices import make_voices
@@ -114,13 +117,12 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checker=plan.checker,
         language=config.domain.language,
         opening_words=config.memory.opening_words,
+        siblings=Siblings(config.instruct.max_likeness) if config.graph == "instruct" else None,
     )
     budget = Budget(config.budget, ledger.totals)
     recorder = ledger.callback(prices=config.prices)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
-    voices = await asyncio.to_thread(
-        make_voices, config, plan.roles, graph=record_graph_name(config)
-    )
+    voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
     return Workspace(
         config=config,
         identity=plan.identity,
@@ -131,7 +133,8 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         memory=memory,
         gate=gate,
         admission=Admission(corpus, memory, gate, keeps_time=keeps_time(config, voices)),
-        seeds=SeedPicker(
+        seeds=_documents(plan)
+        or SeedPicker(
             plan.seeds,
             config.seeds,
             embedder=embedder,
@@ -143,6 +146,17 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         caller=caller,
         checkpointer=checkpointer,
         prompt_version=plan.prompt_version,
+    )
+
+
+def _documents(plan: RunPlan) -> DocumentPicker | None:
+    """What hands out documents to the graph instruct."""
+    config = plan.config
+    documents = [seed for seed in plan.seeds if isinstance(seed, Document)]
+    if config.graph != "instruct":
+        return None
+    return DocumentPicker(
+        documents, per_document=config.instruct.per_document, random_seed=config.random_seed
     )
 
 

@@ -96,7 +96,7 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
     from metasynth.softsrv import load_target, read_artifact_config
 
     section = config.softsrv
-    if section is None or config.graph == "template":
+    if section is None or config.graph in ("template", "instruct"):
         return None
     rounds = config.active if config.graph == "active" else None
     if rounds is not None and rounds.generate != "softsrv":

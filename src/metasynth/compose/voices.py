@@ -1,15 +1,17 @@
 """The chat models of a run."""
 
-from metasynth.agents import RoleBook, chat_model
+from collections.abc import Iterable
+
+from metasynth.agents import Role, chat_model
 from metasynth.config import ModelConfig, RunConfig
 from metasynth.graphs import Voice, Voices
 
 
-def make_voices(config: RunConfig, roles: RoleBook, *, graph: str) -> Voices:
+def make_voices(config: RunConfig, roles: Iterable[Role]) -> Voices:
     """The conductor's and the experts' models; a role may name one of its own."""
     by_name: dict[str, Voice] = {}
     experts = config.model_for("experts")
-    for role in roles.offered_by(graph):
+    for role in roles:
         if role.model and role.model not in by_name:
             own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
             by_name[role.model] = _voice(own, config)

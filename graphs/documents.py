@@ -1,0 +1,54 @@
+"""Which document an instruction is made from: so many of each, one after the other."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from metasynth.documents import Document
+from metasynth.errors import BudgetEndedError
+from metasynth.randomness import generator
+
+
+class DocumentPicker:
+    """Hands documents to chains; see `Seeds`.
+
+    A chain begins all instructions of a document before it takes the next, so that each can be told
+    of those before it. Where no document is left that nobody has begun, chains join those at work.
+
+    Args:
+        documents: In a stable order; they are handed out in one drawn from `random_seed`.
+        per_document: Instructions begun from each, rejected ones included.
+    """
+
+    def __init__(
+        self, documents: Sequence[Document], *, per_document: int, random_seed: int
+    ) -> None:
+        self._documents = {document.id: document for document in documents}
+        self._order = list(self._documents)
+        generator(random_seed, "documents").shuffle(self._order)
+        self._per_document = per_document
+        self._begun: Counter[str] = Counter()
+        self._current: dict[str, str] = {}
+
+    def remember(self, chain: str, seed_id: str) -> None:
+        """An instruction of an earlier start was begun from this document."""
+        if seed_id in self._documents:
+            self._begun[seed_id] += 1
+            self._current[chain] = seed_id
+
+    async def pick(self, chain: str) -> Document:
+        """The document for the chain's next instruction.
+
+        Raises:
+            BudgetEndedError: Every document has as many as it shall have.
+        """
+        chosen = self._current.get(chain, "")
+        if not chosen or self._begun[chosen] >= self._per_document:
+            chosen = min(self._order, key=self._begun.__getitem__)  # of equals the first
+            if self._begun[chosen] >= self._per_document:
+                raise BudgetEndedError(
+                    f"documents: {self._per_document} instructions were begun from each of the "
+                    f"{len(self._order)}"
+                )
+        self._begun[chosen] += 1
+        self._current[chain] = chosen
+        return self._documents[chosen]
