@@ -91,6 +91,7 @@ class Quota:
         held: Candidates that wait for a choice.
         batch: Of so many candidates a choice takes
         keep: so many; 1 of 1 where each is admitted by itself.
+        past: What a record has to pass, in the words of a stall.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Quota:
         held: int = 0,
         batch: int = 1,
         keep: int = 1,
+        past: str = "the gate",
     ) -> None:
         self._goal = goal
         self._accepted = accepted
@@ -109,6 +111,7 @@ class Quota:
         self._held = held
         self._batch = batch
         self._keep = keep
+        self._past = past
         self._rejected_in_row = 0
         self._stall_after = stall_after
         self._changed = asyncio.Condition()
@@ -142,7 +145,7 @@ class Quota:
             if self._rejected_in_row >= self._stall_after:
                 self.stopped_because = self.stopped_because or (
                     f"stalled: {self._rejected_in_row} records in a row were rejected; "
-                    "nothing new enough passes the gate any more"
+                    f"nothing new enough passes {self._past} any more"
                 )
             self._changed.notify_all()
 

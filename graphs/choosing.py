@@ -11,17 +11,19 @@ from .workspace import Workspace
 def new_quota(workspace: Workspace) -> Quota:
     """The quota of a run that starts or goes on; candidates that wait are in it."""
     budget, screen = workspace.config.budget, workspace.screen
-    if screen is None or screen.room is None:
+    if screen is None:
         return Quota(
             budget.records, accepted=workspace.corpus.accepted, stall_after=budget.stall_after
         )
+    chooses = screen.room is not None
     return Quota(
         budget.records,
         accepted=workspace.corpus.accepted,
         stall_after=budget.stall_after,
-        held=len(screen.room),
-        batch=screen.settings.batch,
-        keep=screen.settings.keep,
+        held=len(screen.room) if screen.room is not None else 0,
+        batch=screen.settings.batch if chooses else 1,
+        keep=screen.settings.keep if chooses else 1,
+        past="the gate and the student",
     )
 
 

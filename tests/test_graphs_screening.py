@@ -3,9 +3,11 @@
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,21 +15,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metasynth.compose import open_run, plan_run
 from metasynth.config_active import CandidatesConfig
 from metasynth.graphs import (
     Candidate,
+    Check,
     Choice,
     Draft,
     FollowingThreshold,
     Quota,
     Screen,
     WaitingRoom,
+    constant,
+    softsrv_graph,
 )
 from metasynth.memory import Journal
 from metasynth.records import Record, StudentScore
+from metasynth.run_file import load_run_config
 from tests.openai_server import OpenAIServer
 from tests.prose import prose
 from tests.screened_runs import TEMPLATE, Score, Student, by_hash, screened, told
+from tests.softsrv_runs import QuestionTeacher, question, softsrv_run
 from tests.teacher import Teacher
 
 Opened = Callable[[str], Journal]
@@ -444,3 +452,85 @@ async def test_one_chain_makes_the_same_decisions_on_every_run(tmp_path: Path) -
             everyone = (*workspace.corpus.records(), *workspace.corpus.rejected_records())
             lines.append([(each.id[6:], each.body, each.student, each.reason) for each in everyone])
         assert lines[0] == lines[1]
+
+
+class Queue:
+    """A source of the graph softsrv that has its questions ready."""
+
+    method, stage, models = "softsrv", "", MappingProxyType({"softsrv": "tiny"})
+
+    def __init__(self, count: int) -> None:
+        rng = random.Random(5)
+        self.questions = [Asked(question(rng)) for _ in range(count)]
+        self.ended: dict[str, Any] = {}
+
+    async def prepare(self, check: Check) -> int:
+        check()
+        return 1
+
+    async def sample(self, check: Check) -> int:
+        check()
+        return len(self.questions)
+
+    async def candidates(self, check: Check) -> "Sequence[Asked]":
+        check()
+        return self.questions
+
+    def answer_prompt(self, question: str) -> str | None:
+        return question
+
+    def contaminated(self, text: str) -> str:
+        return "" if text else "nothing"
+
+    async def close(self, ended: Mapping[str, Any]) -> None:
+        self.ended = dict(ended)
+
+
+@dataclass(frozen=True)
+class Asked:
+    text: str
+    context_id: str = "row-1"
+
+
+@pytest.mark.parametrize(
+    ("settings_of", "accepted"),
+    [(told(accept="best", batch=4, keep=1), 3), (told(accept="threshold", warmup=3), None)],
+)
+async def test_in_the_graph_softsrv_all_candidates_are_judged_and_decided(
+    tmp_path: Path, settings_of: dict[str, object], accepted: int | None
+) -> None:
+    source, student = Queue(10), Student()
+    with OpenAIServer(QuestionTeacher()) as server:
+        _, path, _, *changes = softsrv_run(
+            tmp_path,
+            server.base_url,
+            softsrv__method="template",
+            budget__records=9,
+            concurrency=3,
+            **settings_of,
+        )
+        plan = plan_run(load_run_config(Path(path), changes[1::2]))
+        async with open_run(plan, tmp_path / "run") as workspace:
+            assert workspace.screen is not None
+            workspace.screen.scorer = student
+            workspace.questions = source
+            ended = await softsrv_graph(constant(workspace)).compile().ainvoke({"chains": 3})
+    assert ended["stopped_because"] == "candidates: all 10 are judged"
+    assert len(set(student.scored)) == ended["accepted"] + ended["rejected"] == 10
+    everyone = [*workspace.corpus.records(), *workspace.corpus.rejected_records()]
+    assert all(each.student is not None and each.kind == "instruction" for each in everyone)
+    if accepted is not None:  # 1 of 4, of 4 and of the 2 that were left
+        assert ended["accepted"] == accepted
+        assert source.ended["accepted"] == accepted
+
+
+async def test_what_it_does_is_named_for_whoever_watches(opened: Opened) -> None:
+    student = Student()
+    settings_ = CandidatesConfig(accept="best", batch=4)
+    room = WaitingRoom(opened("held"), opened("choices"), ended=lambda _: False)
+    made = Screen(settings_, student, opened("scores"), room=room)
+    assert made.stage == ""
+    await room.add(candidate_of(1))
+    assert made.stage == "1 of 4 candidates wait for a choice"
+    student.stage = "loading tests"
+    assert made.stage == "loading tests"
