@@ -131,7 +131,7 @@ def _sentence(
         parts.append(f"{start} {end} beyond the intervals by {_titles(level)}")
     told = "; ".join(parts)
     if not above:
-        return told
+        return f"{told}; by every other metric it ranks below"
     families = sorted({METRICS[metric].family for metric in above})
     why = [reason for family in families for reason in _reasons(real, family)]
     found = "; ".join(why) or "nothing that is looked for: read some texts of both"
