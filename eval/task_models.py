@@ -13,6 +13,7 @@ from metasynth.lm_requests import GenerationRequest, GenerationSettings
 from metasynth.lm_stream import answers_in_order
 from metasynth.randomness import derive_seed
 
+from .task_prefix import shared_prefix
 from .task_prompts import ChoicePrompts, Prompt
 
 if TYPE_CHECKING:
@@ -137,7 +138,12 @@ def answers(
     max_batch: int,
     on_answer: OnAnswer | None = None,
 ) -> list[Said]:
-    """What the model says to each question; 0 as temperature is greedy."""
+    """What the model says to each question; 0 as temperature is greedy.
+
+    The examples that questions share are read once: their keys and values serve all of them.
+    """
+    shared = shared_prefix(lm, [one.ids for one in prompts])
+    begin = () if shared is None else shared.ids
     # those of like length are read together, which spares padding
     order = sorted(range(len(prompts)), key=lambda one: -len(prompts[one].ids))
 
@@ -149,7 +155,11 @@ def answers(
                 seed=derive_seed(seed, "task answer", number),
                 stop=stop,
             )
-            yield GenerationRequest(prompts[number].ids, settings)
+            ids = prompts[number].ids
+            if shared is not None and len(ids) > len(begin) and tuple(ids[: len(begin)]) == begin:
+                yield GenerationRequest(ids[len(begin) :], settings, prefix=shared.prefix)
+            else:
+                yield GenerationRequest(ids, settings)
 
     found: dict[int, Said] = {}
     engine = BatchEngine(lm, max_batch=max_batch)

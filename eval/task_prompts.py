@@ -138,7 +138,7 @@ class PromptEncoder:
         else:
             joint = self._task.joint
             found = [self._encoded(f"{text}{joint}{choice}") for choice in item.choices]
-        start = min(_common(prompt, ids) for ids in found)
+        start = min(common_tokens(prompt, ids) for ids in found)
         if not start or any(len(ids) <= start for ids in found):
             raise BadItemError("a choice, or what stands before it, has no token")
         return found, start
@@ -163,7 +163,7 @@ class PromptEncoder:
             raise BadItemError(f"longer than the model's context of {self._limit} tokens")
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
+def common_tokens(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens both begin with."""
     count = 0
     for a, b in zip(one, other, strict=False):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +11,22 @@ import torch
 from tokenizers.processors import TemplateProcessing
 
 from metasynth.errors import ModelCallError, RequestError, RunInterruptedError
-from metasynth.eval import TASKS, TaskResult, TaskSettings, evaluate_task
+from metasynth.eval import (
+    TASKS,
+    Examples,
+    TaskResult,
+    TaskSettings,
+    TaskSource,
+    evaluate_task,
+    load_task_rows,
+)
+from metasynth.eval.task_prefix import shared_prefix  # type: ignore[import-not-found]
+from metasynth.eval.task_prompts import PromptEncoder  # type: ignore[import-not-found]
 from metasynth.lm import LoadedLM, wrap_lm
 from tests.test_eval_task_formats import ROWS
 from tests.tiny_lm import ROLES, tiny_llama, tiny_tokenizer
 
-BOOLQ = [
+BOOLQ: list[dict[str, Any]] = [
     {"id": f"b{n}", "passage": f"Passage {n}.", "question": f"is it {n}", "answer": n % 2 == 0}
     for n in range(8)
 ]
@@ -186,6 +197,31 @@ class TestAnswers:
         )
         assert [one.answer for one in first.items] == [one.answer for one in again.items]
 
+    def test_examples_are_read_once_for_all_and_answers_stay_the_same(self, lm: LoadedLM) -> None:
+        rows = [{**ROWS["gsm8k"], "id": str(n), "question": f"What is {n}?"} for n in range(9)]
+        settings = TaskSettings(max_new_tokens=8)
+        spec = TASKS["gsm8k"]
+        examples = Examples([spec.read(row) for row in rows[6:]], seed=0, joint=spec.joint)
+        encoder = PromptEncoder(lm, spec, examples, bos=None, chat=False)
+        prompts = [encoder.question(spec.read(row), 3, 8).ids for row in rows]
+        shared = shared_prefix(lm, prompts)
+        assert shared is not None
+        assert sum(tuple(ids[: len(shared.ids)]) == shared.ids for ids in prompts) >= 5
+        together = evaluate_task(
+            lm, "gsm8k", rows, examples=rows[6:], shots=3, settings=settings
+        ).items
+        for row, one in zip(rows, together, strict=True):
+            alone = evaluate_task(lm, "gsm8k", [row], examples=rows[6:], shots=3, settings=settings)
+            assert alone.items[0].answer == one.answer
+
+    def test_few_or_different_prompts_share_nothing(self, lm: LoadedLM) -> None:
+        assert shared_prefix(lm, [range(50)] * 3) is None
+        assert shared_prefix(lm, [[n, *range(50)] for n in range(8)]) is None
+        assert shared_prefix(lm, [range(20)] * 8) is None
+        found = shared_prefix(lm, [range(50)] * 8)
+        assert found is not None
+        assert len(found.ids) == 49
+
     def test_a_chat_template_is_used_where_it_is_asked_for(self, lm: LoadedLM) -> None:
         settings = TaskSettings(chat=True, max_new_tokens=4)
         result = evaluate_task(lm, "boolq", BOOLQ[:2], shots=0, settings=settings)
@@ -334,6 +370,21 @@ class TestTask:
         assert told["estimates"]["accuracy"]["method"] == "wilson"
         assert len(told["items"]) == told["rows"] == 8
         assert "items" not in result.as_json()
+
+    def test_rows_of_a_hub_are_loaded_by_its_library(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+        folder = tmp_path / "boolq"
+        folder.mkdir()
+        lines = [json.dumps({**row, "part": f"{n % 2}"}) for n, row in enumerate(BOOLQ)]
+        (folder / "test.jsonl").write_text("\n".join(lines))
+        source = TaskSource("boolq/dev", (str(folder), None, "test"), where=("part", "1"))
+        rows = load_task_rows(source, folder=None)
+        assert [row["id"] for row in rows] == ["b1", "b3", "b5", "b7"]
+        missing = TaskSource("x", (str(tmp_path / "none"), None, "test"))
+        with pytest.raises(RequestError, match="cannot be loaded"):
+            load_task_rows(missing, folder=None)
 
     def test_a_task_of_ones_own_is_a_specification(self, lm: LoadedLM) -> None:
         own = replace(TASKS["boolq"], name="mine", shots=0)
