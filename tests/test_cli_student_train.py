@@ -113,20 +113,26 @@ class TestTraining:
             assert shell("--steps", 4, "--quiet", out=out).status == 0
         assert shell.weights() == shell.weights(other)
 
-    def test_all_weights_make_a_model_that_can_be_scored_with(
-        self, shell: Shell, capsys: pytest.CaptureFixture[str]
+    @pytest.mark.parametrize("adapt", ["lora", "full"])
+    def test_the_result_can_be_scored_with(
+        self, shell: Shell, capsys: pytest.CaptureFixture[str], adapt: str
     ) -> None:
-        done = shell("--adapt", "full", "--steps", 20, "--quiet")
+        done = shell("--adapt", adapt, "--steps", 20, "--quiet")
         assert done.status == 0, done.err
-        assert f"--model local:{shell.out}" in done.out
+        base = shell.arguments()[4]
+        assert f"score FILE --model {base} --trained {shell.out}" in done.out
+        ways = [["--model", base], ["--model", base, "--trained", shell.out]]
+        if adapt == "full":
+            ways.append(["--model", f"local:{shell.out}"])
         means = []
-        for model in (shell.arguments()[4], f"local:{shell.out}"):
-            score = ("--criterion", "loss_gold", "--quiet", "--model", model)
-            assert metasynth("student", "score", shell.rows, *score) == 0
+        for way in ways:
+            options = ("--criterion", "loss_gold", "--quiet", *way)
+            assert metasynth("student", "score", shell.rows, *options) == 0
             lines = map(json.loads, capsys.readouterr().out.splitlines())
             found = [line["score"] for line in lines if line["score"] is not None]
             means.append(sum(found) / len(found))
         assert means[1] < 0.8 * means[0]
+        assert means[-1] == pytest.approx(means[1], rel=1e-5)
 
     def test_a_training_goes_on_from_another(self, shell: Shell) -> None:
         assert shell("--steps", 10, "--json", "--quiet").status == 0

@@ -68,6 +68,10 @@ def score(
         ),
     ] = "loss_self",
     model: ModelOption = "embedded",
+    trained: Annotated[
+        Path | None,
+        typer.Option("--trained", metavar="DIR", help="what `train` made of the student"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="scores as JSONL [stdout]")
     ] = None,
@@ -123,6 +127,7 @@ def score(
         reward=reward,
         checker=checker,
         seed=seed,
+        trained=trained,
     )
     carry_out_scoring(request, quiet=quiet)
     return 0

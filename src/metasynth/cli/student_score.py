@@ -35,7 +35,11 @@ _EVERY_S = 0.2
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """What the command line says."""
+    """What the command line says.
+
+    Attributes:
+        trained: A finished training of the student, whose result is scored with.
+    """
 
     file: Path
     out: Path | None
@@ -45,6 +49,7 @@ class ScoreRequest:
     reward: str | None
     checker: str | None
     seed: int
+    trained: Path | None = None
 
     @classmethod
     def checked(
@@ -93,8 +98,10 @@ class ScoreRequest:
         return self.out.with_name(f".{self.out.name}.{identity}.partial")
 
     def _weights(self) -> list[Any]:
-        folder = Path(backbone_source(BackboneConfig(model=self.student.model)))
-        return [_stamp(path) for path in sorted(folder.glob("*")) if path.is_file()]
+        base = Path(backbone_source(BackboneConfig(model=self.student.model)))
+        folders = [base, self.trained] if self.trained else [base]
+        files = (path for folder in folders for path in sorted(folder.glob("*")))
+        return [_stamp(path) for path in files if path.is_file()]
 
 
 def carry_out_scoring(request: ScoreRequest, *, quiet: bool) -> None:
@@ -171,10 +178,12 @@ class _Scoring:
         """The models; the slow libraries come with them."""
         request = self._request
         lm = load_student(request.student)
+        from metasynth.student import RewardModel, load_trained
+
+        if request.trained is not None:
+            lm = load_trained(lm, request.trained, in_place=True)
         if request.reward is None:
             return lm, None
-        from metasynth.student import RewardModel
-
         return lm, RewardModel.load(request.reward, device=request.student.device)
 
     def _count(self, tokens: int) -> None:

@@ -108,5 +108,6 @@ def _print_report(request: TrainRequest, report: "TrainingReport") -> None:
     tell(f"  time      {clock(report.seconds)}")
     tell(f"  weights   {request.out}")
     tell(f"  curve     {request.out / 'steps.jsonl'}")
-    if student.adapt == "full":
-        tell(f"  next:     metasynth student score FILE --model local:{request.out}")
+    if request.earlier is None:
+        model = f" --model {student.model}" if student.model != "embedded" else ""
+        tell(f"  next:     metasynth student score FILE{model} --trained {request.out}")
