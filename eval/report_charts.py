@@ -18,7 +18,16 @@ _WIDTH, _HEIGHT = 340, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 34
 _STRIP_WIDTH, _STRIP_HEIGHT = 220, 22
 _MOST_POINTS = 400
-_MOST_DOTS = 30  # on a line: with more they hide it
+_MOST_DOTS = 12  # on a line: with more they hide it
+
+
+def _svg(template: str, *values: object) -> Markup:
+    """A piece of a drawing; texts in it are escaped, and hold nothing that acts on the page."""
+    shown = (
+        visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        for value in values
+    )
+    return Markup(template).format(*shown)  # noqa: S704 - templates are of this file
 
 
 class _Frame(NamedTuple):
@@ -42,9 +51,13 @@ def chart(given: Chart) -> Markup:
         *(_series(series, number, frame) for number, series in enumerate(drawn)),
     ]
     label = f"{given.title}: " + "; ".join(_told(series) for series in drawn)
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(_WIDTH, _HEIGHT, visible(label), Markup("").join(parts))
+    return _svg(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        _WIDTH,
+        _HEIGHT,
+        label,
+        Markup("").join(parts),
+    )
 
 
 def _thinned(series: Series) -> Series:
@@ -68,23 +81,33 @@ def _axes(given: Chart, frame: _Frame) -> Markup:
     across = ticks(frame.x.low, frame.x.high, 5)
     for number, label in zip(across, tick_labels(across), strict=True):
         parts.append(
-            Markup('<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-                frame.x(number), floor + 14, label
+            _svg(
+                '<text class="tick" x="{:.1f}" y="{}" text-anchor="middle">{}</text>',
+                frame.x(number),
+                floor + 14,
+                label,
             )
         )
     upward = ticks(frame.y.low, frame.y.high, 4)
     for number, label in zip(upward, tick_labels(upward), strict=True):
         parts.append(
-            Markup(
+            _svg(
                 '<line class="grid" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>'
-                '<text class="tick" x="{3}" y="{4:.1f}" text-anchor="end">{5}</text>'
-            ).format(
-                _LEFT, _WIDTH - _RIGHT, frame.y(number), _LEFT - 6, frame.y(number) + 3.5, label
+                '<text class="tick" x="{3}" y="{4:.1f}" text-anchor="end">{5}</text>',
+                _LEFT,
+                _WIDTH - _RIGHT,
+                frame.y(number),
+                _LEFT - 6,
+                frame.y(number) + 3.5,
+                label,
             )
         )
     parts.append(
-        Markup('<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>').format(
-            _WIDTH - _RIGHT, _HEIGHT - 4, given.x
+        _svg(
+            '<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>',
+            _WIDTH - _RIGHT,
+            _HEIGHT - 4,
+            given.x,
         )
     )
     return Markup("").join(parts)
@@ -95,14 +118,13 @@ def _series(series: Series, number: int, frame: _Frame) -> Markup:
     parts = [_bars(series.points, frame)]
     if series.kind == "line":
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(Markup('<polyline class="line" points="{}"/>').format(path))
+        parts.append(_svg('<polyline class="line" points="{}"/>', path))
     has_dots = series.kind != "line" or (len(places) <= _MOST_DOTS and not series.quiet)
     radius = 2.6 if has_dots else 0.0
     if radius:
         parts.extend(
-            Markup(
-                '<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>'
-            ).format(
+            _svg(
+                '<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>',
                 "ring" if series.kind == "rings" else "dot",
                 x,
                 y,
@@ -111,9 +133,7 @@ def _series(series: Series, number: int, frame: _Frame) -> Markup:
             )
             for point, (x, y) in zip(series.points, places, strict=True)
         )
-    return Markup('<g class="series {}">{}</g>').format(
-        tone(series, number), Markup("").join(parts)
-    )
+    return _svg('<g class="series {}">{}</g>', tone(series, number), Markup("").join(parts))
 
 
 def tone(series: Series, number: int) -> str:
@@ -123,8 +143,11 @@ def tone(series: Series, number: int) -> str:
 
 def _bars(points: Sequence[Point], frame: _Frame) -> Markup:
     bars = (
-        Markup('<line class="error" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>').format(
-            frame.x(point.x), frame.y(point.low), frame.y(point.high)
+        _svg(
+            '<line class="error" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>',
+            frame.x(point.x),
+            frame.y(point.low),
+            frame.y(point.high),
         )
         for point in points
         if point.low is not None and point.high is not None
@@ -150,10 +173,15 @@ def strip(row: MetricRow, roles: Sequence[tuple[str, str]]) -> Markup:
         scale = Scale(scale.low, scale.high, scale.end, scale.start)
     marks = Markup("").join(_mark(label, role, cell, scale) for label, role, cell in cells)
     told = ", ".join(f"{label} {value(cell.value)}" for label, _, cell in cells)
-    return Markup(
+    return _svg(
         '<svg class="strip" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">'
-        '<line class="grid" x1="0" x2="{0}" y1="{3}" y2="{3}"/>{4}</svg>'
-    ).format(_STRIP_WIDTH, _STRIP_HEIGHT, visible(told), _STRIP_HEIGHT / 2, marks)
+        '<line class="grid" x1="0" x2="{0}" y1="{3}" y2="{3}"/>{4}</svg>',
+        _STRIP_WIDTH,
+        _STRIP_HEIGHT,
+        told,
+        _STRIP_HEIGHT / 2,
+        marks,
+    )
 
 
 def _mark(label: str, role: str, cell: Reading, scale: Scale) -> Markup:
@@ -162,27 +190,40 @@ def _mark(label: str, role: str, cell: Reading, scale: Scale) -> Markup:
     parts = []
     if cell.interval is not None:
         parts.append(
-            Markup('<line class="range" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>').format(
-                scale(cell.interval[0]), scale(cell.interval[1]), y
+            _svg(
+                '<line class="range" x1="{0:.1f}" x2="{1:.1f}" y1="{2}" y2="{2}"/>',
+                scale(cell.interval[0]),
+                scale(cell.interval[1]),
+                y,
             )
         )
     parts.append(shape(role, x, y))
-    title = Markup("<title>{}</title>").format(visible(f"{label}: {value(cell.value, 4)}"))
-    return Markup('<g class="mark {}">{}{}</g>').format(role, title, Markup("").join(parts))
+    title = _svg("<title>{}</title>", f"{label}: {value(cell.value, 4)}")
+    return _svg('<g class="mark {}">{}{}</g>', role, title, Markup("").join(parts))
 
 
 def shape(role: str, x: float, y: float, size: float = 4.5) -> Markup:
-    """The mark of a role: a dot for the run, a ring for a baseline, a triangle for real texts."""
+    """The mark of a role: dot for the run, ring for a baseline, triangle for real texts, cross
+    for what was rejected."""
+    if role == "rejected":
+        reach = size * 0.8
+        path = (
+            f"M{x - reach:.1f},{y - reach:.1f}l{2 * reach:.1f},{2 * reach:.1f}m0,{-2 * reach:.1f}"
+        )
+        path += f"l{-2 * reach:.1f},{2 * reach:.1f}"
+        return _svg('<path class="shape" d="{}"/>', path)
     if role == "seeds":
         points = (
             f"{x:.1f},{y - size:.1f} {x - size:.1f},{y + size:.1f} {x + size:.1f},{y + size:.1f}"
         )
-        return Markup('<polygon class="shape" points="{}"/>').format(points)
-    return Markup('<circle class="shape" cx="{:.1f}" cy="{:.1f}" r="{}"/>').format(x, y, size)
+        return _svg('<polygon class="shape" points="{}"/>', points)
+    return _svg('<circle class="shape" cx="{:.1f}" cy="{:.1f}" r="{}"/>', x, y, size)
 
 
 def key_mark(role: str) -> Markup:
     """The mark of a role for a legend."""
-    return Markup(
-        '<svg class="key mark {}" viewBox="0 0 12 12" aria-hidden="true">{}</svg>'
-    ).format(role, shape(role, 6, 6))
+    return _svg(
+        '<svg class="key mark {}" viewBox="0 0 12 12" aria-hidden="true">{}</svg>',
+        role,
+        shape(role, 6, 6),
+    )

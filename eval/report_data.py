@@ -64,7 +64,8 @@ class Side:
     cost: Cost | None = None
 
 
-class Count(NamedTuple):
+@dataclass(frozen=True)
+class Count:
     """How many of what."""
 
     label: str
@@ -77,7 +78,7 @@ class CellCounts:
     """The cells of what the run started from, with the records in each.
 
     Attributes:
-        unit: What a cell is, such as "seed"; in the singular.
+        unit: What cells are, such as "seeds".
         cells: Every cell, the empty ones with a count of 0; `note` is the number of seeds in it.
         how: How records were counted.
     """
@@ -190,6 +191,13 @@ class Report:
     def run(self) -> Side:
         """The run itself."""
         return next(corpus for corpus in self.sides if corpus.role == "run")
+
+    @property
+    def reference(self) -> Side | None:
+        """What verdicts are against: the first baseline, or else the real texts."""
+        measured = self.metrics[0].cells if self.metrics else {}
+        others = [side for side in self.sides if side.role != "run" and side.label in measured]
+        return next((side for side in others if side.role == "baseline"), next(iter(others), None))
 
     @property
     def baselines(self) -> tuple[Side, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 # What would act on a page that shows it: control characters, and what turns the line's direction.
 _ACTING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-_INVISIBLE = re.compile(f"[{_ACTING}]")
+_INVISIBLE = re.compile(f"[{_ACTING}\ud800-\udfff]")
 _UNSAFE_IN_SCRIPT = re.compile(f"[<>&{_ACTING}\ud800-\udfff]")
 
 

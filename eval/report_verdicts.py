@@ -44,12 +44,12 @@ def tally(rows: Sequence[MetricRow], label: str, other: str) -> Counter[Verdict]
 
 
 def report_sentence(report: Report) -> str:
-    """Whether the run is more diverse than its first baseline, in one sentence."""
+    """Whether the run is more diverse than what it stands beside, in one sentence."""
     if not report.metrics:
         return f"Diversity was not measured: {report.metrics_reason or 'nothing was there'}."
-    if not report.baselines:
+    if report.reference is None:
         return "No baseline stands beside it: add --baseline DIR to see whether it is diverse."
-    run, other = report.run.label, report.baselines[0].label
+    run, other = report.run.label, report.reference.label
     counts = tally(report.metrics, run, other)
     sound = counts["more"] + counts["less"] + counts["unclear"]
     if not sound:
@@ -64,4 +64,6 @@ def report_sentence(report: Report) -> str:
 
 def doubts(report: Report) -> list[str]:
     """What makes a comparison void, as sentences."""
+    if report.reference is None:
+        return []
     return [f"{one[:1].upper()}{one[1:]}." for one in report.warnings if one.startswith("void")]

@@ -18,24 +18,37 @@
   const xs = points.map((point) => point.x), ys = points.map((point) => point.y);
   const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
 
+  function kindOf(point) {
+    if (point.role === "seeds") return "seeds";
+    if (point.role !== "run") return "baseline";
+    return point.record < 0 || data.records[point.record].ok ? "run" : "rejected";
+  }
+
+  function markOf(kind, x, y, size) {
+    if (kind === "seeds") {
+      return shape("polygon", { class: "shape", points: [x, y - size, x - size, y + size, x + size, y + size].map((n) => n.toFixed(1)).join(" ") });
+    }
+    if (kind === "rejected") {
+      const reach = size * .8;
+      return shape("path", { class: "shape", d: "M" + (x - reach) + "," + (y - reach) + "l" + 2 * reach + "," + 2 * reach + "m0," + -2 * reach + "l" + -2 * reach + "," + 2 * reach });
+    }
+    return shape("circle", { class: "shape", cx: x.toFixed(1), cy: y.toFixed(1), r: kind === "run" ? size : size * .85 });
+  }
+
   function draw() {
     const width = place.clientWidth, edge = 18;
     const shape_of = (high - low) / (right - left || 1);
     const height = Math.max(280, Math.min(600, (width - 2 * edge) * shape_of + 2 * edge));
     const scale = Math.min((width - 2 * edge) / (right - left || 1), (height - 2 * edge) / (high - low || 1));
-    const size = points.length > 1500 ? 2.4 : points.length > 400 ? 3.2 : 4.5;
+    const crowd = points.length / width;
+    const size = crowd > 1.5 ? 2.4 : crowd > .35 ? 3.3 : 4.5;
     svg.setAttribute("viewBox", "0 0 " + width + " " + height);
     svg.replaceChildren();
     for (const point of points) {
       point.px = width / 2 + (point.x - (left + right) / 2) * scale;
       point.py = height / 2 - (point.y - (low + high) / 2) * scale;
-      const known = point.role === "run" || point.role === "seeds";
-      const isRejected = point.role === "run" && point.record >= 0 && !data.records[point.record].ok;
-      point.group = shape("g", { class: "mark " + (known ? point.role : "baseline") + (isRejected ? " rejected" : "") });
-      const { px, py } = point;
-      point.group.append(point.role === "seeds"
-        ? shape("polygon", { class: "shape", points: [px, py - size, px - size, py + size, px + size, py + size].map((n) => n.toFixed(1)).join(" ") })
-        : shape("circle", { class: "shape", cx: px.toFixed(1), cy: py.toFixed(1), r: known ? size : size * .85 }));
+      point.group = shape("g", { class: "mark " + kindOf(point) });
+      point.group.append(markOf(kindOf(point), point.px, point.py, size));
       svg.append(point.group);
     }
     ring = shape("circle", { class: "here", r: size + 4, visibility: "hidden" });

@@ -21,7 +21,7 @@ from .reporting_records import listed
 from .reporting_run import RunFiles, read_run
 from .reporting_secrets import Redactor
 from .reporting_seeds import RealTexts, real_texts
-from .reporting_stages import rounds_of, stages_of, student_facts
+from .reporting_stages import reason_code, rounds_of, sent_back, stages_of, student_facts
 from .reporting_vectors import TextVectors, coverage_of, plane_of
 
 _MOST_LABELS = 24
@@ -134,8 +134,8 @@ def _gather(
         ),
         student=tuple(student_facts(run)),
         rounds=tuple(rounds_of(student)),
-        rejects=_counts(_code(record.reason) for record in run.rejected),
-        refusals=_counts(code for r in (*run.accepted, *run.rejected) for code in r.refusals),
+        rejects=_counts(reason_code(record) for record in run.rejected),
+        refusals=_counts(sent_back(run)),
         agents=run.agents,
         records=shown.entries,
         records_note=shown.note,
@@ -196,10 +196,6 @@ def _counts(labels: Iterable[str], declared: Sequence[str] = ()) -> tuple[Count,
     counts = Counter(dict.fromkeys(declared, 0))
     counts.update(" ".join(label.split()) for label in labels if label.strip())
     return tuple(Count(label, number) for label, number in counts.most_common())
-
-
-def _code(reason: str | None) -> str:
-    return (reason or "").partition(":")[0]
 
 
 def _changed(config: Mapping[str, Any]) -> Iterable[Fact]:

@@ -30,6 +30,9 @@ def limits_of(
         yield "Without a baseline a metric says little: most of them move with size and subject."
     if run.cost.usd_reason and run.cost.calls:
         yield f"Price: {run.cost.usd_reason}."
+    trained = [run.directory.softsrv / "training", run.directory.root / "student"]
+    if any(folder.exists() for folder in trained):
+        yield "Cost counts model calls alone: training and scoring on this machine are not in it."
     if records_note:
         yield records_note
     if vectors.truncated:

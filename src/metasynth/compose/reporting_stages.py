@@ -20,6 +20,9 @@ def stages_of(run: RunFiles) -> Iterator[Fact]:
     stages = read_manifest(SoftSRVFolder(run.directory.softsrv).manifest)
     if contexts := stages.get("contexts"):
         yield Fact("contexts", f"{contexts.get('contexts', 0):,} ({contexts.get('method', '')})")
+        training = contexts.get("training") or {}
+        if isinstance(training.get("seconds"), int | float):
+            yield Fact("training", f"{training['steps']} steps in {training['seconds']:,.0f} s")
     if samples := stages.get("samples"):
         ended = samples.get("stop_rate")
         told = f", {ended:.1%} ended by themselves" if isinstance(ended, float) else ""
@@ -46,6 +49,20 @@ def _copied(shares: Mapping[str, Any]) -> str:
     )
 
 
+def reason_code(record: Record) -> str:
+    """What a record was rejected for, in a word."""
+    return (record.reason or "").partition(":")[0]
+
+
+def sent_back(run: RunFiles) -> Iterator[str]:
+    """The codes with which drafts were sent back to be written again."""
+    for record in run.accepted:
+        yield from record.refusals
+    for record in run.rejected:
+        is_last = record.refusals[-1:] == [reason_code(record)]  # that one ended the record
+        yield from record.refusals[:-1] if is_last else record.refusals
+
+
 def student_facts(run: RunFiles) -> Iterator[Fact]:
     """What the student was asked, and what it let in."""
     scored = [record for record in (*run.accepted, *run.rejected) if record.student]
@@ -59,11 +76,9 @@ def student_facts(run: RunFiles) -> Iterator[Fact]:
     yield Fact("candidates scored", f"{len(scored):,}")
     yield Fact("let in", f"{len(kept):,}{_scores(kept)}")
     yield Fact("refused", f"{len(refused):,}{_scores(refused)}")
-    sent_back = Counter(
-        code for r in (*run.accepted, *run.rejected) for code in r.refusals if _is_of_student(code)
-    )
-    if sent_back:
-        told = ", ".join(f"{number:,} {code}" for code, number in sent_back.most_common())
+    again = Counter(code for code in sent_back(run) if _is_of_student(code))
+    if again:
+        told = ", ".join(f"{number:,} {code}" for code, number in again.most_common())
         yield Fact("drafts sent back", told.replace("_", " "))
     if unscored:
         yield Fact("could not be scored", f"{len(unscored):,}, refused for it")

@@ -142,7 +142,9 @@ def _by_lineage(run: RunFiles, real: RealTexts) -> CellCounts:
             counts[id_] += 1
     cells = (Count(excerpt(real.texts[id_], 8), number, "") for id_, number in counts.items())
     ordered = tuple(sorted(cells, key=lambda cell: -cell.count))
-    return CellCounts(real.kind, ordered, f"a record counts for the {real.kind} it started from")
+    return CellCounts(
+        f"{real.kind}s", ordered, f"a record counts for the {real.kind} it started from"
+    )
 
 
 def _by_vectors(run: RunFiles, real: RealTexts, vectors: TextVectors) -> CellCounts | None:
@@ -166,4 +168,4 @@ def _by_vectors(run: RunFiles, real: RealTexts, vectors: TextVectors) -> CellCou
     )
     outside = f"; {found.outside} records lie outside of all" if found.outside else ""
     how = f"clusters of the {real.kind}s; a record counts for the nearest{outside}{expected}"
-    return CellCounts(f"group of {real.kind}s", cells, how)
+    return CellCounts(f"groups of {real.kind}s", cells, how)
