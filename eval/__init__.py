@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ngram_diversity,
         ngram_diversity_sum,
         self_repetition,
+        peculiar_words,
         telling_words,
     )
     from .measuring import Labels, measure, measured
@@ -118,6 +119,7 @@ else:
         ),
         "lexical": (
             "common_phrases",
+            "peculiar_words",
             "telling_words",
             "ngram_diversity",
             "ngram_diversity_sum",
@@ -311,6 +313,7 @@ __all__ = [
     "ngram_diversity_sum",
     "numbers_in",
     "opening_entropy",
+    "peculiar_words",
     "plain_comparison",
     "project",
     "read_corpus",

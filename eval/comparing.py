@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from .draws import EqualDraws, equal_draws
-from .lexical import common_phrases, telling_words
+from .lexical import common_phrases, peculiar_words, telling_words
 from .measuring import Labels, Probe, measure, shown
 from .metric import METRICS, Metric
 from .rarity import WordFrequencies, word_frequencies
@@ -43,7 +43,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """A corpus in a comparison."""
+    """A corpus in a comparison.
+
+    Attributes:
+        records: Texts that it has.
+        cells: By metric.
+        phrases: Runs of words that most texts of the first draw share, and how many do.
+        about: Words that many of its texts and few of the others hold, and the share that does.
+        peculiar: What makes up much of its words and little of the others'.
+    """
 
     name: str
     role: Role
@@ -51,6 +59,7 @@ class Measured:
     cells: dict[str, Cell]
     phrases: tuple[tuple[str, int], ...]
     about: tuple[tuple[str, float], ...]
+    peculiar: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -146,6 +155,7 @@ def plain_comparison(comparison: Comparison) -> dict[str, object]:
                 "records": one.records,
                 "phrases": [list(phrase) for phrase in one.phrases],
                 "about": [list(word) for word in one.about],
+                "peculiar": [list(word) for word in one.peculiar],
             }
             for one in corpora
         ],
@@ -225,7 +235,15 @@ def _measured(
         text for other, draws in enumerate(equal.draws) if other != place for text in draws[0].texts
     ]
     phrases = tuple(common_phrases(tokenise(texts)))
-    return Measured(corpus.name, role, available, cells, phrases, telling_words(texts, others))
+    return Measured(
+        name=corpus.name,
+        role=role,
+        records=available,
+        cells=cells,
+        phrases=phrases,
+        about=telling_words(texts, others),
+        peculiar=peculiar_words(texts, others),
+    )
 
 
 def _cell(metrics: Sequence[Metric], records: int, available: int) -> Cell:

@@ -145,7 +145,8 @@ def _titles(metrics: Sequence[str]) -> str:
 def _reasons(one: Measured, family: str) -> list[str]:
     if family == "vectors":
         shared = [f"{word} ({share:.0%})" for word, share in one.about if share >= _FIELD_SHARE]
-        return [f"its texts are of one field, many hold {', '.join(shared)}"] if shared else []
+        told = f"words that many of its texts and few of the others hold: {', '.join(shared)}"
+        return [told] if shared else []
     if family != "words":
         return []
     found = []
@@ -153,6 +154,9 @@ def _reasons(one: Measured, family: str) -> list[str]:
     if one.phrases and one.phrases[0][1] >= _LEAST_SHARE * n:
         phrase, count = one.phrases[0]
         found.append(f"boilerplate: {count / n:.0%} of its texts share the words '{phrase}'")
+    if one.peculiar:
+        marks = ", ".join(f"'{word}' ({share:.1%})" for word, share in one.peculiar)
+        found.append(f"of its words, split at blanks, many are {marks}, which the others lack")
     near = one.cells["near_duplicate_rate"].mean
     if near is not None and near >= _LEAST_SHARE:
         found.append(f"{near:.0%} of its texts nearly equal another one")

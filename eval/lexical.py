@@ -15,6 +15,7 @@ from .tokens import MEANING, TokenTable
 
 _TELLING = 5
 _TIMES = 3
+_PECULIAR, _FAR = 0.01, 10
 
 
 def ngram_diversity(tokens: TokenTable, n: int) -> Metric:
@@ -104,6 +105,25 @@ def telling_words(
     }
     best = sorted(lead, key=lambda word: (-lead[word], word))[:most]
     return tuple((word, inside[word] / len(texts)) for word in best)
+
+
+def peculiar_words(
+    texts: Sequence[str], others: Sequence[str], *, most: int = 3
+) -> tuple[tuple[str, float], ...]:
+    """What makes up at least a hundredth of these texts' words, and hardly any of the others'.
+
+    Split at blanks, as n-grams are: marks of a format (`<unk>`, a comma between blanks) show here.
+    """
+    inside, outside = (
+        Counter(word for text in side for word in text.split()) for side in (texts, others)
+    )
+    sizes = max(1, inside.total()), max(1, outside.total())
+    found = [
+        (word, count / sizes[0])
+        for word, count in inside.most_common(20 * most)
+        if count >= _PECULIAR * sizes[0] and count / sizes[0] > _FAR * outside[word] / sizes[1]
+    ]
+    return tuple(found[:most])
 
 
 def _texts_with(texts: Sequence[str]) -> Counter[str]:

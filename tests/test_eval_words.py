@@ -22,6 +22,7 @@ from metasynth.eval import (
     ngram_diversity,
     ngram_diversity_sum,
     opening_entropy,
+    peculiar_words,
     self_bleu,
     self_repetition,
     telling_words,
@@ -148,6 +149,13 @@ def test_telling_words_are_those_of_one_side() -> None:
     ((word, share),) = telling_words(ours, ["there are ships", "nothing of it"], most=1)
     assert word == "syndrome"
     assert share == pytest.approx(2 / 3)
+
+
+def test_marks_of_a_format_are_peculiar() -> None:
+    ours = ["the ship , <unk> and the <unk> of"] * 5
+    others = ["the ship, Ann and the sea of " + "many words " * 9] * 5
+    assert peculiar_words(ours, others) == (("<unk>", 2 / 8), (",", 1 / 8))
+    assert peculiar_words([], others) == ()
 
 
 # --- Self-BLEU, ROUGE
