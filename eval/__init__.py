@@ -35,8 +35,8 @@ if TYPE_CHECKING:
         common_phrases,
         ngram_diversity,
         ngram_diversity_sum,
-        self_repetition,
         peculiar_words,
+        self_repetition,
         telling_words,
     )
     from .measuring import Labels, measure, measured

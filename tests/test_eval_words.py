@@ -153,7 +153,7 @@ def test_telling_words_are_those_of_one_side() -> None:
 
 def test_marks_of_a_format_are_peculiar() -> None:
     ours = ["the ship , <unk> and the <unk> of"] * 5
-    others = ["the ship, Ann and the sea of " + "many words " * 9] * 5
+    others = ["the ship, ship and the sea of " + "many words " * 9] * 5
     assert peculiar_words(ours, others) == (("<unk>", 2 / 8), (",", 1 / 8))
     assert peculiar_words([], others) == ()
 
