@@ -28,7 +28,9 @@ MAX_REFUSALS = 3
 MAX_ERRORS = 4
 
 
-class _Deed(NamedTuple):
+class Deed(NamedTuple):
+    """A call with the first line of its result."""
+
     call: ToolCall
     result: str
 
@@ -49,27 +51,27 @@ def consult(
 
 def conductor_policy(messages: Sequence[Message], rng: random.Random) -> list[ToolCall]:
     """The calls of the conductor's next turn."""
-    deeds = _deeds(messages)
+    deeds = deeds_of(messages)
     brief = next(message for message in messages if message.role == "user")
     seed = next((a.ref or a.text for a in brief.attachments if a.kind == "seed"), "seed-1")
     listed = next((a.text for a in brief.attachments if a.kind == "forms"), "")
     return _Policy(deeds, seed, words_of(listed) or ("word problem",), rng).next()
 
 
-def _deeds(messages: Sequence[Message]) -> list[_Deed]:
+def deeds_of(messages: Sequence[Message]) -> list[Deed]:
     """Every call with the first line of its result, in the order of the conversation."""
-    deeds, waiting = list[_Deed](), list[ToolCall]()
+    deeds, waiting = list[Deed](), list[ToolCall]()
     for message in messages:
         if message.role == "assistant":
             waiting = list(message.tool_calls)
         elif message.role == "tool" and waiting:
-            deeds.append(_Deed(waiting.pop(0), message.content.split("\n", 1)[0]))
+            deeds.append(Deed(waiting.pop(0), message.content.split("\n", 1)[0]))
     return deeds
 
 
 class _Policy:
     def __init__(
-        self, deeds: list[_Deed], seed: str, forms: tuple[str, ...], rng: random.Random
+        self, deeds: list[Deed], seed: str, forms: tuple[str, ...], rng: random.Random
     ) -> None:
         self.alone = any("neighbours" in deed.result for deed in deeds)  # an error named them
         self.errors = sum(deed.result.startswith("error") for deed in deeds)

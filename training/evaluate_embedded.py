@@ -19,12 +19,20 @@ from metasynth.domains import get_domain, same_keyword
 from .chat import Message, ToolCall
 from .conductor import conductor_policy
 from .crafts import CRAFTS, Craft, craft_of
+from .instruct_conductor import INSTRUCT_TITLE, instruct_policy
+from .instruct_judging import judge_instruct_task
+from .instruct_tasks import INSTRUCT_TASKS
 from .oracle import expert_oracle, words_of
 from .tasks import STAGES, Stream
 from .tokenizer import encode
 
 SEED = 987_654_321  # far from the seeds of training
-TOOLS = {"consult": "expert", "set_seeds": "source", "submit": "draft", "give_up": "reason"}
+TOOLS = {
+    "consult": ("expert",),
+    "set_seeds": ("source",),
+    "submit": ("draft", "question"),
+    "give_up": ("reason",),
+}
 
 
 class Score(NamedTuple):
@@ -84,6 +92,8 @@ def judge_document(craft: Craft, form: str, keywords: Sequence[str], text: str) 
 
 def judge_task(task: str, messages: Sequence[Message], text: str) -> Row:
     """An answer to another task, against what the oracle says."""
+    if task in INSTRUCT_TASKS:
+        return judge_instruct_task(messages, text)
     wanted, prompt = messages[-1].content, messages[1]
     if task in ("extract", "label", "copy", "solve", "note", "compare"):
         return None, text == wanted, None
@@ -120,9 +130,9 @@ def judge_turn(messages: Sequence[Message], text: str) -> Row:
     calls = _calls(text)
     if calls is None:
         return False, False, None
+    policy = instruct_policy if messages[0].content == INSTRUCT_TITLE else conductor_policy
     allowed = {
-        tuple(_key(call) for call in conductor_policy(messages, random.Random(seed)))
-        for seed in range(60)
+        tuple(_key(call) for call in policy(messages, random.Random(seed))) for seed in range(60)
     }
     return True, tuple(_key(call) for call in calls) in allowed, None
 
@@ -133,7 +143,7 @@ def _calls(text: str) -> list[ToolCall] | None:
         try:
             found = json.loads(part.partition("</tool_call>")[0])
             calls.append(ToolCall(found["name"], found["arguments"]))
-            if TOOLS[found["name"]] not in found["arguments"]:
+            if not any(key in found["arguments"] for key in TOOLS[found["name"]]):
                 return None
         except (ValueError, KeyError, TypeError):
             return None
@@ -146,7 +156,7 @@ def _key(call: ToolCall) -> str:
     expert = str(arguments.get("expert", ""))
     known = "invented" if "note on" in str(arguments.get("instruction")) else expert
     attach = tuple(ref for ref in arguments.get("attach", ()) if ref != "neighbours")
-    target = arguments.get("draft") or arguments.get("source") or ""
+    target = next((arguments[k] for k in ("draft", "question", "source") if k in arguments), "")
     return f"{call.name}|{known}|{attach}|{target}"
 
 
@@ -194,13 +204,13 @@ class Evaluation:
         self.samples[f"{craft.name}/{task}"] = texts[:3]
         return _score([judge_task(task, c, t) for c, t in zip(cases, texts, strict=True)])
 
-    def conductor(self, craft: Craft, count: int) -> Score:
+    def conductor(self, craft: Craft, count: int, *, task: str = "conduct") -> Score:
         """Single turns of the conductor, each after a history of the policy."""
         stream = Stream(stage="all", seed=SEED + 2, only=craft.name)
         turns: list[list[Message]] = []
         number = 0
         while len(turns) < count:
-            messages = stream.example(number, task="conduct")
+            messages = stream.example(number, task=task)
             places = [i for i, m in enumerate(messages) if m.role == "assistant"]
             turns += [messages[:i] for i in random.Random(number).sample(places, 2)]
             number += 1
@@ -208,7 +218,10 @@ class Evaluation:
         return _score([judge_turn(t, x) for t, x in zip(turns, texts, strict=False)])
 
 
-TASKS = ("solve", "summarize", "label", "extract", "expand", "compare", "edit", "copy")
+TASKS = (
+    *("solve", "summarize", "label", "extract", "expand", "compare", "edit", "copy"),
+    *("transform", "suggest", "revise", "criticise"),
+)
 
 
 def evaluate(
@@ -228,7 +241,8 @@ def evaluate(
             rows[f"{craft.name}: write a {form}"] = table.documents(craft, form, count)
         for task in TASKS:
             rows[f"{craft.name}: {task}"] = table.task(craft, task, count)
-        rows[f"{craft.name}: conduct"] = table.conductor(craft, count)
+        for task in ("conduct", "conduct_instruct"):
+            rows[f"{craft.name}: {task}"] = table.conductor(craft, count, task=task)
     return rows, table.samples
 
 

@@ -18,9 +18,12 @@ from pydantic import Field
 
 from .chat import Attachment, Message, Role, ToolCall
 from .conductor import conductor_policy
+from .instruct_conductor import INSTRUCT_TITLE, instruct_policy
+from .instruct_oracle import INSTRUCT_ROLES, instruct_oracle
 from .oracle import ROLES, expert_oracle, title
 
-_ROLE_OF = {title(role): role for role in ROLES}
+_ROLE_OF = {title(role): role for role in (*ROLES, *INSTRUCT_ROLES)}
+Policy = Callable[[Sequence[Message], random.Random], list[ToolCall]]
 _SPEAKER: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
 
 
@@ -76,7 +79,8 @@ class OracleChatModel(BaseChatModel):
         seen = from_langchain(messages)
         rng = random.Random(f"{self.seed}:{kwargs.get('seed')}:{len(seen)}:{seen}")
         if self.with_tools:
-            calls = conductor_policy(seen, rng)
+            conducts = _policy_of(seen)
+            calls = conducts(seen, rng)
             self.traces.append([*seen, Message("assistant", tool_calls=tuple(calls))])
             answer = AIMessage(
                 "",
@@ -88,7 +92,8 @@ class OracleChatModel(BaseChatModel):
         else:
             role = _ROLE_OF.get(seen[0].content.split("\n", 1)[0], "note")
             asked = seen[-1]
-            answer = AIMessage(expert_oracle(role, asked.content, asked.attachments, rng))
+            says = instruct_oracle if role in INSTRUCT_ROLES else expert_oracle
+            answer = AIMessage(says(role, asked.content, asked.attachments, rng))
         words = len(answer.text.split())
         answer.usage_metadata = {
             "input_tokens": 1,
@@ -96,6 +101,11 @@ class OracleChatModel(BaseChatModel):
             "total_tokens": words + 1,
         }
         return ChatResult(generations=[ChatGeneration(message=answer)])
+
+
+def _policy_of(messages: Sequence[Message]) -> Policy:
+    first = messages[0].content.split("\n", 1)[0]
+    return instruct_policy if first == INSTRUCT_TITLE else conductor_policy
 
 
 def whole_conversations(traces: Sequence[Sequence[Message]]) -> list[list[Message]]:

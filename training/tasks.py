@@ -9,6 +9,7 @@ from .chat import Attachment, Message
 from .conductor import BRIEF, INSTRUCTIONS, INVENTED, MAX_REFUSALS, REFUSALS, TITLE
 from .conductor import conductor_policy as next_turn
 from .crafts import CRAFTS, Craft
+from .instruct_tasks import INSTRUCT_MAKERS, INSTRUCT_TASKS
 from .oracle import CHANGES, expand, expert_oracle, extract, title, words_of
 
 STAGES: Mapping[str, Mapping[str, float]] = {
@@ -31,6 +32,7 @@ TASKS: Mapping[str, float] = {
     "note": 0.5,
     "copy": 1,
     "conduct": 4,
+    **INSTRUCT_TASKS,
 }
 """Weight of each task in the stream."""
 
@@ -327,4 +329,5 @@ _MAKERS: Mapping[str, Callable[[Craft, random.Random], list[Message]]] = {
     "note": _note,
     "copy": _copy,
     "conduct": _conduct,
+    **INSTRUCT_MAKERS,
 }
