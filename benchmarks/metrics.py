@@ -5,7 +5,9 @@
 
 The texts are made on the spot: words of a vocabulary of 50,000 by Zipf's law, every fiftieth text
 nearly a copy of an earlier one. Embeddings are given: unit vectors around 200 centres. All of it
-runs in one process, one thread for what can be limited; the limits are 180 s and 2 GB.
+runs in one process, one thread for what can be limited, so that seconds of the processor, which
+other programs do not lengthen, are those of the clock on a quiet machine. The limits are 180 s of
+these and 2 GB.
 
 With --references the metrics of a small corpus stand beside those of the reference packages, run by
 another Python, because some are no dependencies of ours (mauve-text is GPL-3.0, `diversity` wants
@@ -105,7 +107,7 @@ class Clock:
     """Runs one metric after the other and prints what each took."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.seconds = self.processor_seconds = 0.0
 
     def __call__(self, name: str, work: Callable[[], Any]) -> Any:
         began, processor = time.perf_counter(), time.process_time()
@@ -113,6 +115,7 @@ class Clock:
             found = work()
         seconds, used = time.perf_counter() - began, time.process_time() - processor
         self.seconds += seconds
+        self.processor_seconds += used
         value = found.value if isinstance(found, Metric) else None
         shown = "" if value is None else f"{value:14.6g}"
         print(f"{name:28}{seconds:8.2f} s {used:8.2f} s{peak_mib():8.0f} MiB{shown}", flush=True)
@@ -135,8 +138,8 @@ def speed(count: int, words: int) -> bool:
     _words(clock, texts)
     _vectors(clock, texts, vectors)
     peak = peak_mib()
-    held = clock.seconds < MOST_SECONDS and peak < MOST_MIB
-    print(f"{'all':28}{clock.seconds:8.1f} s{'':11}{peak:8.0f} MiB")
+    held = clock.processor_seconds < MOST_SECONDS and peak < MOST_MIB
+    print(f"{'all':28}{clock.seconds:8.1f} s {clock.processor_seconds:7.1f} s{peak:8.0f} MiB")
     print(f"limits {MOST_SECONDS} s and {MOST_MIB} MiB: {'held' if held else 'NOT HELD'}")
     return held
 

@@ -57,7 +57,8 @@ def equal_draws(
 
     Args:
         corpora: Two or more; with one the words stay as they are.
-        records: Texts of a draw; None: half of the smallest corpus, 200 at most.
+        records: Texts of a draw; None: half of the smallest corpus, 200 at most, and 20 where half
+            is fewer but there are enough for draws that differ.
         draws: Of each corpus: without a common text where there are enough, else each at random.
         seed: Decides them.
 
@@ -67,7 +68,7 @@ def equal_draws(
     smallest = min(corpora, key=lambda corpus: len(corpus.documents))
     most = len(smallest.documents)
     if records is None:
-        records = min(MOST, most if most < 4 else most // 2)
+        records = _usual(most)
     if records > most:
         raise RequestError(
             f"{smallest.name} has {most} texts, fewer than the {records} of a draw",
@@ -92,6 +93,13 @@ def equal_draws(
     warnings = _warnings(corpora, totals, records, words, draws)
     disjoint = tuple(len(corpus.documents) >= records * draws for corpus in corpora)
     return EqualDraws(records, words, found, disjoint, tuple(warnings))
+
+
+def _usual(smallest: int) -> int:
+    """How many texts a draw has, unless asked for."""
+    half = smallest if smallest < 4 else smallest // 2
+    # draws that overlap tell more than draws that are void
+    return min(MOST, FEW_RECORDS if half < FEW_RECORDS <= 0.9 * smallest else half)
 
 
 def _chosen(n: int, records: int, draws: int, names: tuple[int, str]) -> list[list[int]]:
