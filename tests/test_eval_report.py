@@ -31,7 +31,10 @@ from metasynth.eval import (
     report_sentence,
 )
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \u202eevil\u2066 & \x07 {{ 7 * 7 }}"
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=x onerror=alert(2)> "
+    "\u202eevil\u2066 & \x07 {{ 7 * 7 }}"
+)
 COST = Cost(305, 24_821, 6_158, 104.2, busy_seconds=61.0, usd=None, usd_reason="no prices")
 
 
@@ -107,7 +110,7 @@ def everywhere(text: str) -> Report:
     cells = {text: cell, "o" + text: Reading(None, None, text)}
     row = MetricRow(text, text, "higher", text, cells, {text: text})
     sides = (Side(text, "run", 1, cost=COST), Side("o" + text, "baseline", 1, cost=COST))
-    record = {key: text for key in ("id", "text", "topic", "genre", "persona", "reason", "source")}
+    record = dict.fromkeys(("id", "text", "topic", "genre", "persona", "reason", "source"), text)
     return report(
         name=text,
         subject=text,
