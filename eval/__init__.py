@@ -64,10 +64,11 @@ if TYPE_CHECKING:
     from .rouge import homogenization
     from .task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
     from .task_answers import final_number, label_in, numbers_in, rounds_to
+    from .task_estimates import task_gain
     from .task_evaluation import TaskSettings
     from .task_harness import harness_tasks, require_harness
     from .task_mbpp import make_mbpp
-    from .task_models import AskModel
+    from .task_models import AskModel, ModelAnswer
     from .task_result import ItemResult, TaskResult
     from .task_rows import load_task_rows, read_task_rows
     from .task_spec import BadItemError, TaskItem, TaskRow, TaskSource, TaskSpec, TaskVerdict
@@ -192,13 +193,17 @@ else:
             "numbers_in",
             "rounds_to",
         ),
+        "task_estimates": ("task_gain",),
         "task_evaluation": ("TaskSettings",),
         "task_harness": (
             "harness_tasks",
             "require_harness",
         ),
         "task_mbpp": ("make_mbpp",),
-        "task_models": ("AskModel",),
+        "task_models": (
+            "AskModel",
+            "ModelAnswer",
+        ),
         "task_result": (
             "ItemResult",
             "TaskResult",
@@ -263,6 +268,7 @@ __all__ = [
     "Metric",
     "MetricRow",
     "MetricSpec",
+    "ModelAnswer",
     "Plane",
     "Point",
     "Reading",
@@ -330,6 +336,7 @@ __all__ = [
     "self_repetition",
     "surprises",
     "task2vec_diversity",
+    "task_gain",
     "telling_words",
     "tokenise",
     "topic_coverage",

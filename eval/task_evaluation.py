@@ -7,17 +7,16 @@ from typing import Literal, NamedTuple
 
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM
-from metasynth.randomness import derive_seed
 
-from .accuracy import Estimate, Labelled, accuracy, mean_score, weighted_f1
 from .few_shot import Examples
-from .task_models import AskModel, Likelihood, Said, answers, asked, likelihoods
+from .task_models import AskModel, Likelihood, ModelAnswer, answers, asked, likelihoods
 from .task_prompts import ChoicePrompts, Prompt, PromptEncoder
 from .task_result import ItemResult
 from .task_spec import BadItemError, TaskItem, TaskSpec, TaskVerdict
 
 Scoring = Literal["auto", "likelihood", "parsed"]
 Normalise = Literal["per_token", "raw"]
+CHAT_TOKENS = 512  # of a chat model's answer, which says more than a base model's continuation
 _JUDGES = 4  # programs of a model that run at a time
 
 
@@ -32,7 +31,7 @@ class TaskSettings:
         bos: Whether a prompt begins with BOS; None: as the tokenizer does.
         chat: Whether a local model is asked through its chat template.
         limit: Rows drawn by the seed; None: all.
-        max_new_tokens: Of an answer; None: the task's.
+        max_new_tokens: Of an answer; None: the task's, for a chat model `CHAT_TOKENS` at least.
         temperature: 0: greedy.
         allow_code: Whether what the model writes may be run, confined (see `code_execution`).
         tokens_per_batch: Of a forward pass.
@@ -95,6 +94,11 @@ class Evaluation:
         self._most = settings.max_new_tokens or spec.max_new_tokens
         self._encoder: PromptEncoder | None = None
         self._used: dict[str, object] = {}
+        if settings.max_new_tokens is None and (settings.chat or not isinstance(model, LoadedLM)):
+            room = CHAT_TOKENS
+            if isinstance(model, LoadedLM):
+                room = min(room, model.context_length // 2)
+            self._most = max(self._most, room)
         if isinstance(model, LoadedLM):
             self._encoder = PromptEncoder(
                 model, spec, examples, bos=settings.bos, chat=settings.chat
@@ -228,7 +232,7 @@ class Evaluation:
         items: Mapping[int, TaskItem],
         prompts: Mapping[int, Prompt],
         on_answer: Callable[[int], object] | None,
-    ) -> list[Said]:
+    ) -> list[ModelAnswer]:
         if isinstance(self._model, LoadedLM):
             return answers(
                 self._model,
@@ -253,7 +257,7 @@ class Evaluation:
         return f"{self._spec.instruction}\n\n{text}" if self._spec.instruction else text
 
     def _verdicts(
-        self, items: Mapping[int, TaskItem], said: Mapping[int, Said], rows: Sequence[int]
+        self, items: Mapping[int, TaskItem], said: Mapping[int, ModelAnswer], rows: Sequence[int]
     ) -> list[TaskVerdict]:
         judge = self._spec.judge
         if not self._spec.runs_code:
@@ -262,30 +266,8 @@ class Evaluation:
             return list(pool.map(lambda row: judge(items[row], said[row].text), rows))
 
 
-def estimates(spec: TaskSpec, results: Sequence[ItemResult], *, seed: int) -> dict[str, Estimate]:
-    """Accuracy, the task's own metric where that is another one, and both ways of likelihood."""
-    scored = [one for one in results if one.correct is not None]
-    drawn = derive_seed(seed, "task intervals")
-    found = {"accuracy": accuracy(sum(one.correct is True for one in scored), len(scored))}
-    labelled = [Labelled(one.expected, one.found or "", one.group) for one in scored]
-    if spec.metric in ("weighted_f1", "grouped_weighted_f1"):
-        by_group = spec.metric == "grouped_weighted_f1"
-        found[spec.metric] = weighted_f1(labelled, seed=drawn, by_group=by_group)
-    elif spec.metric == "micro_f1":  # with one label a row it is accuracy
-        found[spec.metric] = found["accuracy"]
-    elif spec.metric == "entity_f1":
-        found[spec.metric] = mean_score(
-            [one.score for one in scored if one.score is not None], seed=drawn
-        )
-    ways = {name for one in scored for name in one.correct_by}
-    for name in sorted(ways):
-        right = sum(one.correct_by[name] for one in scored)
-        found[f"accuracy_{name}"] = accuracy(right, len(scored))
-    return found
-
-
 def _judged(
-    row: int, item: TaskItem, prompt: Prompt, said: Said, verdict: TaskVerdict
+    row: int, item: TaskItem, prompt: Prompt, said: ModelAnswer, verdict: TaskVerdict
 ) -> ItemResult:
     return ItemResult(
         row=row,

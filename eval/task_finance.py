@@ -23,6 +23,8 @@ _RULE = (
 
 
 def _read_finqa(row: TaskRow) -> TaskItem:
+    if isinstance(row.get("qa"), dict):  # as the authors published it
+        row = {**row, **row["qa"]}
     printed, value = row.get("answer"), row.get("exe_ans")
     printed = printed.strip() if isinstance(printed, str) else ""
     if isinstance(value, str) and value.strip().lower() in ("yes", "no"):
@@ -97,8 +99,8 @@ FINQA = TaskSpec(
     rule=_RULE.format(
         printed=", or be the printed answer", words="Yes and no are read where they are asked for. "
     ),
-    rows=TaskSource("finqa/test", ("ibm-research/finqa", None, "test")),
-    examples=TaskSource("finqa/train", ("ibm-research/finqa", None, "train")),
+    rows=TaskSource("finqa/test", ("wujian123/finqa", None, "test")),
+    examples=TaskSource("finqa/train", ("wujian123/finqa", None, "train")),
     shots=1,
     instruction="Answer the question about the report. End with: The answer is NUMBER",
     stop=("\n",),

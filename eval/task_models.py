@@ -38,7 +38,7 @@ class Likelihood(NamedTuple):
         return self.total / self.tokens
 
 
-class Said(NamedTuple):
+class ModelAnswer(NamedTuple):
     """What a model said; `failure` where it could not."""
 
     text: str
@@ -49,8 +49,8 @@ class Said(NamedTuple):
 class AskModel(Protocol):
     """A chat model behind an endpoint; `step` names the call."""
 
-    async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> str:
-        """The answer's text.
+    async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> ModelAnswer | str:
+        """The answer, or its text alone where it is not known to have been cut.
 
         Raises:
             ModelCallError: There is none.
@@ -137,7 +137,7 @@ def answers(
     seed: int,
     max_batch: int,
     on_answer: OnAnswer | None = None,
-) -> list[Said]:
+) -> list[ModelAnswer]:
     """What the model says to each question; 0 as temperature is greedy.
 
     The examples that questions share are read once: their keys and values serve all of them.
@@ -161,11 +161,11 @@ def answers(
             else:
                 yield GenerationRequest(ids, settings)
 
-    found: dict[int, Said] = {}
+    found: dict[int, ModelAnswer] = {}
     engine = BatchEngine(lm, max_batch=max_batch)
     try:
         for number, one in zip(order, answers_in_order(engine, requests()), strict=True):
-            found[number] = Said(one.text, cut=one.finish_reason == "length")
+            found[number] = ModelAnswer(one.text, cut=one.finish_reason == "length")
             if on_answer is not None:
                 on_answer(len(found))
     finally:
@@ -180,7 +180,7 @@ def asked(
     max_tokens: int,
     concurrency: int,
     on_answer: OnAnswer | None = None,
-) -> list[Said]:
+) -> list[ModelAnswer]:
     """What a chat model says to each question; a question that it could not answer is told.
 
     It starts an event loop of its own: where one runs already, call it in a thread.
@@ -197,9 +197,9 @@ async def _asked(
     max_tokens: int,
     concurrency: int,
     on_answer: OnAnswer | None,
-) -> list[Said]:
+) -> list[ModelAnswer]:
     gate = asyncio.Semaphore(concurrency)
-    said: dict[int, Said] = {}
+    said: dict[int, ModelAnswer] = {}
 
     def is_dead() -> bool:
         return len(said) >= FAILURES and all(one.failure for one in said.values())
@@ -210,9 +210,10 @@ async def _asked(
                 return
             step = f"task {number}"
             try:
-                said[number] = Said(await ask(prompts[number], step=step, max_tokens=max_tokens))
+                found = await ask(prompts[number], step=step, max_tokens=max_tokens)
+                said[number] = ModelAnswer(found) if isinstance(found, str) else found
             except ModelCallError as error:
-                said[number] = Said("", failure=f"no answer: {error.message}")
+                said[number] = ModelAnswer("", failure=f"no answer: {error.message}")
                 if is_dead():
                     raise
             if on_answer is not None:

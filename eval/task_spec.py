@@ -1,7 +1,7 @@
 """What a task is: how a row becomes a question, and how an answer to it is judged.
 
-A task of your own is one `TaskSpec`: two small functions and where its rows lie. `task_svamp` is
-the shortest example.
+A task of your own is one `TaskSpec`: two small functions and where its rows lie. `task_exam` is
+a short example.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,7 +15,8 @@ from metasynth.randomness import generator
 
 from .few_shot import Examples
 from .task_adaptllm import ADAPTLLM
-from .task_evaluation import Asked, Evaluation, TaskSettings, estimates
+from .task_estimates import estimates
+from .task_evaluation import Asked, Evaluation, TaskSettings
 from .task_exam import MEDMCQA, MEDQA
 from .task_finance import CONVFINQA, FINQA
 from .task_game24 import GAME24

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from metasynth.config_student import StudentConfig
 from metasynth.eval import TASKS
+from metasynth.lm import load_lm
+from metasynth.records import Message
+from metasynth.student import StudentRow, fine_tune
 from tests.commands import metasynth
 from tests.openai_server import OpenAIServer
 from tests.shared_data import data_file
@@ -125,6 +129,36 @@ def test_an_endpoint_is_asked_and_its_answers_parsed(
     assert all(request["temperature"] == 0 for request in asked)
 
 
+def test_a_trained_student_is_asked_like_any_model(
+    tasks: Tasks, tiny: str, data: Path, tmp_path: Path
+) -> None:
+    read = TASKS["boolq"].read
+    asked = [read({**ROWS["boolq"], "passage": f"Passage {n}."}).question for n in range(6)]
+    rows = [
+        StudentRow(
+            id=str(n),
+            line=n + 1,
+            messages=(
+                Message(role="user", content=question),
+                Message(role="assistant", content=" no"),
+            ),
+        )
+        for n, question in enumerate(asked)
+    ]
+    config = StudentConfig(
+        adapt="full", loss_on="answer", learning_rate=5e-3, steps=30, batch_size=6, micro_batch=6
+    )
+    lm = load_lm(tiny.removeprefix("local:"))
+    lm.tokenizer.chat_template = None  # as text, the way tasks ask
+    fine_tune(lm, rows, config, tmp_path / "trained", seed=0)
+    command = ("boolq", "--model", tiny, "--data", data, "--shots", 0, "--json")
+    done = tasks(*command, "--trained", tmp_path / "trained")
+    assert done.status == 0, done.err
+    (result,) = done.results
+    assert result["model"] == f"{tiny} + {tmp_path / 'trained'}"
+    assert result["correct"] == 0  # yes is right, and no is what it was taught
+
+
 def test_every_task_is_listed_with_its_rule(tasks: Tasks) -> None:
     done = tasks("--list")
     assert done.status == 0
@@ -164,6 +198,8 @@ def test_no_row_that_could_be_scored_is_a_failure(tasks: Tasks, tiny: str, tmp_p
         (("boolq", "--model", "local:/no/folder", "--rows", "ROWS"), "/no/folder"),
         (("boolq", "--rows", "nowhere.jsonl"), "no such file: nowhere.jsonl"),
         (("boolq", "--data", "nowhere"), "no such folder: nowhere"),
+        (("boolq", "--trained", "nowhere"), "no such folder: nowhere"),
+        (("boolq", "--trained", "FOLDER", "--model", "openai:x"), "in this process"),
         (("boolq", "gsm8k", "--rows", "ROWS"), "name one"),
         (("boolq", "--rows", "ROWS", "--data", "FOLDER"), "not with both"),
         (("finqa", "--data", "FOLDER"), "finqa/test.jsonl"),

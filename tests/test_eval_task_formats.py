@@ -210,6 +210,14 @@ def test_yes_and_no_are_read_where_a_report_is_asked_about_them() -> None:
     assert TASKS["finqa"].judge(item, "12").correct is False
 
 
+def test_reports_are_read_as_their_authors_published_them() -> None:
+    flat = ROWS["finqa"]
+    names = ("question", "answer", "exe_ans")
+    nested = {name: value for name, value in flat.items() if name not in names}
+    nested["qa"] = {name: flat[name] for name in names}
+    assert TASKS["finqa"].read(nested) == item_of("finqa")
+
+
 def test_entities_are_scored_by_f1() -> None:
     judge = TASKS["adaptllm_ner"].judge
     item = item_of("adaptllm_ner")

@@ -14,11 +14,13 @@ from metasynth.errors import ModelCallError, RequestError, RunInterruptedError
 from metasynth.eval import (
     TASKS,
     Examples,
+    ModelAnswer,
     TaskResult,
     TaskSettings,
     TaskSource,
     evaluate_task,
     load_task_rows,
+    task_gain,
 )
 from metasynth.eval.task_prefix import shared_prefix  # type: ignore[import-not-found]
 from metasynth.eval.task_prompts import PromptEncoder  # type: ignore[import-not-found]
@@ -243,7 +245,7 @@ class TestEndpoint:
         async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
             if asked is not None:
                 asked.append(prompt)
-            assert max_tokens == 16
+            assert max_tokens == 512
             return reply
 
         return evaluate_task(ask, "boolq", BOOLQ, shots=shots, name="openai:x")
@@ -266,6 +268,12 @@ class TestEndpoint:
         assert result.unscored == {"no answer: refused": 1}
         assert (result.scored, result.correct) == (7, 3)
 
+    def test_an_answer_that_is_known_to_be_cut_is_counted(self) -> None:
+        async def ask(prompt: str, *, step: str, max_tokens: int) -> ModelAnswer:
+            return ModelAnswer("yes, bec", cut="Passage 1." in prompt)
+
+        assert evaluate_task(ask, "boolq", BOOLQ, shots=0).cut == 1
+
     def test_an_endpoint_that_answers_nothing_ends_it(self) -> None:
         calls = 0
 
@@ -284,6 +292,35 @@ class TestEndpoint:
 
         with pytest.raises(RequestError, match="likelihoods"):
             evaluate_task(ask, "boolq", BOOLQ, settings=TaskSettings(scoring="likelihood"))
+
+
+class TestGain:
+    @staticmethod
+    def of(*said: str) -> TaskResult:
+        """A model that says these things to the rows, one after the other."""
+        left = list(said)
+
+        async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
+            return left.pop(0)
+
+        settings = TaskSettings(concurrency=1)
+        return evaluate_task(ask, "boolq", BOOLQ[: len(said)], shots=0, settings=settings)
+
+    def test_it_is_the_mean_difference_of_the_rows(self) -> None:
+        before, after = self.of("no", "yes", "no", "no"), self.of("yes", "no", "yes", "no")
+        gain = task_gain(before, after)
+        assert gain.value == (after.main.value or 0) - (before.main.value or 0) == 0.75
+        assert gain.low is not None
+        assert 0 <= gain.low < 0.75 < (gain.high or 0) <= 1
+        assert task_gain(after, before).value == -0.75
+        assert task_gain(before, before).value == 0
+
+    def test_other_rows_or_another_task_are_no_pair(self) -> None:
+        with pytest.raises(RequestError, match="different rows"):
+            task_gain(self.of("yes"), self.of("yes", "no"))
+        other = replace(self.of("yes"), task="other")
+        with pytest.raises(RequestError, match="no pair"):
+            task_gain(self.of("yes"), other)
 
 
 class TestTask:

@@ -38,6 +38,9 @@ def tasks(
         str,
         typer.Option(metavar="MODEL", help="embedded, local:PATH_OR_HUB_ID or openai:NAME"),
     ] = "embedded",
+    trained: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="what `student train` made of MODEL")
+    ] = None,
     list_tasks: Annotated[
         bool, typer.Option("--list", help="the tasks, and what counts as right")
     ] = False,
@@ -119,6 +122,7 @@ def tasks(
         harness=tuple(harness or ()),
         harness_tasks=harness_tasks,
         model=model,
+        trained=trained,
         data=data,
         rows=rows,
         examples=examples,

@@ -15,6 +15,7 @@ from metasynth.errors import MetaSynthError, RequestError
 from metasynth.eval import (
     TASKS,
     Estimate,
+    ModelAnswer,
     TaskResult,
     TaskSettings,
     TaskSpec,
@@ -45,6 +46,7 @@ class TasksRequest:
     harness: tuple[str, ...]
     harness_tasks: Path | None
     model: ModelConfig | StudentConfig
+    trained: Path | None
     data: Path | None
     rows: Path | None
     examples: Path | None
@@ -52,6 +54,11 @@ class TasksRequest:
     seed: int
     items: Path | None
     settings: TaskSettings
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results."""
+        return f"{self.model.model} + {self.trained}" if self.trained else self.model.model
 
     @classmethod
     def checked(
@@ -84,13 +91,15 @@ class TasksRequest:
             raise RequestError("--rows and --examples are the rows of one task: name one")
         if self.rows is not None and self.data is not None:
             raise RequestError("give the rows with --rows or with --data, not with both")
-        _check_paths((self.rows, self.examples), (self.data, self.harness_tasks))
+        _check_paths((self.rows, self.examples), (self.data, self.harness_tasks, self.trained))
         unallowed = [spec.name for spec in specs if spec.runs_code and not self.settings.allow_code]
         if unallowed:
             raise RequestError(
                 f"task {unallowed[0]} runs code that the model writes",
                 hint="--run-code runs it confined, in a process of its own",
             )
+        if self.trained is not None and isinstance(self.model, ModelConfig):
+            raise RequestError("--trained is of a model in this process", hint="--model local:PATH")
         if self.harness:
             self._check_harness()
 
@@ -126,7 +135,7 @@ def carry_out_tasks(request: TasksRequest, *, as_json: bool, quiet: bool) -> Non
     results: list[TaskResult] = []
     with Bar("row", quiet=quiet) as bar:
         bar.update(0, 1, f"loading {request.model.model}")
-        model = _load(request.model, request.settings)
+        model = _load(request)
         for name, (rows, examples) in zip(request.names, loaded, strict=True):
             results.append(
                 evaluate_task(
@@ -137,7 +146,7 @@ def carry_out_tasks(request: TasksRequest, *, as_json: bool, quiet: bool) -> Non
                     shots=request.shots,
                     seed=request.seed,
                     settings=request.settings,
-                    name=request.model.model,
+                    name=request.name,
                     on_progress=partial(_show, bar, name),
                 )
             )
@@ -203,19 +212,27 @@ def _model(
         ) from None
 
 
-def _load(config: ModelConfig | StudentConfig, settings: TaskSettings) -> "LoadedLM | AskModel":
+def _load(request: TasksRequest) -> "LoadedLM | AskModel":
+    """The model; the slow libraries come with it."""
+    config, settings = request.model, request.settings
     if isinstance(config, StudentConfig):
         from metasynth.compose import load_student
 
-        return load_student(config)
+        lm = load_student(config)
+        if request.trained is None:
+            return lm
+        from metasynth.student import load_trained
+
+        return load_trained(lm, request.trained, in_place=True)
     from metasynth.agents import chat_model
 
     model = chat_model(config)
 
-    async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
+    async def ask(prompt: str, *, step: str, max_tokens: int) -> ModelAnswer:
         del step  # names the call where calls are kept
         reply = await model.ainvoke(prompt, temperature=settings.temperature, max_tokens=max_tokens)
-        return str(reply.text)
+        cut = reply.response_metadata.get("finish_reason") == "length"
+        return ModelAnswer(str(reply.text), cut=cut)
 
     return ask
 
