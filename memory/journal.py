@@ -7,7 +7,7 @@ half a line, whose `append` never returned; the next `Journal` on the file remov
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,10 +65,19 @@ class Journal:
         Raises:
             MetaSynthError: The disk takes no more; nothing of the entry is left then.
         """
+        self.extend([entry])
+
+    def extend(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Write entries, which costs no more time than one; a kill leaves the first of them.
+
+        Raises:
+            MetaSynthError: The disk takes no more; nothing of the entries is left then.
+        """
+        lines = [json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in entries]
         with self._lock:
             offset = self._file.tell()
             try:
-                self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+                self._file.write(b"".join(lines))
                 self._file.flush()
                 os.fsync(self._file.fileno())
             except OSError as error:

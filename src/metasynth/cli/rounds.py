@@ -73,7 +73,7 @@ def _line(told: Mapping[str, Any]) -> tuple[str, ...]:
 def _notes(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     last, ended = told[-1], [one for one in told if "asked" in one]
     if tested := last.get("evaluation"):
-        unread = tested["rows"] - tested["answers"]["scored"]
+        unread = tested["rows"] - tested["checked"]
         more = f", {unread} could not be checked" if unread else ""
         yield "test", f"{tested['rows']} rows, checked by {tested['checker']}{more}"
     for one in ended:

@@ -99,25 +99,20 @@ def numbers(interval: "Interval") -> list[float | None]:
 
 
 def pairs_of(
-    number: int,
-    children: "Iterable[Scored]",
-    selected: Mapping[str, Selected],
-    *,
-    by_cluster: bool = False,
+    number: int, children: "Iterable[tuple[Scored, Selected]]", *, by_cluster: bool = False
 ) -> "list[Pair]":
-    """Children with their parents.
+    """Children with their parents, where both have a score.
 
     Args:
         number: The round, which is the set that parents were chosen in.
-        selected: What each child, by its id, was asked for with.
+        children: Each with what it was asked for with.
         by_cluster: Whether sets are clusters of contexts instead.
     """
     from metasynth.student import Pair
 
     found = []
-    for child in children:
-        parent = selected.get(child.row_id)
-        if parent is None or parent.score is None or child.score is None:
+    for child, parent in children:
+        if parent.score is None or child.score is None:
             continue
         cell = f"cluster {parent.cluster}" if by_cluster else f"round {number}"
         # a context that is a mixture has a score of its own

@@ -1,5 +1,6 @@
 """Scores of a round, written as they come and gone on with after a kill."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -14,6 +15,8 @@ from .threads import Check
 if TYPE_CHECKING:
     from metasynth.lm import LoadedLM
     from metasynth.student import AskJudge, Checker, Scored, StudentRow
+
+_TOGETHER = 64  # scores that are written at once: each time the disk is waited for
 
 
 class Helpers(NamedTuple):
@@ -36,7 +39,7 @@ async def kept_scores(
 ) -> "list[Scored]":
     """The scores of `rows` from number `first` on, in their order.
 
-    Those that the file holds are taken from it, the others are added to it one by one.
+    Those that the file holds are taken from it, the others are added to it, some at a time.
 
     Args:
         first: Rows before it are not scored; `learnable` learns from them all the same.
@@ -61,8 +64,14 @@ async def kept_scores(
             skip=first + len(found),
             on_batch=lambda _tokens: check(),
         )
-        async with aclosing(scores):
-            async for scored in scores:
-                journal.append(asdict(scored))
-                found.append(scored)
+        kept = len(found)
+        try:
+            async with aclosing(scores):
+                async for scored in scores:
+                    found.append(scored)
+                    if len(found) - kept == _TOGETHER:
+                        await asyncio.to_thread(journal.extend, map(asdict, found[kept:]))
+                        kept = len(found)
+        finally:
+            journal.extend(map(asdict, found[kept:]))
     return found

@@ -6,12 +6,10 @@ one chain; more of them share the teacher in another order).
 """
 
 import asyncio
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.agents import render_template
-from metasynth.config_student import ScoringConfig, StudentConfig
 from metasynth.graphs import Question, Request, Workspace
 from metasynth.randomness import derive_seed
 from metasynth.records import Record, StudentScore
@@ -22,11 +20,13 @@ from .active_plan import ActivePlan, as_conversation, problem_of
 from .round_scores import Helpers, kept_scores
 from .round_selection import Selected, select_seeds
 from .round_students import RoundStudents
+from .round_telling import RoundTeller, records_of
+from .round_tests import RoundTests
+from .round_training import trained_rounds, training_of
 from .rounds_folder import (
     RoundFolder,
     RoundsFolder,
     place_of,
-    read_json,
     read_lines,
     write_json,
     write_lines,
@@ -36,7 +36,7 @@ from .screening import row_of
 from .threads import Check, in_thread
 
 if TYPE_CHECKING:
-    from metasynth.student import Pair, Scored, StudentRow
+    from metasynth.student import Scored, StudentRow
 
     from .round_sampling import RoundSampling
 
@@ -78,6 +78,8 @@ class ActiveRounds:
         self._helpers = helpers
         self._sampling = sampling
         self._students = RoundStudents(plan.student, folder)
+        self._tests = RoundTests(plan, folder, self._students, seed=self._seed_of("loss"))
+        self._teller = RoundTeller(plan, folder, workspace, sampling)
         self._rows = {row.id: row for row in plan.pool.rows}
         self._number = 0
         self._stage = ""
@@ -193,7 +195,7 @@ class ActiveRounds:
             if not folder.began.exists():
                 write_json(folder.began, figures.spent(self._workspace.ledger))
             if self._number == 1:
-                await self._measure(0, check)
+                await self._tests.measure(0, check)
             self._let_judge()
             if self._goes_by_scores:
                 self._scored = await self._scores(
@@ -226,7 +228,7 @@ class ActiveRounds:
 
     async def score_children(self, check: Check) -> int:
         """See `Rounds.score_children`."""
-        children = self._children()
+        children = self._admitted(self._number)
         if not (children and self._scored):
             return 0
         with self._at("scoring what was admitted"):
@@ -236,11 +238,8 @@ class ActiveRounds:
 
     async def fine_tune(self, check: Check) -> int:
         """See `Rounds.fine_tune`."""
-        rows = [
-            self._row(record)
-            for record in self._records()
-            if (found := place_of(record.id)) is not None and found[0] in self._trained_rounds
-        ]
+        rounds = trained_rounds(self._plan.student, self._number)
+        rows = [row for number in rounds for row in self._admitted(number)]
         if not rows:
             return 0
         with self._at("fine-tuning"):
@@ -249,12 +248,18 @@ class ActiveRounds:
     async def evaluate(self, check: Check) -> int:
         """See `Rounds.evaluate`."""
         with self._at("measuring the student"):
-            return await self._measure(self._number, check)
+            return await self._tests.measure(self._number, check)
 
     async def finish(self, stopped_because: str) -> None:
         """See `Rounds.finish`."""
         with self._at("writing the round down"):
-            told = await asyncio.to_thread(self._told, stopped_because)
+            told = await asyncio.to_thread(
+                self._teller.told,
+                self._number,
+                self._scored,
+                self._selected,
+                stopped_because=stopped_because,
+            )
             await asyncio.to_thread(write_json, self._here.told, told)
 
     # how they are done
@@ -275,12 +280,6 @@ class ActiveRounds:
         if self._sampling is not None:
             return self._sampling.goes_by_scores
         return self._pool.selection.strategy != "random"
-
-    @property
-    def _trained_rounds(self) -> range:
-        last = self._plan.student.last_rounds
-        first = 1 if self._plan.student.data == "cumulative" else self._number - last + 1
-        return range(max(1, first), self._number + 1)
 
     def _at(self, stage: str) -> "_Stage":
         return _Stage(self, stage)
@@ -363,16 +362,10 @@ class ActiveRounds:
         }
         return [self._rows[id_] for id_ in ids]
 
-    def _records(self) -> list[Record]:
-        """What was admitted in all rounds, in an order that does not depend on the chains."""
-        return sorted(self._workspace.corpus.records(), key=lambda record: record.id)
-
-    def _children(self) -> "list[StudentRow]":
-        return [self._row(record) for record in self._of_round(self._records())]
-
-    def _of_round(self, records: "Iterator[Record] | list[Record]") -> list[Record]:
-        places = ((place_of(record.id), record) for record in records)
-        return [record for found, record in places if found and found[0] == self._number]
+    def _admitted(self, number: int) -> "list[StudentRow]":
+        """What a round has given the corpus, in an order that does not depend on the chains."""
+        found = records_of(number, self._workspace.corpus.records())
+        return [self._row(record) for record in sorted(found, key=lambda record: record.id)]
 
     def _train(self, rows: "list[StudentRow]", check: Check) -> int:
         from metasynth.student import fine_tune
@@ -383,144 +376,13 @@ class ActiveRounds:
         report = fine_tune(
             self._students.start_of(self._number),
             rows,
-            self._training,
+            training_of(self._plan.student, self._plan.settings, self._number),
             self._here.trained,
             seed=self._seed_of("training"),
             check=check,
             on_step=on_step,
         )
         return report.rows
-
-    @property
-    def _training(self) -> StudentConfig:
-        """The steps follow the rows that were asked for, not those that passed: every arm has as
-        many. In one round (static) there are as many as the last student of the others has had.
-        """
-        config, sizes = self._plan.student, self._plan.settings
-        if config.steps is not None:
-            together = config.start == "continue" and sizes.arm == "static"
-            return config.model_copy(
-                update={"steps": config.steps * (sizes.rounds if together else 1)}
-            )
-        return config.model_copy(update={"steps": self._planned_steps()})
-
-    def _planned_steps(self) -> int:
-        config, settings = self._plan.student, self._plan.settings
-        size, static = settings.rows_per_round, settings.arm == "static"
-        if static and config.start == "continue":
-            rounds = range(1, settings.rounds + 1)
-            return sum(_steps(config, size * _rounds_behind(config, one)) for one in rounds)
-        number = settings.rounds if static else self._number
-        return _steps(config, size * _rounds_behind(config, number))
-
-    async def _measure(self, number: int, check: Check) -> int:
-        """Measure the student after round `number` on the test rows."""
-        plan, folder = self._plan, self._folder.round(number)
-        if plan.test is None or plan.settings.test is None:
-            return 0
-        if not folder.evaluation.exists():
-            rows = list(plan.test.rows)
-            lm = await asyncio.to_thread(self._students.after, number)
-            size = plan.settings.test.max_new_tokens
-            wrong = ScoringConfig(criterion="wrong", max_new_tokens=size)
-            gold = ScoringConfig(criterion="loss_gold")
-            given = {"seed": 0, "check": check, "helpers": Helpers(checker=plan.checker)}
-            answers = await kept_scores(folder.answers, lm, rows, wrong, **given)  # type: ignore[arg-type]
-            losses = await kept_scores(folder.losses, lm, rows, gold, **given)  # type: ignore[arg-type]
-            write_json(folder.evaluation, self._measured(answers, losses, number))
-        return len(plan.test.rows)
-
-    def _measured(
-        self, answers: "Sequence[Scored]", losses: "Sequence[Scored]", number: int
-    ) -> dict[str, Any]:
-        import numpy as np
-
-        from metasynth.student import bootstrap, share
-
-        assert self._plan.settings.test is not None
-        wrong = [one.score for one in answers if one.score is not None]
-        known = np.array([one.score for one in losses if one.score is not None])
-        loss = bootstrap(
-            lambda drawn: float(known[drawn].mean()) if len(known) else math.nan,
-            len(known),
-            seed=self._seed_of("loss"),
-            bounds=(0.0, math.inf),
-        )
-        return {
-            "student": self._students.name(number),
-            "rows": len(answers),
-            "checker": self._plan.settings.test.checker,
-            "accuracy": figures.numbers(share(len(wrong) - round(sum(wrong)), len(wrong))),
-            "answers": figures.of_scores(answers) | {"median": None},
-            "loss": figures.numbers(loss),
-            "losses": figures.of_scores(losses),
-        }
-
-    def _told(self, stopped_because: str) -> dict[str, Any]:
-        corpus, folder, settings = self._workspace.corpus, self._here, self._plan.settings
-        accepted, rejected = (
-            self._of_round(found) for found in (corpus.records(), corpus.rejected_records())
-        )
-        began = read_json(folder.began) or {}
-        spent = figures.spent(self._workspace.ledger)
-        return {
-            "round": self._number,
-            "arm": settings.arm,
-            "generate": settings.generate,
-            "criterion": self._pool.scoring.criterion if self._goes_by_scores else "",
-            "asked": self._asked,
-            **figures.of_records(accepted, rejected),
-            "seeds": figures.of_seeds(len(self._rows), self._scored, self._selected),
-            "children": figures.of_scores(self._children_scored()),
-            "fidelity": self._fidelity(range(self._number, self._number + 1)),
-            "fidelity_so_far": self._fidelity(range(1, self._number + 1)),
-            "gates": self._gates(),
-            "spent": figures.difference(spent, began),
-            "spent_in_all": spent,
-            "training": self._training_told(),
-            "evaluation": read_json(folder.evaluation),
-            "stopped_because": stopped_because,
-        }
-
-    def _children_scored(self, number: int | None = None) -> "list[Scored]":
-        from metasynth.student import Scored
-
-        path = self._folder.round(number or self._number).children
-        return [Scored(**told) for told in read_lines(path)] if path.exists() else []
-
-    def _pairs(self, number: int, *, by_cluster: bool = False) -> "list[Pair]":
-        selected = {
-            self._workspace.record_id(*self._chain_and_number(number, one.place)): one
-            for one in map(Selected.of, read_lines(self._folder.round(number).selected))
-        }
-        children = self._children_scored(number)
-        return figures.pairs_of(number, children, selected, by_cluster=by_cluster)
-
-    def _chain_and_number(self, number: int, place: int) -> tuple[str, int]:
-        chain = f"r{number:02d}"
-        return (f"{chain}s{place:03d}", 1) if self.conducts else (chain, place)
-
-    def _fidelity(self, rounds: range) -> dict[str, Any] | None:
-        from metasynth.student import score_fidelity
-
-        pairs = [pair for number in rounds for pair in self._pairs(number)]
-        if not pairs:
-            return None
-        return figures.of_fidelity(score_fidelity(pairs, seed=self._seed_of("fidelity")))
-
-    def _gates(self) -> list[dict[str, Any]]:
-        if self._sampling is None:
-            return []
-        pairs = [
-            pair
-            for number in range(1, self._number + 1)
-            for pair in self._pairs(number, by_cluster=True)
-        ]
-        return [figures.of_gate(gate) for gate in self._sampling.gates(self._here, pairs)]
-
-    def _training_told(self) -> dict[str, Any] | None:
-        told = read_json(self._here.trained / "training.json")
-        return None if told is None else dict(told["report"])
 
 
 class _Stage:
@@ -534,12 +396,3 @@ class _Stage:
 
     def __exit__(self, *_: object) -> None:
         self._rounds._stage = ""
-
-
-def _rounds_behind(config: StudentConfig, number: int) -> int:
-    """How many rounds' rows a training after round `number` is on."""
-    return number if config.data == "cumulative" else min(number, config.last_rounds)
-
-
-def _steps(config: StudentConfig, rows: int) -> int:
-    return max(1, math.ceil(config.epochs * rows / config.batch_size))

@@ -1,0 +1,83 @@
+"""The student on the test rows, before the first round and after each."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from metasynth.config_student import ScoringConfig
+
+from . import round_figures as figures
+from .active_plan import ActivePlan
+from .round_scores import Helpers, kept_scores
+from .round_students import RoundStudents
+from .rounds_folder import RoundsFolder, write_json
+from .threads import Check
+
+if TYPE_CHECKING:
+    from metasynth.student import Scored
+
+
+class RoundTests:
+    """Measures students: the share of right answers, and the loss on the given ones.
+
+    Args:
+        plan: What the run file says.
+        folder: Where rounds lie.
+        students: What is measured.
+        seed: Of the bootstrap.
+    """
+
+    def __init__(
+        self, plan: ActivePlan, folder: RoundsFolder, students: RoundStudents, *, seed: int
+    ) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._students = students
+        self._seed = seed
+
+    async def measure(self, number: int, check: Check) -> int:
+        """Measure the student after round `number`; on how many rows."""
+        test, folder = self._plan.settings.test, self._folder.round(number)
+        if self._plan.test is None or test is None:
+            return 0
+        rows = list(self._plan.test.rows)
+        if not folder.evaluation.exists():
+            lm = await asyncio.to_thread(self._students.after, number)
+            wrong = ScoringConfig(criterion="wrong", max_new_tokens=test.max_new_tokens)
+            gold = ScoringConfig(criterion="loss_gold")
+            helpers = Helpers(checker=self._plan.checker)
+            answers, losses = [
+                await kept_scores(path, lm, rows, config, seed=0, check=check, helpers=helpers)
+                for path, config in ((folder.answers, wrong), (folder.losses, gold))
+            ]
+            write_json(folder.evaluation, self._told(answers, losses, number))
+        return len(rows)
+
+    def _told(
+        self, answers: "Sequence[Scored]", losses: "Sequence[Scored]", number: int
+    ) -> dict[str, Any]:
+        import numpy as np
+
+        from metasynth.student import bootstrap, share
+
+        assert self._plan.settings.test is not None
+        wrong = [one.score for one in answers if one.score is not None]
+        known = np.array([one.score for one in losses if one.score is not None])
+        loss = bootstrap(
+            lambda drawn: float(known[drawn].mean()) if len(known) else math.nan,
+            len(known),
+            seed=self._seed,
+            bounds=(0.0, math.inf),
+        )
+        return {
+            "student": self._students.name(number),
+            "rows": len(answers),
+            "checker": self._plan.settings.test.checker,
+            "right": len(wrong) - round(sum(wrong)),
+            "checked": len(wrong),
+            "accuracy": figures.numbers(share(len(wrong) - round(sum(wrong)), len(wrong))),
+            "unchecked": figures.of_scores(answers)["unscored"],
+            "loss": figures.numbers(loss),
+            "unscored": figures.of_scores(losses)["unscored"],
+        }
