@@ -28,6 +28,7 @@ from metasynth.agents import (
     instruct_schemas,
 )
 from metasynth.documents import Document
+from metasynth.errors import ContextLimitError
 
 from .briefing import digest_for
 from .choosing import hold, stamped
@@ -139,15 +140,18 @@ class _Nodes:
         messages = bounded([_system(workspace), *state["messages"]], limits.max_prompt_tokens)
         if estimated_tokens(messages) > limits.max_prompt_tokens:
             return stopped(state, f"prompt: longer than {limits.max_prompt_tokens} tokens")
-        reply = await workspace.caller.call(
-            workspace.voices.conductor,
-            messages,
-            chain=state["chain"],
-            step=f"{state['number']}/{turn}",
-            agent="conductor",
-            record_id=state["record_id"],
-            tools=instruct_schemas(),
-        )
+        try:
+            reply = await workspace.caller.call(
+                workspace.voices.conductor,
+                messages,
+                chain=state["chain"],
+                step=f"{state['number']}/{turn}",
+                agent="conductor",
+                record_id=state["record_id"],
+                tools=instruct_schemas(),
+            )
+        except ContextLimitError as error:
+            return stopped(state, f"prompt: {error.message}")
         reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
         if not reply.tool_calls:
             nudge = HumanMessage(INSTRUCT_NUDGE, id=f"{state['record_id']}/{turn}/nudge")

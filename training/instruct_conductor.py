@@ -83,13 +83,16 @@ class _Policy:
         return self._edit(question, self.rng.choice(list(QUESTION_CHANGES)))
 
     def _transform(self) -> ToolCall:
-        instruction = TRANSFORM
-        if self.forms and self.rng.random() < 0.7:
-            instruction = f"Turn the document into a {self.rng.choice(self.forms)}."
-        return consult("document_transformation", instruction, ["document-1"])
+        if not self.forms or self.rng.random() < 0.3:
+            return consult("document_transformation", TRANSFORM, ["document-1"])
+        form = self.rng.choice(self.forms)
+        told = f"Turn the document into a {form}."
+        return _with_form(consult("document_transformation", told, ["document-1"]), form)
 
     def _edit(self, question: str, instruction: str) -> ToolCall:
-        return consult("question_editor", instruction, [question])
+        call = consult("question_editor", instruction, [question])
+        form = instruction.removeprefix("Rewrite as a ").removesuffix(".")
+        return _with_form(call, form) if form in self.forms else call
 
     def _newest(self, kind: str) -> str:
         refs = [m.result.split()[0] for m in self.made if m.result.startswith(f"{kind}-")]
@@ -106,3 +109,7 @@ class _Policy:
         if reason in _UNSOLVED:
             return [self._edit(question, "Make it easier.")]
         return [self._transform()]
+
+
+def _with_form(call: ToolCall, form: str) -> ToolCall:
+    return ToolCall(call.name, {**call.arguments, "genre": form})

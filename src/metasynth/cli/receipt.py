@@ -5,7 +5,7 @@ from pathlib import Path
 
 from metasynth.errors import RequestError
 from metasynth.memory import Ledger
-from metasynth.records import Record, read_records
+from metasynth.records import Record, RejectedAnswer, read_records
 from metasynth.rundir import RunDirectory
 from metasynth.text import excerpt
 
@@ -53,6 +53,10 @@ def _find(directory: Path, record_id: str) -> Record:
     raise RequestError(f"{directory}: no record {record_id!r}", hint="ids stand in corpus.jsonl")
 
 
+def _not_kept(answer: RejectedAnswer) -> str:
+    return f"an answer to question {answer.turn} ({answer.by}: {excerpt(answer.reason, 20)})"
+
+
 def _facts(record: Record) -> list[tuple[str, str]]:
     made, novelty, checker = record.generation, record.novelty, record.checker
     near = ""
@@ -72,6 +76,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("keywords", ", ".join(record.keywords)),
         ("experts", " → ".join(record.experts)),
         ("revisions", str(record.revisions)),
+        ("not kept", "; ".join(map(_not_kept, record.rejected_answers or ()))),
         ("summary", record.summary),
         ("nearest", near),
         ("checker", said),

@@ -25,7 +25,9 @@ def print_stages(directory: Path) -> None:
 
 
 def origin_of(directory: Path, record: Record) -> list[tuple[str, str]]:
-    """Where a sampled question comes from: its context, its sample, its cluster."""
+    """Where a question comes from: its document, or its context, its sample and its cluster."""
+    if record.source == "instruct":
+        return [("document", ", ".join(record.parent_ids))]
     folder = SoftSRVFolder(RunDirectory(directory).softsrv)
     facts = [
         ("context", f"{parent}: {excerpt(folder.context_text(parent) or 'text not kept', 40)}")
