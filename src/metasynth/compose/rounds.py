@@ -6,17 +6,15 @@ one chain; more of them share the teacher in another order).
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from metasynth.agents import render_template
-from metasynth.graphs import Question, Request, Workspace
+from metasynth.graphs import Question, Workspace
 from metasynth.randomness import derive_seed
-from metasynth.records import Record, StudentScore
-from metasynth.seeds import Seed
 
 from . import round_figures as figures
-from .active_plan import ActivePlan, as_conversation, problem_of
+from .active_plan import ActivePlan, problem_of
+from .round_rows import RowsOfRound
 from .round_scores import Helpers, kept_scores
 from .round_selection import Selected, select_seeds
 from .round_students import RoundStudents
@@ -26,21 +24,16 @@ from .round_training import trained_rounds, training_of
 from .rounds_folder import (
     RoundFolder,
     RoundsFolder,
-    place_of,
     read_lines,
     write_json,
     write_lines,
 )
-from .sampler import told_hit
-from .screening import row_of
 from .threads import Check, in_thread
 
 if TYPE_CHECKING:
     from metasynth.student import Scored, StudentRow
 
     from .round_sampling import RoundSampling
-
-_EMBEDDED = "embedded"
 
 
 class Asked(NamedTuple):
@@ -50,7 +43,7 @@ class Asked(NamedTuple):
     context_id: str
 
 
-class ActiveRounds:
+class ActiveRounds(RowsOfRound):
     """See `metasynth.graphs.Rounds`.
 
     Args:
@@ -70,113 +63,13 @@ class ActiveRounds:
         helpers: Helpers,
         sampling: "RoundSampling | None" = None,
     ) -> None:
-        assert plan.settings.pool is not None
-        self._plan = plan
-        self._pool = plan.settings.pool
+        super().__init__(plan, workspace, sampling)
         self._folder = folder
-        self._workspace = workspace
         self._helpers = helpers
-        self._sampling = sampling
         self._students = RoundStudents(plan.student, folder)
         self._tests = RoundTests(plan, folder, self._students, seed=self._seed_of("loss"))
         self._teller = RoundTeller(plan, folder, workspace, sampling)
-        self._rows = {row.id: row for row in plan.pool.rows}
-        self._number = 0
-        self._stage = ""
         self._scored: list[Scored] = []
-        self._selected: list[Selected] = []
-
-    # what the workers ask
-
-    @property
-    def number(self) -> int:
-        """The round in work."""
-        return self._number
-
-    @property
-    def chain(self) -> str:
-        """The name of its records' chain."""
-        return f"r{self._number:02d}"
-
-    @property
-    def method(self) -> str:
-        """What records have as their source."""
-        return self._plan.settings.generate
-
-    @property
-    def models(self) -> Mapping[str, str]:
-        """The frozen model, where it makes the questions."""
-        return {"softsrv": self._sampling.model} if self._sampling is not None else {}
-
-    @property
-    def asks(self) -> bool:
-        """Whether a teacher is asked for each row."""
-        return self.method == "teacher"
-
-    @property
-    def conducts(self) -> bool:
-        """Whether a conductor writes the rows."""
-        return self.method == "conductor"
-
-    @property
-    def stage(self) -> str:
-        """What is being done now."""
-        own = f"round {self._number}: {self._stage}" if self._stage else ""
-        return own or (self._sampling.stage if self._sampling is not None else "")
-
-    def request(self, place: int) -> Request:
-        """See `Rounds.request`."""
-        asking, seed = self._plan.settings.teacher, self._seed(place)
-        mark = asking.solution_mark
-        solution = seed.answer.strip() if seed.is_answered else ""
-        bare = solution.removeprefix(mark).strip()
-        if self._workspace.voices.experts.name == _EMBEDDED:
-            prompt = f"{problem_of(seed)} {mark} {bare}" if bare else problem_of(seed)
-        else:
-            prompt = render_template(asking.prompt, {"problem": problem_of(seed), "solution": bare})
-        keeps = solution.startswith(mark)
-        return Request(prompt, asking.problem_mark, mark, keeps, asking.temperature)
-
-    def chain_of(self, place: int) -> str:
-        """See `Rounds.chain_of`."""
-        return f"{self.chain}s{place:03d}"
-
-    def seed_of(self, chain: str) -> Seed:
-        """See `Rounds.seed_of`."""
-        row = self._seed(int(chain.partition("s")[2]))
-        text = f"{problem_of(row)}\n\n{row.answer}" if row.is_answered else problem_of(row)
-        return Seed(id=row.id, text=text)
-
-    def of_seed(self, record: Record) -> Record:
-        """See `Rounds.of_seed`."""
-        found = place_of(record.id)
-        if found is None or found[0] != self._number:
-            return record
-        selected = self._selected[found[1] - 1]
-        seeds = list(selected.seed_ids)
-        sampled = self._sampling is not None
-        update: dict[str, Any] = {"seed_ids": seeds, "parent_ids": seeds if sampled else []}
-        if selected.score is not None:
-            update["seed_score"] = StudentScore(
-                criterion=self._pool.scoring.criterion,
-                score=round(selected.score, 6),
-                round=self._number,
-            )
-        return record.model_copy(update=update)
-
-    def fault(self, place: int) -> str:
-        """See `Rounds.fault`."""
-        return self._sampling.fault(place) if self._sampling is not None else ""
-
-    def answer_prompt(self, question: str) -> str | None:
-        """See `AnswerSource.answer_prompt`."""
-        return self._sampling.answer_prompt(question) if self._sampling is not None else None
-
-    def contaminated(self, text: str) -> str:
-        """See `AnswerSource.contaminated`."""
-        return told_hit(self._plan.contamination, text)
-
-    # the stages
 
     async def open(self) -> bool:
         """See `Rounds.open`."""
@@ -284,21 +177,6 @@ class ActiveRounds:
     def _at(self, stage: str) -> "_Stage":
         return _Stage(self, stage)
 
-    def _id(self, place: int) -> str:
-        if self.conducts:
-            return self._workspace.record_id(self.chain_of(place), 1)
-        return self._workspace.record_id(self.chain, place)
-
-    def _seed(self, place: int) -> "StudentRow":
-        return self._rows[self._selected[place - 1].seed_ids[0]]
-
-    def _text(self, selected: Selected) -> str:
-        """For whoever asks what a record was written from."""
-        return "\n\n".join(problem_of(self._rows[id_]) for id_ in selected.seed_ids)
-
-    def _row(self, record: Record) -> "StudentRow":
-        return as_conversation(row_of(record), self._plan.settings.teacher.solution_mark)
-
     def _seed_of(self, *names: str | int) -> int:
         return derive_seed(self._workspace.config.random_seed, "active", *names)
 
@@ -363,8 +241,13 @@ class ActiveRounds:
         return [self._rows[id_] for id_ in ids]
 
     def _admitted(self, number: int) -> "list[StudentRow]":
-        """What a round has given the corpus, in an order that does not depend on the chains."""
+        """What a round has given the corpus, in an order that does not depend on the chains.
+
+        A conductor's gate knows nothing of the test rows: copies of them are left out here.
+        """
         found = records_of(number, self._workspace.corpus.records())
+        if self.conducts:
+            found = [record for record in found if not self.contaminated(record.body)]
         return [self._row(record) for record in sorted(found, key=lambda record: record.id)]
 
     def _train(self, rows: "list[StudentRow]", check: Check) -> int:
