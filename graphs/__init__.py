@@ -13,6 +13,7 @@ from .documents import DocumentPicker
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
 from .instruct import instruct_graph
+from .instruct_checks import answer_share, leaked_answer, unseen_mention, without_label
 from .labels import expert_label
 from .problems import read_problem
 from .questions import (
@@ -74,6 +75,7 @@ __all__ = [
     "WaitingRoom",
     "Workspace",
     "active_graph",
+    "answer_share",
     "constant",
     "corpus_graph",
     "digest_for",
@@ -83,10 +85,13 @@ __all__ = [
     "hold",
     "instruct_graph",
     "keeps_time",
+    "leaked_answer",
     "new_quota",
     "read_problem",
     "record_graph",
     "settle",
     "softsrv_graph",
     "template_graph",
+    "unseen_mention",
+    "without_label",
 ]

@@ -13,7 +13,7 @@ from metasynth.text import encodable, excerpt
 from .answering import Answer, ask_for_answer
 from .consultation import expert_settings
 from .gate import Verdict, declines
-from .instruct_checks import answer_share, leak, mention, without_label
+from .instruct_checks import answer_share, leaked_answer, unseen_mention, without_label
 from .instruct_state import InstructState, Turn
 from .workspace import Workspace
 
@@ -118,9 +118,9 @@ def question_problem(workspace: Workspace, state: InstructState, question: str) 
     if not verdict.passed:
         return verdict
     document = state["seed"]["text"]
-    if found := mention(question, document):
+    if found := unseen_mention(question, document):
         return Verdict("mentions_document", f"{found!r}: its reader does not see it")
-    if found := leak(question, document):
+    if found := leaked_answer(question, document):
         return Verdict("answer_leaked", f"the question gives its answer away: {found!r}")
     if _asked_before(question, state.get("conversation", []), most=limits.max_likeness):
         return Verdict("too_close", "the conversation has this question already")
@@ -133,10 +133,10 @@ def answer_problem(workspace: Workspace, state: InstructState) -> Verdict:
     verdict = workspace.gate.turn(answer, cut=state.get("cut", False))
     if not verdict.passed:
         return verdict
-    if found := mention(answer, state["seed"]["text"], question=question):
+    if found := unseen_mention(answer, state["seed"]["text"], question=question):
         return Verdict("mentions_document", f"the answer speaks of {found!r}, which no one sees")
     share = answer_share(question, answer)
-    if found := leak(question, answer):
+    if found := leaked_answer(question, answer):
         return Verdict("answer_leaked", f"the question gives its answer away: {found!r}")
     if share > workspace.config.instruct.max_leak:
         return Verdict("answer_leaked", f"{share:.0%} of the answer stands in the question")

@@ -47,7 +47,7 @@ def without_label(text: str) -> str:
     return text[label.end() :] if label else text
 
 
-def mention(text: str, document: str, *, question: str = "") -> str:
+def unseen_mention(text: str, document: str, *, question: str = "") -> str:
     """What in a text speaks of a document that its reader does not see; "" for nothing.
 
     Args:
@@ -63,7 +63,7 @@ def mention(text: str, document: str, *, question: str = "") -> str:
     return " ".join(found.group().split())
 
 
-def leak(question: str, answer: str) -> str:
+def leaked_answer(question: str, answer: str) -> str:
     """How a question gives its answer away by a mark such as `Solution:`; "" where it does not."""
     told = set(words(answer))
     for mark in _SOLVED.finditer(question[:_LOOKED_AT]):
