@@ -67,20 +67,16 @@ def likelihoods(
 ) -> list[list[Likelihood]]:
     """The likelihood of every choice of every question, in batches of like length.
 
-    Where all choices differ in their last token alone (yes and no, letters), a question is read
-    once for all of them; else once for each.
+    Where all choices are single tokens (yes and no, letters), a question is read once for all of
+    them; else once for each.
     """
     if not prompts:
         return []
-    last = {ids[-1] for one in prompts for ids in one.ids}
-    if len(last) <= _MOST_TOKENS and all(_differ_at_the_end(one) for one in prompts):
+    last = {tail[-1] for one in prompts for tail in one.tails}
+    is_short = all(len(tail) == 1 for one in prompts for tail in one.tails)
+    if is_short and len(last) <= _MOST_TOKENS:
         return list(_at_the_end(lm, prompts, sorted(last), tokens_per_batch, on_answer))
     return list(_one_by_one(lm, prompts, tokens_per_batch, on_answer))
-
-
-def _differ_at_the_end(one: ChoicePrompts) -> bool:
-    before = one.ids[0][:-1]
-    return all(len(ids) == one.start + 1 and ids[:-1] == before for ids in one.ids)
 
 
 def _at_the_end(
@@ -96,11 +92,11 @@ def _at_the_end(
         chosen = places.logits[:, wanted]  # [places, wanted]
         return {"log": chosen - places.logits.logsumexp(-1, keepdim=True)}
 
-    encoded = (_encoded(one.ids[0], one.start) for one in prompts)
+    encoded = (_encoded(one.before, one.tails[0]) for one in prompts)
     found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
     for done, (one, statistics) in enumerate(zip(prompts, found, strict=True), start=1):
         values = statistics["log"][0].tolist()
-        yield [Likelihood(values[place_of[ids[-1]]], 1) for ids in one.ids]
+        yield [Likelihood(values[place_of[tail[-1]]], 1) for tail in one.tails]
         if on_answer is not None:
             on_answer(done)
 
@@ -115,17 +111,17 @@ def _one_by_one(
         logs = places.logits.gather(1, places.targets[:, None])[:, 0]
         return {"log": logs - places.logits.logsumexp(-1)}
 
-    encoded = (_encoded(ids, one.start) for one in prompts for ids in one.ids)
+    encoded = (_encoded(one.before, tail) for one in prompts for tail in one.tails)
     found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
     for done, one in enumerate(prompts, start=1):
-        logs = [next(found)["log"].double() for _ in one.ids]
+        logs = [next(found)["log"].double() for _ in one.tails]
         yield [Likelihood(float(log.sum()), len(log)) for log in logs]
         if on_answer is not None:
             on_answer(done)
 
 
-def _encoded(ids: Sequence[int], start: int) -> Encoded:
-    return Encoded(ids, [place >= start for place in range(len(ids))])
+def _encoded(before: Sequence[int], tail: Sequence[int]) -> Encoded:
+    return Encoded([*before, *tail], [False] * len(before) + [True] * len(tail))
 
 
 def answers(
@@ -155,7 +151,7 @@ def answers(
                 seed=derive_seed(seed, "task answer", number),
                 stop=stop,
             )
-            ids = prompts[number].ids
+            ids = list(prompts[number].ids)
             if shared is not None and len(ids) > len(begin) and tuple(ids[: len(begin)]) == begin:
                 yield GenerationRequest(ids[len(begin) :], settings, prefix=shared.prefix)
             else:

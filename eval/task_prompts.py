@@ -1,5 +1,6 @@
 """Prompts in tokens: with or without BOS, through a chat template or not, and short enough."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,12 +37,15 @@ class ChoicePrompts:
     """A question with each of its choices.
 
     Attributes:
-        ids: The tokens of question and choice, for each choice.
-        start: Where choices begin; the tokens before are the same for all.
+        before: The tokens that stand before every choice, in little memory: there may be very many
+            questions.
+        tails: The tokens of each choice.
+        shots: Examples in it.
+        cut: It lost its beginning.
     """
 
-    ids: Sequence[Sequence[int]]
-    start: int
+    before: Sequence[int]
+    tails: Sequence[Sequence[int]]
     shots: int
     cut: bool = False
 
@@ -99,12 +103,12 @@ class PromptEncoder:
         for count in range(shots, -1, -1):
             ids = self._encoded(self._prompt(item, count))
             if len(ids) + most <= self._limit:
-                return Prompt(ids, count, most)
+                return Prompt(_packed(ids), count, most)
         if self._task.cuts_left and self._limit > most + len(self._start):
             kept = self._limit - most - len(self._start)
-            return Prompt([*self._start, *ids[-kept:]], 0, most, cut=True)
+            return Prompt(_packed([*self._start, *ids[-kept:]]), 0, most, cut=True)
         self._require(len(ids), min(most, LEAST_ROOM))
-        return Prompt(ids, 0, self._limit - len(ids))
+        return Prompt(_packed(ids), 0, self._limit - len(ids))
 
     def choices(self, item: TaskItem, shots: int) -> ChoicePrompts:
         """A question with each of its choices, with as many examples as there is room for.
@@ -120,13 +124,13 @@ class PromptEncoder:
         for count in range(shots, -1, -1):
             found, start = self._with_choices(item, count)
             if max(map(len, found)) <= self._limit:
-                return ChoicePrompts(found, start, count)
+                return ChoicePrompts(_packed(found[0][:start]), _tails(found, start), count)
         longest = max(map(len, found))
         tail = longest - start
         if self._task.cuts_left and self._limit > tail + len(self._start):
             drop = longest - self._limit + len(self._start)
-            cut = [[*self._start, *ids[drop:]] for ids in found]
-            return ChoicePrompts(cut, start - drop + len(self._start), 0, cut=True)
+            before = [*self._start, *found[0][drop:start]]
+            return ChoicePrompts(_packed(before), _tails(found, start), 0, cut=True)
         self._require(longest, 0)
         raise AssertionError("unreachable")
 
@@ -161,6 +165,14 @@ class PromptEncoder:
     def _require(self, tokens: int, more: int) -> None:
         if tokens + more > self._limit:
             raise BadItemError(f"longer than the model's context of {self._limit} tokens")
+
+
+def _packed(ids: Sequence[int]) -> Sequence[int]:
+    return array("l", ids)
+
+
+def _tails(found: Sequence[Sequence[int]], start: int) -> list[Sequence[int]]:
+    return [ids[start:] for ids in found]
 
 
 def common_tokens(one: Sequence[int], other: Sequence[int]) -> int:
