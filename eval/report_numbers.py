@@ -38,6 +38,8 @@ def value(number: float | None, digits: int = 3) -> str:
 
 def duration(seconds: float) -> str:
     """A time in at most two units."""
+    if 0 < seconds < 0.1:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if round(seconds) < 60:

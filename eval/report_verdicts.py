@@ -23,11 +23,11 @@ def verdict(row: MetricRow, label: str, other: str) -> Verdict:
 
     Without an interval on both sides nothing is clear; with them, the two must not overlap.
     """
-    if row.void:
-        return "void"
     one, two = row.cells.get(label), row.cells.get(other)
     if one is None or two is None or one.value is None or two.value is None:
         return "undefined"
+    if row.void:
+        return "void"
     if one.interval is None or two.interval is None or _overlap(one, two):
         return "unclear"
     return "more" if (one.value > two.value) == (row.better == "higher") else "less"

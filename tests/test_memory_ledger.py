@@ -132,6 +132,14 @@ def test_totals_are_there_after_opening_again(tmp_path: Path) -> None:
     again.close()
 
 
+def test_time_with_a_call_in_flight_counts_once(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.busy_seconds() == 0
+        for step, seconds in (("1", 50.0), ("2", 20.0), ("3", 0.0)):  # they end at one moment
+            ledger.record(tag(step), RESPONSE, seconds=seconds)
+        assert 50 <= ledger.busy_seconds() < 60
+
+
 def test_the_calls_of_a_record_in_their_order(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     for step in ("b", "a", "c"):

@@ -25,16 +25,17 @@ def report(
             "--out", metavar="FILE", help="the page [DIR/report.html]; metrics.json beside"
         ),
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
 ) -> int:
     """Write report.html, which works offline, and metrics.json: what was made and what it cost."""
     from metasynth.compose import write_report
     from metasynth.eval import report_sentence
 
+    from .bars import Bar
     from .terminal import tell
 
-    written = write_report(
-        directory, baselines or (), out=out, tell=lambda text: tell(text, err=True)
-    )
+    with Bar("vector", quiet=quiet) as bar:
+        written = write_report(directory, baselines or (), out=out, tell=bar.update)
     tell(report_sentence(written.report))
     tell(f"  page     {written.page}")
     tell(f"  numbers  {written.metrics}")

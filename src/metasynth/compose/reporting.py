@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from .reporting_run import RunFiles, read_run
 from .reporting_secrets import Redactor
 from .reporting_seeds import RealTexts, real_texts
 from .reporting_stages import reason_code, rounds_of, sent_back, stages_of, student_facts
-from .reporting_vectors import TextVectors, coverage_of, plane_of
+from .reporting_vectors import TextVectors, Told, coverage_of, plane_of, untold
 
 _MOST_LABELS = 24
 
@@ -40,14 +40,14 @@ def write_report(
     baselines: Sequence[Path] = (),
     *,
     out: Path | None = None,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Told = untold,
 ) -> Written:
     """Write the page of a run, and `metrics.json` beside it.
 
     Args:
         baselines: Run directories to stand beside it.
         out: The page's file; None: `report.html` in the run directory.
-        tell: Hears what takes long.
+        tell: Called with the texts that have a vector, all of them, and whose they are.
 
     Raises:
         RequestError: A directory is no run directory, or a file cannot be written.
@@ -74,7 +74,7 @@ def gather_report(
     directory: Path,
     baselines: Sequence[Path] = (),
     *,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Told = untold,
     environment: Mapping[str, str] | None = None,
 ) -> Report:
     """Everything that a report shows, free of secrets; arguments and errors as `write_report`.

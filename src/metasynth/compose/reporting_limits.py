@@ -20,19 +20,15 @@ def limits_of(
 ) -> Iterator[str]:
     """One sentence each, those first that weigh most."""
     for warning in found.warnings:
-        yield warning[:1].upper() + warning[1:] + "."
+        is_sentence = warning.startswith("void")
+        yield (warning[:1].upper() + warning[1:] if is_sentence else warning) + "."
     for one in (run, *others):
-        for note in one.notes:
-            yield f"{one.label}: {note}"
+        yield from (f"{one.label}: {note}" for note in one.notes)
     yield from _of_sizes(run, others)
     yield from _of_models(run)
+    yield from _of_cost(run)
     if not others:
         yield "Without a baseline a metric says little: most of them move with size and subject."
-    if run.cost.usd_reason and run.cost.calls:
-        yield f"Price: {run.cost.usd_reason}."
-    trained = [run.directory.softsrv / "training", run.directory.root / "student"]
-    if any(folder.exists() for folder in trained):
-        yield "Cost counts model calls alone: training and scoring on this machine are not in it."
     if records_note:
         yield records_note
     if vectors.truncated:
@@ -41,7 +37,7 @@ def limits_of(
             "what lies behind its limit does not count in the map and in metrics of vectors."
         )
     if max(len(one.accepted) for one in (run, *others)) > MOST:
-        yield f"Metrics are of {MOST:,} records of each corpus, at even distances."
+        yield f"Metrics are of {MOST:,} records of each corpus, drawn at random."
     if real.reason:
         yield f"Real texts are missing: {real.reason}."
     yield (
@@ -63,6 +59,14 @@ def _of_sizes(run: RunFiles, others: Sequence[RunFiles]) -> Iterator[str]:
         )
     if others:
         yield "One run of each: the intervals are of draws from these runs, not of other runs."
+
+
+def _of_cost(run: RunFiles) -> Iterator[str]:
+    if run.cost.usd_reason and run.cost.calls:
+        yield run.cost.usd_reason[:1].upper() + run.cost.usd_reason[1:] + "."
+    trained = [run.directory.softsrv / "training", run.directory.root / "student"]
+    if any(folder.exists() for folder in trained):
+        yield "Cost counts model calls alone: training and scoring on this machine are not in it."
 
 
 def _of_models(run: RunFiles) -> Iterator[str]:

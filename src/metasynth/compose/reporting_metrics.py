@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metasynth.errors import MetaSynthError
+from metasynth.errors import RequestError
 from metasynth.eval import (
     METRICS,
     Document,
@@ -17,14 +17,13 @@ from metasynth.eval import (
 )
 from metasynth.eval import Role as MetricRole
 
-from .reporting_vectors import TextVectors, spread
+from .reporting_vectors import TextVectors, sampled
 
 if TYPE_CHECKING:
     from metasynth.eval import Comparison
 
 MOST = 1000  # texts of each corpus: more would take minutes, and say the same
 _DRAWS = 5
-_ENOUGH = 20  # texts of a draw: fewer say nothing about a corpus
 _OF_WORDS = ("compression", "ngram")
 _NO_VECTORS = "no vectors were given"
 
@@ -67,7 +66,7 @@ def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -
         return Compared(reason="fewer than two records to measure", warnings=left_out)
     try:
         found = _comparison(usable, vectors, seed)
-    except MetaSynthError as error:
+    except RequestError as error:
         return Compared(reason=error.message, warnings=left_out)
     rows = tuple(_row(name, found, list(short), vectors.reason) for name in METRICS)
     return Compared(rows, "", _told(found), (*left_out, *found.warnings))
@@ -75,15 +74,11 @@ def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -
 
 def _comparison(corpora: Mapping[str, Texts], vectors: TextVectors, seed: int) -> "Comparison":
     given = [(_corpus(label, one), one.role) for label, one in corpora.items()]
-    smallest = min(len(corpus.documents) for corpus, _ in given)
     alone = len(given) == 1
-    records = smallest if alone else None
-    if not alone and smallest // 2 < _ENOUGH <= 0.9 * smallest:
-        records = _ENOUGH  # draws that overlap tell more than draws that are void
     return compare(
         given,
         Means(embed=_Embed(vectors) if vectors.of([""], what="") is not None else None),
-        records=records,
+        records=len(given[0][0].documents) if alone else None,
         draws=1 if alone else _DRAWS,
         seed=seed,
     )
@@ -96,12 +91,12 @@ class _Embed:
     def __call__(self, texts: Sequence[str]) -> Any:
         found = self._vectors.of(texts, what="a draw")
         if found is None:
-            raise MetaSynthError(self._vectors.reason)
+            raise RequestError(self._vectors.reason)
         return found
 
 
 def _corpus(label: str, given: Texts) -> TextCorpus:
-    places = spread(range(len(given.texts)), MOST)
+    places = sampled(range(len(given.texts)), MOST)
     documents = tuple(
         Document(
             text=given.texts[place],

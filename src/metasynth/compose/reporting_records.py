@@ -10,7 +10,7 @@ from metasynth.memory import Call, Ledger
 from metasynth.records import Record
 from metasynth.text import excerpt
 
-from .reporting_vectors import spread
+from .reporting_vectors import sampled
 
 MOST_ACCEPTED = 2000
 MOST_REJECTED = 500
@@ -36,16 +36,16 @@ def listed(
     *,
     references: Mapping[str, str],
 ) -> Listed:
-    """What the page lists: all records, or so many at even distances that the page still opens.
+    """What the page lists: all records, or so many drawn at random that the page still opens.
 
     Args:
         references: Texts of seeds and contexts by their ids.
     """
-    chosen = [*spread(accepted, MOST_ACCEPTED), *spread(rejected, MOST_REJECTED)]
+    chosen = [*sampled(accepted, MOST_ACCEPTED), *sampled(rejected, MOST_REJECTED)]
     length = sum(min(len(record.body), _MOST_CHARACTERS) for record in chosen)
     if length > _ALL_CHARACTERS:
         share = _ALL_CHARACTERS / length
-        chosen = spread(chosen, max(1, int(share * len(chosen))))
+        chosen = sampled(chosen, max(1, int(share * len(chosen))))
     entries = [_entry(record, references) for record in chosen]
     paths = _add_paths(entries, ledger)
     return Listed(tuple(entries), tuple(chosen), _note(chosen, accepted, rejected, paths))
@@ -58,7 +58,7 @@ def _note(
     whole = len(accepted) + len(rejected)
     if len(chosen) < whole:
         parts.append(
-            f"The page holds {len(chosen):,} of {whole:,} records, at even distances; "
+            f"The page holds {len(chosen):,} of {whole:,} records, drawn at random; "
             "the counts are of all of them."
         )
     cut = sum(len(record.body) > _MOST_CHARACTERS for record in chosen)

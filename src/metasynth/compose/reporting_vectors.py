@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from metasynth.errors import MetaSynthError
+from metasynth.errors import RequestError
 from metasynth.eval import CellCounts, Count, Plane, project
+from metasynth.randomness import generator
 from metasynth.records import Record
 from metasynth.text import excerpt
 
@@ -19,8 +20,12 @@ _MOST_SHOWN = 1000  # of the seeds, and of each baseline
 _SHOWN_WORDS = 45
 _MOST_SINGLE_CELLS = 60
 
-Told = Callable[[str], None]
+Told = Callable[[int, int, str], object]
 T = TypeVar("T")
+
+
+def untold(done: int, total: int, what: str) -> None:
+    """Tells nobody how far the vectors are."""
 
 
 class TextVectors:
@@ -28,7 +33,7 @@ class TextVectors:
 
     Args:
         run: Its cache is used, and filled with what is missing.
-        tell: Hears what takes long.
+        tell: Called with the texts that have a vector, all of them, and whose they are.
     """
 
     def __init__(self, run: RunFiles, *, tell: Told) -> None:
@@ -48,7 +53,7 @@ class TextVectors:
                 name = str(self._run.setting("memory.embedder", "default"))
                 self._embedder = load_embedder(name, cache=self._run.directory.vectors)
             return self._vectors(self._embedder, texts, what)
-        except MetaSynthError as error:
+        except RequestError as error:
             self.reason = error.message
             return None
 
@@ -57,10 +62,9 @@ class TextVectors:
 
         parts = []
         for start in range(0, len(texts), _BATCH):
-            parts.append(embedder.vectors(texts[start : start + _BATCH]))
             if len(texts) > _BATCH:
-                done = min(start + _BATCH, len(texts))
-                self._tell(f"vectors of {what}: {done:,} of {len(texts):,}")
+                self._tell(start, len(texts), what)
+            parts.append(embedder.vectors(texts[start : start + _BATCH]))
         return np.concatenate(parts) if parts else embedder.vectors([])
 
     @property
@@ -74,11 +78,12 @@ class TextVectors:
             self._embedder.close()
 
 
-def spread(things: Sequence[T], most: int = _MOST_SHOWN) -> list[T]:
-    """At most so many, at even distances."""
+def sampled(things: Sequence[T], most: int = _MOST_SHOWN) -> list[T]:
+    """At most so many, drawn at random, always the same ones, in their order."""
     if len(things) <= most:
         return list(things)
-    return [things[place * len(things) // most] for place in range(most)]
+    places = generator(0, "report", len(things), most).sample(range(len(things)), most)
+    return [things[place] for place in sorted(places)]
 
 
 def plane_of(
@@ -94,9 +99,9 @@ def plane_of(
         baselines: The texts of each one's records, by label.
     """
     own = [(place, record) for place, record in enumerate(records) if record.body.strip()]
-    seeds = spread(list(real.texts.values()))
+    seeds = sampled(list(real.texts.values()))
     others = [
-        (label, spread([t for t in texts if t.strip()])) for label, texts in baselines.items()
+        (label, sampled([t for t in texts if t.strip()])) for label, texts in baselines.items()
     ]
     groups = [
         vectors.of([record.body for _, record in own], what="records"),
@@ -151,8 +156,8 @@ def _by_vectors(run: RunFiles, real: RealTexts, vectors: TextVectors) -> CellCou
     """Clusters of what the run started from; a record counts for the nearest one."""
     from metasynth.eval import topic_coverage
 
-    texts = spread([record.body for record in run.accepted if record.body.strip()], 2000)
-    target = spread([text for text in real.texts.values() if text.strip()])
+    texts = sampled([record.body for record in run.accepted if record.body.strip()], 2000)
+    target = sampled([text for text in real.texts.values() if text.strip()])
     own, other = vectors.of(texts, what="records"), vectors.of(target, what="seeds")
     if own is None or other is None or not texts:
         return None
