@@ -42,7 +42,12 @@ if TYPE_CHECKING:
     from .measuring import Labels, measure, measured
     from .metric import METRICS, Metric, MetricSpec, undefined
     from .near_duplicates import near_duplicate_rate
-    from .rarity import WordFrequencies, mean_inverse_frequency, word_frequencies
+    from .rarity import (
+        WordFrequencies,
+        inverse_frequency_of_types,
+        mean_inverse_frequency,
+        word_frequencies,
+    )
     from .reading import Document, Shape, TextCorpus, read_corpus
     from .report import render_report, report_metrics
     from .report_data import (
@@ -140,6 +145,7 @@ else:
         "near_duplicates": ("near_duplicate_rate",),
         "rarity": (
             "WordFrequencies",
+            "inverse_frequency_of_types",
             "mean_inverse_frequency",
             "word_frequencies",
         ),
@@ -303,6 +309,7 @@ __all__ = [
     "harness_tasks",
     "homogenization",
     "interval_of_draws",
+    "inverse_frequency_of_types",
     "label_entropy",
     "label_in",
     "load_task_rows",

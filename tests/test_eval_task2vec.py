@@ -1,5 +1,6 @@
 """Task2Vec: the distance, the Fisher diagonal against its exact expectation, both forms."""
 
+import copy
 import math
 from typing import Any
 
@@ -134,6 +135,49 @@ def test_it_counts_a_number_a_filter_and_leaves_the_model_as_it_was(lm: LoadedLM
     for name, weight in lm.model.named_parameters():
         assert torch.equal(weight, before[name])
         assert not weight.requires_grad
+
+
+def released_loop(lm: LoadedLM, rows: list[list[int]], *, width: int, epochs: int) -> Any:
+    """What the released code does, without dropout: labels one place off, padding, a mean."""
+    model: Any = copy.deepcopy(lm.model).requires_grad_(True)
+    end = lm.tokenizer.eos_token_id
+    ids = torch.tensor([row + [end] * (width - len(row)) for row in rows])
+    real = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+
+    def loss(labels: Any) -> Any:
+        logits = model(input_ids=ids, attention_mask=real).logits
+        labels = logits.argmax(-1) if labels is None else labels
+        shifted = logits[:, :-1].transpose(1, 2), labels[:, 1:]
+        return torch.nn.functional.cross_entropy(*shifted, ignore_index=end)
+
+    head = model.get_output_embeddings().parameters()
+    optimiser = torch.optim.AdamW(head, lr=0.01, weight_decay=1e-4)
+    for _ in range(epochs):
+        optimiser.zero_grad()
+        loss(ids).backward()
+        optimiser.step()
+    model.zero_grad()
+    loss(None).backward()
+    parts = [
+        module.weight.grad.square().reshape(len(module.weight), -1).mean(1)
+        for name, module in model.named_modules()
+        if name != "lm_head" and getattr(module, "weight", None) is not None
+    ]
+    return torch.cat(parts).numpy()
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_the_published_form_is_the_released_loop(
+    lm: LoadedLM, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the likeliest labels in place of drawn ones, so that both have the same
+    monkeypatch.setattr(torch, "multinomial", lambda p, _: p.argmax(-1, keepdim=True))
+    rows = [[40, 50, 60, 45], [70, 41], [61, 62, 63]]
+    chosen = options(
+        published=True, epochs=epochs, learning_rate=0.01, fisher_rows=8, draws=1, width=6
+    )
+    found = fisher_embedding(lm, rows, chosen)
+    assert found == pytest.approx(released_loop(lm, rows, width=6, epochs=epochs), rel=1e-4)
 
 
 def test_fine_tuning_the_head_changes_the_information(lm: LoadedLM) -> None:

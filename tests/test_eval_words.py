@@ -17,6 +17,7 @@ from metasynth.eval import (
     compression_ratio_twice,
     compression_ratio_xz,
     homogenization,
+    inverse_frequency_of_types,
     label_entropy,
     mean_inverse_frequency,
     ngram_diversity,
@@ -288,6 +289,15 @@ def test_inside_a_corpus_inverse_frequency_says_nothing_new(texts: list[str]) ->
     counts = table.counts[table.ids]
     assert (len(table.ids) / counts).mean() == pytest.approx(len(table.vocabulary))
     assert (1 / counts).mean() == pytest.approx(value(ngram_diversity(table, 1)))
+
+
+@calm
+@given(texts=TEXTS)
+def test_inverse_frequency_over_types_does_not_see_a_doubled_corpus(texts: list[str]) -> None:
+    assume(any(text.split() for text in texts))
+    once, twice = (inverse_frequency_of_types(tokenise(t)) for t in (texts, texts * 2))
+    assert once == pytest.approx(twice)
+    assert once >= len({word for text in texts for word in text.split()}) - 1e-9
 
 
 def test_rarity_needs_a_reference() -> None:

@@ -92,6 +92,7 @@ def _measured(
     draws = 1 if alone else request.draws
     probe = _Probe(request) if request.probe else None
     with contextlib.ExitStack() as stack:
+        stack.enter_context(request.inputs.interruption())
         progress = _Progress(stack.enter_context(Bar("draw", quiet=quiet)))
         embed: Embedding | None = None
         if request.vectors:

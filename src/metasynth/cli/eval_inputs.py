@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from metasynth.errors import RequestError
+from metasynth.errors import RequestError, RunInterruptedError
 from metasynth.eval import Shape, TextCorpus, read_corpus
 
 if TYPE_CHECKING:
@@ -59,6 +59,16 @@ class Inputs:
                 corpus = replace(corpus, name=_other_name(path, corpus.name, taken))
             found.append(corpus)
         return found
+
+    @contextmanager
+    def interruption(self) -> Iterator[None]:
+        """Tell what an interruption leaves: vectors, where they are kept in a file."""
+        try:
+            yield
+        except RunInterruptedError as error:
+            kept = self.cache is not None
+            hint = "the vectors are kept" if kept else "with --cache FILE vectors would be kept"
+            raise RunInterruptedError(error.message, hint=hint) from None
 
     @contextmanager
     def embedding(self, on_texts: Callable[[int], object]) -> "Iterator[Embedding]":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from metasynth.errors import RequestError
 from metasynth.eval import (
     Coverage,
     MauveCeiling,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from metasynth.vector_cache import Vectors
 
 _MOST = 500
+_FEW = 100
 _EMPTY_SHOWN = 12
 
 
@@ -56,11 +58,17 @@ def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> Non
     (target,) = request.inputs.read([request.target])
     sizes = [len(corpus.documents) for corpus in (*corpora, target)]
     records = min(request.records or _MOST, *sizes)
+    if request.records and records < request.records:
+        raise RequestError(
+            f"the smallest side has {records} texts, fewer than the {request.records} asked for",
+            hint=f"--records {records} at most",
+        )
     # twice as many of the target, where there are: the ceiling is then of real halves
     wanted = _drawn(target, 2 * records, request.seed)
     samples = [_drawn(corpus, records, request.seed) for corpus in corpora]
     total = len(wanted) + records * len(samples)
     with (
+        request.inputs.interruption(),
         Bar("text", quiet=quiet) as bar,
         request.inputs.embedding(lambda done: bar.update(done, total, "embedding")) as embed,
     ):
@@ -147,6 +155,8 @@ def _tell(
         f"{settings['records']} texts each against {target}, k = {settings['clusters']}, "
         f"c = {settings['scaling']:g}, {settings['seeds']} seeds, embedder {settings['embedder']}"
     )
+    if int(str(settings["records"])) < _FEW:
+        tell(f"void: fewer than {_FEW} texts each; the ceiling says what such a score is worth")
     if settings["cut_by_the_embedder"]:
         tell(f"{settings['cut_by_the_embedder']} texts are longer than the embedder reads")
     width = max(len(one.name) for one in found) + 2
