@@ -119,8 +119,18 @@ def conductor_prompt(
     tries: int,
     min_words: int,
     sampling: SamplingOffer | None = None,
+    screened: bool = False,
 ) -> SystemMessage:
-    """The system message: the same for every record of a run, so that endpoints can cache it."""
+    """The system message: the same for every record of a run, so that endpoints can cache it.
+
+    Args:
+        variables: What prompts may mention.
+        roles: The experts offered.
+        tries: Drafts that may be refused before the record is lost.
+        min_words: Of a document.
+        sampling: The sampler, where there is one.
+        screened: Whether a student scores what the gate has let pass, and may refuse it.
+    """
     text = prompt_template("conductor.jinja").render(
         **variables, roles=roles, tries=tries, min_words=min_words
     )
@@ -128,6 +138,8 @@ def conductor_prompt(
     if sampling is not None:
         offer = prompt_template("sampling.jinja").render(most=sampling.most, uses=sampling.uses)
         parts.append(offer.strip())
+    if screened:
+        parts.append(prompt_template("screening.jinja").render().strip())
     return SystemMessage("\n\n".join(parts))
 
 
@@ -187,11 +199,13 @@ def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
     return size // 4
 
 
-def prompt_version(*, sampling: bool = False) -> str:
+def prompt_version(*, sampling: bool = False, screened: bool = False) -> str:
     """A short hash of the conductor's templates and tools."""
     parts = [prompt_source("conductor.jinja"), prompt_source("brief.jinja")]
     if sampling:
         parts.append(prompt_source("sampling.jinja"))
+    if screened:
+        parts.append(prompt_source("screening.jinja"))
     parts.append(str(tool_schemas(sampling=sampling)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 

@@ -219,4 +219,5 @@ def _system(workspace: Workspace) -> SystemMessage:
         tries=workspace.config.gate.tries,
         min_words=workspace.config.gate.min_words,
         sampling=offer_of(workspace),
+        screened=workspace.config.student_sends_back,
     )

@@ -228,6 +228,20 @@ class TestPrompt:
         made = [conductor_prompt(self.variables(), roles, tries=3, min_words=9) for _ in range(2)]
         assert made[0].content == made[1].content
 
+    def test_it_speaks_of_the_student_only_where_one_may_refuse(self) -> None:
+        roles = ROLES.offered_by("document")
+        plain, screened = (
+            str(
+                conductor_prompt(self.variables(), roles, tries=3, min_words=9, screened=on).content
+            )
+            for on in (False, True)
+        )
+        assert "student" not in plain
+        for code in ("student_easy", "student_hard", "student_apart"):
+            assert f"`{code}`" in screened
+        assert screened.startswith(plain)
+        assert prompt_version(screened=True) != prompt_version()
+
     def test_the_tools_come_in_their_order_with_their_keys(self) -> None:
         schemas = [schema["function"] for schema in tool_schemas()]
         assert [s["name"] for s in schemas] == ["consult", "set_seeds", "submit", "give_up"]

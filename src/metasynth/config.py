@@ -210,6 +210,12 @@ class RunConfig(Section):
                 raise ValueError(f"budget.usd needs prices for {', '.join(unpriced)}")
         return self
 
+    @property
+    def student_sends_back(self) -> bool:
+        """Whether a student may refuse a draft that the gate let pass, so that it is mended."""
+        candidates = self.active.candidates if self.active else None
+        return candidates is not None and candidates.accept == "threshold"
+
     def model_for(self, part: Literal["teacher", "conductor", "experts"]) -> ModelConfig:
         """The model that plays `part`: the teacher, with what the part's own section changes."""
         if part == "teacher":

@@ -46,8 +46,11 @@ class RunPlan:
     def _conductor_version(self) -> str:
         if self.config.graph == "instruct":
             return instruct_prompt_version()
-        sampling = self.config.graph == "document" and self.softsrv is not None
-        return prompt_version(sampling=sampling)
+        writes = self.config.graph == "document"
+        return prompt_version(
+            sampling=writes and self.softsrv is not None,
+            screened=writes and self.config.student_sends_back,
+        )
 
     @property
     def identity(self) -> str:
