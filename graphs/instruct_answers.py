@@ -86,7 +86,7 @@ async def complaint(workspace: Workspace, state: InstructState) -> str:
     said = encodable(str(reply.text)).strip().lstrip("*#_ ")
     if not said.lower().startswith("revise"):
         return ""
-    return one_line(said[len("revise") :].strip("*_:.,; -\n"), most_words=90) or "no reason given"
+    return one_line(said[len("revise") :].lstrip("*_:.,; -\n"), most_words=90) or "no reason given"
 
 
 async def follow_up(workspace: Workspace, state: InstructState) -> FollowUp:
