@@ -12,7 +12,7 @@ from metasynth.eval import Document, TextCorpus
 from metasynth.rows import PlacedText, hub_texts, placed_texts
 
 from .bars import Bar
-from .eval_inputs import Inputs
+from .eval_inputs import Inputs, interruption_told
 from .terminal import tell
 
 _KINDS = ("ngram", "exact", "near")
@@ -47,7 +47,7 @@ def carry_out_contamination(request: ContaminationRequest, *, as_json: bool, qui
         raise RequestError(f"{', '.join(request.test_sets)}: no text to check against")
     total, done = sum(len(corpus.documents) for corpus in corpora), 0
     found: list[tuple[TextCorpus, list[_Flagged]]] = []
-    with Bar("text", quiet=quiet) as bar:
+    with interruption_told(None), Bar("text", quiet=quiet) as bar:
         for corpus in corpora:
             flagged = []
             for document in corpus.documents:

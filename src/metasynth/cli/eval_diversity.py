@@ -21,7 +21,7 @@ from metasynth.eval import (
 )
 
 from .bars import Bar
-from .eval_inputs import Embedding, Inputs
+from .eval_inputs import Embedding, Inputs, interruption_told
 from .eval_table import tell_comparison
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _measured(
     draws = 1 if alone else request.draws
     probe = _Probe(request) if request.probe else None
     with contextlib.ExitStack() as stack:
-        stack.enter_context(request.inputs.interruption())
+        stack.enter_context(interruption_told(request.inputs.cache))
         progress = _Progress(stack.enter_context(Bar("draw", quiet=quiet)))
         embed: Embedding | None = None
         if request.vectors:

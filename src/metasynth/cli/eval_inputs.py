@@ -61,16 +61,6 @@ class Inputs:
         return found
 
     @contextmanager
-    def interruption(self) -> Iterator[None]:
-        """Tell what an interruption leaves: vectors, where they are kept in a file."""
-        try:
-            yield
-        except RunInterruptedError as error:
-            kept = self.cache is not None
-            hint = "the vectors are kept" if kept else "with --cache FILE vectors would be kept"
-            raise RunInterruptedError(error.message, hint=hint) from None
-
-    @contextmanager
     def embedding(self, on_texts: Callable[[int], object]) -> "Iterator[Embedding]":
         """Texts to vectors, a few at a time.
 
@@ -84,6 +74,16 @@ class Inputs:
             yield Embedding(embedder.vectors, lambda: embedder.truncated, on_texts)
         finally:
             embedder.close()
+
+
+@contextmanager
+def interruption_told(cache: Path | None) -> Iterator[None]:
+    """Say what an interruption leaves: vectors, where they are kept in a file, and nothing else."""
+    try:
+        yield
+    except RunInterruptedError as error:
+        hint = f"the vectors so far are in {cache}" if cache else "nothing was kept"
+        raise RunInterruptedError(error.message, hint=hint) from None
 
 
 class Embedding:

@@ -18,7 +18,7 @@ from metasynth.eval import (
 from metasynth.randomness import generator
 
 from .bars import Bar
-from .eval_inputs import Inputs
+from .eval_inputs import Inputs, interruption_told
 from .terminal import tell
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> Non
     samples = [_drawn(corpus, records, request.seed) for corpus in corpora]
     total = len(wanted) + records * len(samples)
     with (
-        request.inputs.interruption(),
+        interruption_told(request.inputs.cache),
         Bar("text", quiet=quiet) as bar,
         request.inputs.embedding(lambda done: bar.update(done, total, "embedding")) as embed,
     ):
