@@ -34,21 +34,28 @@ def _read_finqa(row: TaskRow) -> TaskItem:
         parsed = final_number(value)
         wanted = parsed.value if parsed else None
     else:
-        wanted = Fraction(str(value)) if isinstance(value, int | float) else None
+        wanted = _exact(value)
     stated = numbers_in(printed)
     if wanted is None and not stated:
         raise BadItemError("the reference is neither a number nor yes or no")
     known = wanted if wanted is not None else stated[0].value
-    return TaskItem(
-        id_of(row), _page(row), printed or f"{float(known):.6g}", target=(known, stated[:1])
-    )
+    return TaskItem(id_of(row), _page(row), printed or str(value), target=(known, stated[:1]))
+
+
+def _exact(value: object) -> Fraction | None:
+    """A number of JSON, which may be NaN (or true)."""
+    try:
+        return Fraction(str(value)) if isinstance(value, int | float) else None
+    except ValueError:
+        return None
 
 
 def _page(row: TaskRow) -> str:
     before, after = (_joined(row, name) for name in ("pre_text", "post_text"))
     table = value_of(row, "table")
-    lines = [" | ".join(map(str, line)) for line in table] if isinstance(table, list) else [table]
-    parts = [before, "\n".join(map(str, lines)), after]
+    rows = table if isinstance(table, list) else [table]
+    lines = [" | ".join(map(str, one)) if isinstance(one, list) else str(one) for one in rows]
+    parts = [before, "\n".join(lines), after]
     text = "\n".join(part for part in parts if part.strip())
     return f"{text}\nQuestion: {text_of(row, 'question').strip()}\nAnswer:"
 

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import signal
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,6 +129,30 @@ def test_an_endpoint_is_asked_and_its_answers_parsed(
     assert [(one["correct"], one["scored"]) for one in done.results] == [(6, 6), (2, 2)]
     assert {one["model"] for one in done.results} == {"openai:some-model"}
     assert all(request["temperature"] == 0 for request in asked)
+
+
+def test_an_interruption_says_that_answers_are_not_kept(
+    tasks: Tasks, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    asked = 0
+
+    def interrupt(_: dict[str, Any]) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return "yes"
+
+    with OpenAIServer(interrupt) as server:
+        done = tasks(
+            *("boolq", "--model", "openai:some-model", "--base-url", server.base_url),
+            *("--data", data, "--shots", 0, "--concurrency", 1),
+        )
+    assert done.status == 130, done
+    assert done.out == ""
+    assert "begins anew" in done.err
+    assert asked < 6
 
 
 def test_a_trained_student_is_asked_like_any_model(

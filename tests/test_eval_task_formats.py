@@ -204,6 +204,26 @@ def test_a_row_that_cannot_be_asked_says_why(
         item_of(task, changes)
 
 
+JUNK: list[Any] = [
+    None, True, 0, -1, 7, 1.5, float("nan"), float("inf"), "", " ", "x", "12", [], [None], ["x"],
+    [1, 2, 3, 4], [[1]], {}, {"A": 1}, {"A": None, "B": []}, {"contexts": 3}, "\ud800", 10**400,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_whatever_stands_in_a_field_a_row_is_read_or_refused(task: str) -> None:
+    spec = TASKS[task]
+    for field in (*ROWS[task], "qa", "context", "answer", "numbers", "class_id"):
+        for junk in JUNK:
+            try:
+                item = item_of(task, {field: junk})
+            except BadItemError as error:
+                assert str(error)
+                continue
+            if not spec.runs_code:
+                assert spec.judge(item, "12 yes A (X)").correct in (True, False, None)
+
+
 def test_yes_and_no_are_read_where_a_report_is_asked_about_them() -> None:
     item = item_of("finqa", {"answer": "", "exe_ans": "yes"})
     assert TASKS["finqa"].judge(item, "Yes, by far").correct is True

@@ -112,11 +112,13 @@ def tasks(
     Rows come from --data, from --rows (for one task) or by name from the hub. What cannot be scored
     is counted with its reason and is in no number; an answer that holds nothing to judge is wrong.
     """
-    from .eval_tasks_run import TasksRequest, carry_out_tasks, print_tasks
-
     if list_tasks:
+        from .eval_tasks_table import print_tasks
+
         print_tasks()
         return 0
+    from .eval_tasks_run import TasksRequest, carry_out_tasks
+
     request = TasksRequest.checked(
         names=tuple(names or ()),
         harness=tuple(harness or ()),

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from metasynth.config import ModelConfig
 from metasynth.config_student import StudentConfig
-from metasynth.errors import MetaSynthError, RequestError
+from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.eval import (
     TASKS,
-    Estimate,
     ModelAnswer,
     TaskResult,
     TaskSettings,
@@ -29,13 +28,12 @@ from metasynth.eval import (
 from metasynth.rundir import write_atomically
 
 from .bars import Bar
+from .eval_tasks_table import print_results
 from .terminal import tell
 
 if TYPE_CHECKING:
     from metasynth.eval import AskModel, TaskRow
     from metasynth.lm import LoadedLM
-
-_REASONS = 4  # that are named for each task
 
 
 @dataclass(frozen=True)
@@ -120,15 +118,6 @@ def _check_paths(files: Iterable[Path | None], folders: Iterable[Path | None]) -
             raise RequestError(f"no such folder: {path}")
 
 
-def print_tasks() -> None:
-    """Every task: what it is called, how it is scored, where its rows are looked for."""
-    for spec in TASKS.values():
-        tell(f"{spec.name:<20} {spec.title}, {spec.metric}, {spec.shots} examples")
-        hub = spec.rows.hub[0] if spec.rows.hub else "no hub"
-        tell(f"{'':<20} rows: {spec.rows.file}, {hub}")
-        tell(f"{'':<20} {spec.rule}\n")
-
-
 def carry_out_tasks(request: TasksRequest, *, as_json: bool, quiet: bool) -> None:
     """Evaluate task after task, and print what was found."""
     loaded = [_rows(request, find_task(name)) for name in request.names]
@@ -157,14 +146,18 @@ def carry_out_tasks(request: TasksRequest, *, as_json: bool, quiet: bool) -> Non
     if as_json:
         tell(json.dumps({"results": [one.as_json() for one in results]}, indent=2))
     else:
-        _print(results)
+        print_results(results)
     if not any(one.scored for one in results):
         reasons = {reason for one in results for reason in one.unscored} or {"there are no rows"}
         raise MetaSynthError("no row could be scored", hint=f"because of: {', '.join(reasons)}")
 
 
 def _show(bar: Bar, name: str, done: int, total: int) -> None:
-    bar.update(done, total, name)
+    try:
+        bar.update(done, total, name)
+    except RunInterruptedError as error:
+        hint = "answers are not kept: the same command begins anew; --limit asks fewer rows"
+        raise RunInterruptedError(f"{name}: {error.message}", hint=hint) from None
 
 
 def _of_harness(request: TasksRequest, model: "LoadedLM | AskModel") -> list[TaskResult]:
@@ -247,54 +240,3 @@ def _write_items(path: Path, results: list[TaskResult]) -> None:
         write_atomically(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
         raise RequestError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def _print(results: list[TaskResult]) -> None:
-    """A table, and below it what stands behind its numbers."""
-    tell(f"{'task':<20} {'metric':<20} {'value':>7} {'95 % interval':>16} {'scored':>13}")
-    for result in results:
-        for name, estimate in _told(result).items():
-            tell(f"{result.task:<20} {name:<20} {_numbers(estimate)} {_scored(result):>13}")
-    for result in results:
-        for note in _notes(result):
-            tell(f"{result.task}: {note}")
-
-
-def _told(result: TaskResult) -> dict[str, Estimate]:
-    """The task's own metric first; the two ways of likelihood where they differ."""
-    rest = {
-        name: estimate
-        for name, estimate in result.estimates.items()
-        if name != result.metric and estimate.value != result.main.value
-    }
-    return {result.metric: result.main, **rest}
-
-
-def _numbers(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return f"{'-':>7} {'-':>16}"
-    if estimate.low is None or estimate.high is None:
-        return f"{100 * estimate.value:>6.1f}% {'-':>16}"
-    interval = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
-    return f"{100 * estimate.value:>6.1f}% {interval:>16}"
-
-
-def _scored(result: TaskResult) -> str:
-    return f"{result.scored} of {result.rows}"
-
-
-def _notes(result: TaskResult) -> list[str]:
-    settings = result.settings
-    asked = f"{settings.get('scoring', 'harness')}, {settings['shots']} examples"
-    notes = [asked + (", BOS" if settings.get("bos") else "")]
-    if result.unanswered:
-        notes.append(f"{result.unanswered} answers held nothing to judge and count as wrong")
-    if result.fewer_shots:
-        notes.append(f"{result.fewer_shots} questions had room for fewer examples")
-    if result.cut:
-        notes.append(f"{result.cut} answers or questions were cut")
-    unscored = list(result.unscored.items())
-    notes += [f"not scored: {count}, {reason}" for reason, count in unscored[:_REASONS]]
-    if rest := sum(count for _, count in unscored[_REASONS:]):
-        notes.append(f"not scored: {rest} more, for other reasons")
-    return notes
