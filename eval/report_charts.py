@@ -71,7 +71,7 @@ def _thinned(series: Series) -> Series:
 
 def _told(series: Series) -> str:
     first, last = series.points[0], series.points[-1]
-    ends = (f"{value(point.y)} at {value(point.x)}" for point in (first, last))
+    ends = (f"{value(point.y)} at {_step(point.x)}" for point in (first, last))
     return f"{series.label} from {' to '.join(ends)}"
 
 
@@ -129,11 +129,15 @@ def _series(series: Series, number: int, frame: _Frame) -> Markup:
                 x,
                 y,
                 radius,
-                f"{series.label}: {value(point.y, 4)} at {value(point.x, 4)}",
+                f"{series.label}: {value(point.y, 4)} at {_step(point.x)}",
             )
             for point, (x, y) in zip(series.points, places, strict=True)
         )
     return _svg('<g class="series {}">{}</g>', tone(series, number), Markup("").join(parts))
+
+
+def _step(x: float) -> str:
+    return f"{x:,.0f}" if float(x).is_integer() else value(x)
 
 
 def tone(series: Series, number: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from metasynth.compose.reporting_records import listed
 from metasynth.compose.reporting_secrets import HIDDEN, Redactor
 from metasynth.memory import Ledger
-from metasynth.records import Message, Record
+from metasynth.records import Message, Record, StudentScore
 from tests.browser import Page, browser_page, find_browser
 from tests.commands import metasynth
 from tests.run_folders import records, write_run
@@ -58,6 +58,11 @@ def page_data(page: str) -> dict[str, Any]:
     data = json.loads(found[1])
     assert isinstance(data, dict)
     return data
+
+
+def write_json(path: Path, *values: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
 
 
 class TestWhatItWrites:
@@ -140,6 +145,80 @@ class TestWhatItWrites:
         assert metasynth("report", folder) == 0
         data = page_data((folder / "report.html").read_text(encoding="utf-8"))
         assert data["records"][0]["turns"] == [["user", "Why?"], ["assistant", "So."]]
+
+
+class TestStages:
+    def test_rounds_of_the_student(self, run: Path) -> None:
+        tested = {"rows": 80, "accuracy": [0.5, 0.4, 0.6], "loss": [0.9, 0.8, 1.0]}
+        gained = tested | {"accuracy": [0.75, 0.65, 0.85]}
+        told = {
+            "round": 1, "asked": 40, "accepted": 13, "rejected": 27, "criterion": "loss_self",
+            "seeds": {"chosen": 40, "median": 0.1, "median_chosen": 0.4},
+            "spent": {"calls": 40, "tokens": 5188}, "evaluation": gained, "stopped_because": "",
+        }  # fmt: skip
+        write_json(run / "student" / "round-00" / "evaluation.json", tested)
+        write_json(run / "student" / "round-01" / "round.json", told)
+        steps = [{"step": step, "loss": 2 / step} for step in range(1, 9)]
+        write_json(run / "student" / "round-01" / "trained" / "steps.jsonl", *steps)
+        assert metasynth("report", run) == 0
+        assert [row["accuracy"] for row in numbers(run)["rounds"]] == [
+            [0.5, 0.4, 0.6],
+            [0.75, 0.65, 0.85],
+        ]
+        page = (run / "report.html").read_text(encoding="utf-8")
+        assert "accuracy from 0.500 at 0 to 0.750 at 1" in page
+        assert "round 1 from 2.00 at 1 to 0.250 at 8" in page
+        assert "0.650–0.850" in page
+
+    def test_training_and_stages_of_a_soft_prompt(self, run: Path) -> None:
+        curves = [
+            {"step": 0, "train_nll": None, "held_out_nll": 1.8, "shuffled_gap": 0.0},
+            {"step": 50, "train_nll": 1.3, "held_out_nll": 1.0, "shuffled_gap": 0.2},
+        ]
+        write_json(run / "softsrv" / "training" / "curves.jsonl", *curves)
+        contexts = [{"id": f"target-{n}", "text": f"A target text number {n}."} for n in range(70)]
+        write_json(run / "softsrv" / "contexts.jsonl", *contexts)
+        stages = {
+            "contexts": {"contexts": 70, "method": "soft"},
+            "samples": {"sampled": 160, "stop_rate": 0.975},
+            "postprocess": {"counts": {"sampled": 160, "kept": 80}, "junk": {"short": 3}},
+        }
+        manifest = {"identity": "x", "stages": stages}
+        write_json(run / "softsrv" / "manifest.json", manifest)
+        assert metasynth("report", run) == 0
+        page = (run / "report.html").read_text(encoding="utf-8")
+        assert "held out from 1.80 at 0 to 1.00 at 50" in page
+        assert "sampled 160 → kept 80" in page
+        assert "97.5% ended by themselves" in page
+        found = numbers(run)
+        assert found["corpora"][-1]["label"] == "real target rows"
+        assert found["coverage"]["unit"] == "groups of target rows"
+        assert "real target rows" in found["metrics"]["vendi_score"]["values"]
+
+    def test_what_the_student_let_in(self, run: Path) -> None:
+        line = "student_easy: loss_gold 1.000 below 1.200"
+        score = StudentScore(criterion="loss_gold", score=1.0, round=0, threshold=1.2)
+        refused = records(1, start=900)[0].model_copy(update={"reason": line, "student": score})
+        with (run / "rejected.jsonl").open("a", encoding="utf-8") as file:
+            file.write(refused.to_line())
+        assert metasynth("report", run) == 0
+        student = numbers(run)["student"]
+        assert student["candidates scored"] == "14"
+        assert student["let in"].startswith("12, median score")
+        assert student["refused"] == "1, median score 1"
+        page = (run / "report.html").read_text(encoding="utf-8")
+        assert "What the student let in" in page
+        assert "held against from 1.20" in page
+
+    def test_drafts_that_were_written_again_are_told_apart_from_the_last_one(
+        self, tmp_path: Path
+    ) -> None:
+        update = {"reason": "too_close: near", "refusals": ["too_short", "too_close"]}
+        ended = [one.model_copy(update=update) for one in records(3, start=700)]
+        folder = write_run(tmp_path / "again", records(5)[1:], ended)
+        assert metasynth("report", folder) == 0
+        assert numbers(folder)["rejected_for"] == {"too_close": 3}
+        assert numbers(folder)["sent_back_for"] == {"too_short": 3}
 
 
 class TestWhatIsWrong:
