@@ -90,10 +90,10 @@ def _measured(
     alone = len(corpora) == 1 and request.records is None
     records = len(corpora[0][0].documents) if alone else request.records
     draws = 1 if alone else request.draws
-    probe = _Probe(request) if request.probe else None
     with contextlib.ExitStack() as stack:
         stack.enter_context(interruption_told(request.inputs.cache))
         progress = _Progress(stack.enter_context(Bar("draw", quiet=quiet)))
+        probe = _Probe(request, progress) if request.probe else None
         embed: Embedding | None = None
         if request.vectors:
             embed = stack.enter_context(request.inputs.embedding(progress.on_texts))
@@ -131,11 +131,15 @@ class _Progress:
         number, total, name = self._draw
         self._bar.update(number, total, f"{name}, {done:,} texts embedded")
 
+    def on_batch(self, done: int, batches: int) -> None:
+        number, total, name = self._draw
+        self._bar.update(number, total, f"{name}, batch {done} of {batches} for Task2Vec")
+
 
 class _Probe:
     """The Task2Vec coefficient of texts, by a model that is loaded once."""
 
-    def __init__(self, request: DiversityRequest) -> None:
+    def __init__(self, request: DiversityRequest, progress: _Progress) -> None:
         from metasynth.compose import load_student
         from metasynth.config_student import StudentConfig
         from metasynth.eval import Task2VecSettings
@@ -144,6 +148,7 @@ class _Probe:
         if model != "embedded" and not model.startswith("local:"):
             raise RequestError(f"no probe {model!r}", hint="embedded, or local:PATH_OR_HUB_ID")
         self._lm = load_student(StudentConfig(model=model, device=request.inputs.device))
+        self._progress = progress
         self._settings = Task2VecSettings(
             batches=request.probe_batches, texts=request.probe_texts, seed=request.seed
         )
@@ -151,4 +156,4 @@ class _Probe:
     def __call__(self, texts: Sequence[str]) -> "Metric":
         from metasynth.eval import task2vec_diversity
 
-        return task2vec_diversity(self._lm, texts, self._settings)
+        return task2vec_diversity(self._lm, texts, self._settings, on_batch=self._progress.on_batch)
