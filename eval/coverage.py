@@ -111,69 +111,75 @@ def topic_coverage(
             f"coverage: vectors of {own.shape[1]} and of {other.shape[1]} numbers",
             hint="embed both with the same model",
         )
-    labels, names = _cells(target, other, target_topics, cells, seed)
-    by_labels = len(names) > 0
-    if not by_labels:
-        names = _telling_words(target, labels)
-    centres = np.stack([other[labels == cell].mean(axis=0) for cell in range(len(names))])
-    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    bound = float(np.quantile((other * centres[labels]).sum(axis=1), 1 - _OUTSIDE))
-    similar = own @ centres.T
-    nearest = similar.argmax(axis=1)
-    inside = similar.max(axis=1) >= bound
-    settings: dict[str, object] = {
-        "cells": "topic labels" if by_labels else "k-means of vectors",
-        "count": len(names),
-        "least_similarity": bound,
-        "seed": seed,
-    }
-    return _counted(target, other, labels, names, centres, nearest[inside], len(own), settings)
-
-
-def _counted(
-    target: Sequence[str],
-    rows: Rows,
-    labels: NDArray[np.int64],
-    names: Sequence[str],
-    centres: Rows,
-    reached: NDArray[np.int64],
-    n: int,
-    settings: dict[str, object],
-) -> Coverage:
-    sizes = np.bincount(labels, minlength=len(names))
-    counts = np.bincount(reached, minlength=len(names))
-    found = []
-    for cell in np.argsort(-sizes, kind="stable"):
-        members = np.flatnonzero(labels == cell)
-        middle = members[(rows[members] @ centres[cell]).argmax()]
-        example = excerpt(target[middle], _EXAMPLE_WORDS)
-        found.append(Cell(names[cell], int(sizes[cell]), int(counts[cell]), example))
+    found = _cells_of(target, other, target_topics, cells, seed)
+    similar = own @ found.centres.T
+    reached = similar.argmax(axis=1)[similar.max(axis=1) >= found.bound]
+    counts = np.bincount(reached, minlength=len(found.names))
+    sizes = np.bincount(found.labels, minlength=len(found.names))
     shares = sizes / sizes.sum()
     return Coverage(
         share=float((counts > 0).mean()),
         weighted=float(shares[counts > 0].sum()),
-        expected=float((1 - (1 - shares) ** n).mean()),
-        outside=n - len(reached),
-        n=n,
-        cells=tuple(found),
-        settings=settings,
+        expected=float((1 - (1 - shares) ** len(own)).mean()),
+        outside=len(own) - len(reached),
+        n=len(own),
+        cells=tuple(
+            Cell(found.names[cell], int(sizes[cell]), int(counts[cell]), found.examples[cell])
+            for cell in np.argsort(-sizes, kind="stable")
+        ),
+        settings={
+            "cells": found.made_by,
+            "count": len(found.names),
+            "least_similarity": found.bound,
+            "seed": seed,
+        },
     )
 
 
-def _cells(
-    target: Sequence[str],
-    rows: Rows,
-    topics: Sequence[str] | None,
-    cells: int,
-    seed: int,
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The cell of each target text, and the cells' names where labels give them."""
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """The target's cells.
+
+    Attributes:
+        labels: The cell of each of its texts.
+        centres: [cells, d], of length one.
+        bound: The similarity to a centre from which on a text is inside.
+        made_by: What makes a cell.
+    """
+
+    labels: NDArray[np.int64]
+    names: Sequence[str]
+    centres: Rows
+    bound: float
+    examples: Sequence[str]
+    made_by: str
+
+
+def _cells_of(
+    target: Sequence[str], rows: Rows, topics: Sequence[str] | None, cells: int, seed: int
+) -> _Cells:
     given = [" ".join(topic.split()) for topic in topics or ()]
     if len(given) == len(target) and sum(map(bool, given)) > len(given) / 2:
-        names = sorted({topic or "(no topic)" for topic in given})
-        place = {name: number for number, name in enumerate(names)}
-        return np.array([place[topic or "(no topic)"] for topic in given]), names
-    return kmeans_labels(rows, cells, seed=seed).labels, []
+        found = [topic or "(no topic)" for topic in given]
+        names, labels = np.unique(found, return_inverse=True)
+        named, made_by = names.tolist(), "topic labels"
+    else:
+        labels = kmeans_labels(rows, cells, seed=seed).labels
+        named, made_by = _telling_words(target, labels), "k-means of vectors"
+    centres = np.stack([rows[labels == cell].mean(axis=0) for cell in range(len(named))])
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    similar = (rows * centres[labels]).sum(axis=1)
+    middles = [
+        int(np.where(labels == cell, similar, -np.inf).argmax()) for cell in range(len(named))
+    ]
+    return _Cells(
+        labels=labels,
+        names=named,
+        centres=centres,
+        bound=float(np.quantile(similar, 1 - _OUTSIDE)),
+        examples=[excerpt(target[middle], _EXAMPLE_WORDS) for middle in middles],
+        made_by=made_by,
+    )
 
 
 def _telling_words(texts: Sequence[str], labels: NDArray[np.int64]) -> list[str]:

@@ -75,19 +75,10 @@ def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> Non
         target_vectors = embed(_texts(wanted))
         vectors = [embed(_texts(sample)) for sample in samples]
         cut = embed.truncated
-    settings = {
-        "records": records,
-        "target_records": len(wanted),
-        "clusters": request.clusters,
-        "scaling": request.scaling,
-        "seeds": request.seeds,
-        "embedder": request.inputs.embedder,
-        "cut_by_the_embedder": cut,
-    }
     ceiling = mauve_ceiling(
         target_vectors,
         n_p=records,
-        n_q=min(records, len(wanted)),
+        n_q=records,
         clusters=request.clusters,
         scaling=request.scaling,
         seed=request.seed,
@@ -100,19 +91,33 @@ def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> Non
         )
         for corpus, sample, rows in zip(corpora, samples, vectors, strict=True)
     ]
+    settings: dict[str, object] = {
+        "records": records,
+        "target_records": len(wanted),
+        "clusters": request.clusters,
+        "scaling": request.scaling,
+        "seeds": request.seeds,
+        "embedder": request.inputs.embedder,
+        "cut_by_the_embedder": cut,
+    }
     if as_json:
-        plain = {
-            "target": target.name,
-            "settings": settings,
-            "ceiling": asdict(ceiling),
-            "corpora": {
-                one.name: {"mauve": asdict(one.score), "coverage": one.coverage.plain()}
-                for one in found
-            },
-        }
-        print(json.dumps(plain, ensure_ascii=True, allow_nan=False))  # noqa: T201
-        return
-    _tell(target.name, found, ceiling, settings)
+        print(json.dumps(_plain(target.name, found, ceiling, settings), allow_nan=False))  # noqa: T201
+    else:
+        _tell(target.name, found, ceiling, settings)
+
+
+def _plain(
+    target: str, found: Sequence[_Found], ceiling: MauveCeiling, settings: dict[str, object]
+) -> dict[str, object]:
+    return {
+        "target": target,
+        "settings": settings,
+        "ceiling": asdict(ceiling),
+        "corpora": {
+            one.name: {"mauve": asdict(one.score), "coverage": one.coverage.plain()}
+            for one in found
+        },
+    }
 
 
 def _score(rows: "Vectors", target: "Vectors", request: MauveRequest) -> MauveResult:
