@@ -1,5 +1,6 @@
 """`langgraph dev` serves the graphs of langgraph.json, draws their forms and runs them."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests import active_runs
+from tests.commands import fast_embedder
+from tests.instruct_runs import InstructTeacher
 from tests.openai_server import OpenAIServer
 from tests.softsrv_runs import QuestionTeacher, run_file
 from tests.teacher import Teacher
@@ -84,7 +88,8 @@ def post(client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
 
 def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
     found = {each["graph_id"]: each for each in post(studio, "/assistants/search", {})}
-    assert set(found) == {"document", "corpus", "softsrv", "template"}
+    assert set(found) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
+    assert {"active", "document", "corpus", "instruct", "softsrv", "template"} <= set(found)
     for name, assistant in found.items():
         schemas = studio.get(f"/assistants/{assistant['assistant_id']}/schemas").json()
         assert {"domain", "teacher", "base_url"} <= set(schemas["context_schema"]["properties"])
@@ -96,9 +101,9 @@ def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
     assert {"brief", "conductor", "consult", "decide", "gate", "admit", "reject"} <= names
 
 
-@pytest.mark.parametrize("graph", ["template", "document"])
+@pytest.mark.parametrize("graph", ["template", "document", "instruct"])
 def test_it_runs_one(studio: httpx2.Client, graph: str) -> None:
-    with OpenAIServer(Teacher()) as server:
+    with OpenAIServer(InstructTeacher() if graph == "instruct" else Teacher()) as server:
         thread = post(studio, "/threads", {})["thread_id"]
         context = {"teacher": "openai:test", "base_url": server.base_url, "records": 1}
         request = {"assistant_id": graph, "input": {}, "context": context}
@@ -129,3 +134,24 @@ def test_it_runs_questions_through_all_stages(studio: httpx2.Client, tmp_path: P
     assert result.get("accepted") == 8, result
     assert result["stopped_because"] == "budget.records: all records are written"
     assert (result["contexts"], result["samples"]) == (12, 30)
+
+
+def test_it_runs_rounds(studio: httpx2.Client, tmp_path: Path) -> None:
+    path = active_runs.run_file(tmp_path)
+    with OpenAIServer(active_runs.ProblemTeacher()) as server:
+        written = path.read_text().replace(
+            '"openai:test"', f'"openai:test", base_url: "{server.base_url}"'
+        )
+        written = written.replace(
+            "student: {", f"student: {{model: 'local:{active_runs.tiny_student()}', "
+        )
+        path.write_text(f"{written}memory: {{embedder: '{fast_embedder()}'}}\n")
+        thread = post(studio, "/threads", {})["thread_id"]
+        request = {
+            "assistant_id": "active",
+            "input": {"chains": 2},
+            "context": {"run_file": str(path)},
+        }
+        result = post(studio, f"/threads/{thread}/runs/wait", request)
+    assert result["stopped_because"] == "rounds: all are done", result
+    assert result["accepted"] + result["rejected"] == active_runs.ROUNDS * active_runs.ROWS

@@ -101,7 +101,6 @@ class RoundSampling:
             )
         finally:
             self._drawn = 0
-        self._faults = [self._contexts.faults(sample) for sample in samples]
         return [Drawn(sample.text, sample.context_id) for sample in samples]
 
     def fault(self, place: int) -> str:
@@ -131,6 +130,7 @@ class RoundSampling:
     ) -> "list[Sample]":
         z = self._contexts.kept(folder.contexts)
         found = self._decoded(folder.drawn, z, names, check, number=number)
+        self._faults = [self._contexts.faults(sample) for sample in found]
         if self.goes_by_scores or self._contexts.strategy == "random":
             in_turn = self._contexts.in_turn(folder.contexts, min(_STATIC, len(names)))
             some = [f"static-{place}" for place in range(len(in_turn))]

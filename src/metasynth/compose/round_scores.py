@@ -1,7 +1,7 @@
 """Scores of a round, written as they come and gone on with after a kill."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -50,8 +50,9 @@ async def kept_scores(
     """
     from metasynth.student import Scored, score_rows
 
-    with Journal(path) as journal:
-        found = [Scored(**entry) for entry in journal.entries()]
+    journal = await asyncio.to_thread(Journal, path)
+    try:
+        found = await asyncio.to_thread(lambda: [Scored(**told) for told in journal.entries()])
         if first + len(found) >= len(rows):
             return found
         scores = score_rows(
@@ -64,14 +65,23 @@ async def kept_scores(
             skip=first + len(found),
             on_batch=lambda _tokens: check(),
         )
-        kept = len(found)
-        try:
-            async with aclosing(scores):
-                async for scored in scores:
-                    found.append(scored)
-                    if len(found) - kept == _TOGETHER:
-                        await asyncio.to_thread(journal.extend, map(asdict, found[kept:]))
-                        kept = len(found)
-        finally:
-            journal.extend(map(asdict, found[kept:]))
-    return found
+        await _keep(scores, found, journal)
+        return found
+    finally:
+        await asyncio.to_thread(journal.close)
+
+
+async def _keep(
+    scores: "AsyncGenerator[Scored, None]", found: "list[Scored]", journal: Journal
+) -> None:
+    """Add scores to those that are found and kept already."""
+    kept = len(found)
+    try:
+        async with aclosing(scores):
+            async for scored in scores:
+                found.append(scored)
+                if len(found) - kept == _TOGETHER:
+                    await asyncio.to_thread(journal.extend, map(asdict, found[kept:]))
+                    kept = len(found)
+    finally:
+        await asyncio.to_thread(journal.extend, map(asdict, found[kept:]))

@@ -11,7 +11,7 @@ from . import round_figures as figures
 from .active_plan import ActivePlan
 from .round_scores import Helpers, kept_scores
 from .round_students import RoundStudents
-from .rounds_folder import RoundsFolder, write_json
+from .rounds_folder import RoundFolder, RoundsFolder, write_json
 from .threads import Check
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class RoundTests:
         if self._plan.test is None or test is None:
             return 0
         rows = list(self._plan.test.rows)
-        if not folder.evaluation.exists():
+        if not await asyncio.to_thread(_is_measured, folder):
             lm = await asyncio.to_thread(self._students.after, number)
             wrong = ScoringConfig(criterion="wrong", max_new_tokens=test.max_new_tokens)
             gold = ScoringConfig(criterion="loss_gold")
@@ -51,8 +51,17 @@ class RoundTests:
                 await kept_scores(path, lm, rows, config, seed=0, check=check, helpers=helpers)
                 for path, config in ((folder.answers, wrong), (folder.losses, gold))
             ]
-            write_json(folder.evaluation, self._told(answers, losses, number))
+            await asyncio.to_thread(self._write, folder, answers, losses, number)
         return len(rows)
+
+    def _write(
+        self,
+        folder: RoundFolder,
+        answers: "Sequence[Scored]",
+        losses: "Sequence[Scored]",
+        number: int,
+    ) -> None:
+        write_json(folder.evaluation, self._told(answers, losses, number))
 
     def _told(
         self, answers: "Sequence[Scored]", losses: "Sequence[Scored]", number: int
@@ -81,3 +90,8 @@ class RoundTests:
             "loss": figures.numbers(loss),
             "unscored": figures.of_scores(losses)["unscored"],
         }
+
+
+def _is_measured(folder: RoundFolder) -> bool:
+    folder.make()
+    return folder.evaluation.exists()

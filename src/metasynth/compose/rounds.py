@@ -21,13 +21,7 @@ from .round_students import RoundStudents
 from .round_telling import RoundTeller, records_of
 from .round_tests import RoundTests
 from .round_training import trained_rounds, training_of
-from .rounds_folder import (
-    RoundFolder,
-    RoundsFolder,
-    read_lines,
-    write_json,
-    write_lines,
-)
+from .rounds_folder import RoundFolder, RoundsFolder, read_lines, write_json, write_lines
 from .threads import Check, in_thread
 
 if TYPE_CHECKING:
@@ -73,45 +67,32 @@ class ActiveRounds(RowsOfRound):
 
     async def open(self) -> bool:
         """See `Rounds.open`."""
-        for number in range(1, len(self._plan.settings.plan) + 1):
-            if not self._folder.round(number).is_whole:
-                self._number, self._scored, self._selected = number, [], []
-                return True
-        return False
+        number = await asyncio.to_thread(self._first_open)
+        self._number, self._scored, self._selected = number, [], []
+        return number > 0
 
     async def score_seeds(self, check: Check) -> int:
         """See `Rounds.score_seeds`."""
         with self._at("scoring the pool"):
-            folder = self._here
-            if folder.told.exists():
-                folder.reopen()  # it was cut short, and goes on
-            if not folder.began.exists():
-                write_json(folder.began, figures.spent(self._workspace.ledger))
+            await asyncio.to_thread(self._begin)
             if self._number == 1:
                 await self._tests.measure(0, check)
-            self._let_judge()
             if self._goes_by_scores:
-                self._scored = await self._scores(
-                    list(self._plan.pool.rows), folder, check, self._number
-                )
+                self._scored = await self._scores(list(self._plan.pool.rows), check)
         return sum(one.score is not None for one in self._scored)
 
     async def select(self, check: Check) -> int:
         """See `Rounds.select`."""
         with self._at("choosing"):
-            if not self._here.selected.exists():
-                chosen = await in_thread(self._choose, check)
-                told = ({**one._asdict(), "text": self._text(one)} for one in chosen)
-                write_lines(self._here.selected, told)
-            self._selected = [Selected.of(told) for told in read_lines(self._here.selected)]
+            self._selected = await in_thread(self._chosen, check)
         return len({one.seed_ids for one in self._selected})
 
     async def generate(self, check: Check) -> Sequence[Question]:
         """See `Rounds.generate`."""
-        if not all(
-            self._workspace.has_ended(self._id(place)) for place in range(1, self._asked + 1)
-        ):
-            self._here.reopen()  # what follows was made without these rows
+        places = range(1, self._asked + 1)
+        if not all(self._workspace.has_ended(self._id(place)) for place in places):
+            # what follows was made without these rows
+            await asyncio.to_thread(self._here.reopen)
         if self._sampling is None:
             return [
                 Asked(problem_of(self._seed(one.place)), one.seed_ids[0]) for one in self._selected
@@ -121,22 +102,18 @@ class ActiveRounds(RowsOfRound):
 
     async def score_children(self, check: Check) -> int:
         """See `Rounds.score_children`."""
-        children = self._admitted(self._number)
+        children = await asyncio.to_thread(self._admitted, self._number)
         if not (children and self._scored):
             return 0
         with self._at("scoring what was admitted"):
             rows = [*self._plan.pool.rows, *children]
-            scored = await self._scores(rows, self._here, check, self._number, children=True)
+            scored = await self._scores(rows, check, children=True)
         return sum(one.score is not None for one in scored)
 
     async def fine_tune(self, check: Check) -> int:
         """See `Rounds.fine_tune`."""
-        rounds = trained_rounds(self._plan.student, self._number)
-        rows = [row for number in rounds for row in self._admitted(number)]
-        if not rows:
-            return 0
         with self._at("fine-tuning"):
-            return await in_thread(lambda checked: self._train(rows, checked), check)
+            return await in_thread(self._train, check)
 
     async def evaluate(self, check: Check) -> int:
         """See `Rounds.evaluate`."""
@@ -180,35 +157,46 @@ class ActiveRounds(RowsOfRound):
     def _seed_of(self, *names: str | int) -> int:
         return derive_seed(self._workspace.config.random_seed, "active", *names)
 
-    def _let_judge(self) -> None:
-        """Candidates are scored by the student that chose the seeds."""
+    def _first_open(self) -> int:
+        """The first round that is not done; 0 where all are."""
+        numbers = range(1, len(self._plan.settings.plan) + 1)
+        return next((one for one in numbers if not self._folder.round(one).is_whole), 0)
+
+    def _begin(self) -> None:
+        """Make the round's folder ready, and let candidates be scored by whom chose the seeds."""
+        folder = self._here
+        folder.make()
+        if folder.told.exists():
+            folder.reopen()  # it was cut short, and goes on
+        if not folder.began.exists():
+            write_json(folder.began, figures.spent(self._workspace.ledger))
         if self._workspace.screen is not None:
             before = self._number - 1
-            name = self._students.name(before)
-            load = self._students.loader(before)
+            name, load = self._students.name(before), self._students.loader(before)
             self._workspace.screen.use(load, model=name, round_=self._number)
 
     async def _scores(
-        self,
-        rows: "list[StudentRow]",
-        folder: RoundFolder,
-        check: Check,
-        number: int,
-        *,
-        children: bool = False,
+        self, rows: "list[StudentRow]", check: Check, *, children: bool = False
     ) -> "list[Scored]":
-        """Scores by the student that round `number` begins with, of the pool or of what follows."""
-        lm = await asyncio.to_thread(self._students.after, number - 1)
+        """Scores by the student that the round began with, of the pool or of what follows it."""
+        lm = await asyncio.to_thread(self._students.after, self._number - 1)
         return await kept_scores(
-            folder.children if children else folder.scores,
+            self._here.children if children else self._here.scores,
             lm,
             rows,
             self._pool.scoring,
-            seed=self._seed_of("scores", number),
+            seed=self._seed_of("scores", self._number),
             check=check,
             helpers=self._helpers,
             first=len(self._plan.pool.rows) if children else 0,
         )
+
+    def _chosen(self, check: Check) -> list[Selected]:
+        if not self._here.selected.exists():
+            chosen = self._choose(check)
+            told = ({**one._asdict(), "text": self._text(one)} for one in chosen)
+            write_lines(self._here.selected, told)
+        return [Selected.of(told) for told in read_lines(self._here.selected)]
 
     def _choose(self, check: Check) -> list[Selected]:
         rows, scores = list(self._plan.pool.rows), None
@@ -250,8 +238,13 @@ class ActiveRounds(RowsOfRound):
             found = [record for record in found if not self.contaminated(record.body)]
         return [self._row(record) for record in sorted(found, key=lambda record: record.id)]
 
-    def _train(self, rows: "list[StudentRow]", check: Check) -> int:
+    def _train(self, check: Check) -> int:
         from metasynth.student import fine_tune
+
+        rounds = trained_rounds(self._plan.student, self._number)
+        rows = [row for number in rounds for row in self._admitted(number)]
+        if not rows:
+            return 0
 
         def on_step(done: int, total: int, loss: float) -> None:
             self._stage = f"fine-tuning, step {done} of {total}, loss {loss:.3f}"

@@ -44,6 +44,10 @@ class RoundFolder:
         self.evaluation = root / "evaluation.json"
         self.told = root / "round.json"
 
+    def make(self) -> None:
+        """Make it where it is missing."""
+        self.root.mkdir(parents=True, exist_ok=True)
+
     def reopen(self) -> None:
         """Take back what followed a round that was cut short, so that it can be gone on with."""
         self.told.unlink(missing_ok=True)
@@ -82,10 +86,8 @@ class RoundsFolder:
         write_atomically(self._identity, identity)
 
     def round(self, number: int) -> RoundFolder:
-        """The folder of a round, made where it is missing."""
-        folder = RoundFolder(self.root / f"round-{number:02d}")
-        folder.root.mkdir(parents=True, exist_ok=True)
-        return folder
+        """The folder of a round."""
+        return RoundFolder(self.root / f"round-{number:02d}")
 
     def seed_text(self, record_id: str) -> str:
         """The problem that a record was written from; "" where it is not known."""
