@@ -343,6 +343,13 @@ class TestGraph:
             ("template", ["seed", "write", "gate"]),
             ("corpus", ["open", "chain", "close"]),
             (
+                "instruct",
+                [
+                    *("brief", "conductor", "consult", "decide", "gate", "answer", "review"),
+                    *("follow_up", "score", "admit", "reject"),
+                ],
+            ),
+            (
                 "softsrv",
                 [*("contexts", "sample", "postprocess", "close"), "answer", "gate", "admit"],
             ),
@@ -359,7 +366,7 @@ class TestGraph:
 
     def test_an_unknown_graph_is_told_with_the_known_ones(self, metasynth: Call) -> None:
         said = one_line(metasynth("graph", "novel"))
-        assert "no graph 'novel'; there are: corpus, document, softsrv, template" in said
+        assert "no graph 'novel'; there are: active, corpus, document, instruct, softsrv" in said
 
     def test_a_picture_without_graphviz_says_what_to_install(
         self, metasynth: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -220,7 +220,7 @@ async def test_killed_at_any_step_it_goes_on(tmp_path: Path) -> None:
     """Each start is killed a few requests later: in the conductor, in every expert, in the end."""
     out, kills = tmp_path / "run", 0
     with OpenAIServer(teacher := Watched(InstructTeacher())) as server:
-        values = {"budget__records": 3, "concurrency": 1, "instruct__turns": 2}
+        values: dict[str, Any] = {"budget__records": 3, "concurrency": 1, "instruct__turns": 2}
         run = instruct_run(tmp_path, server.base_url, **values)
         for requests in (1, 2, 3, 4, 5, 7, 6):
             with Command(*run, "--out", out, folder=tmp_path) as command:
