@@ -105,7 +105,7 @@ def choose(
     begin, choice = time.process_time(), Choice()
     scores = None
     if arm.criterion is not None:
-        scores = _scores(arm.criterion, student, seeds, choice, seed)
+        scores = scored(arm.criterion, student, seeds, choice, seed=seed)
         if arm.is_permuted:
             scores = permuted(scores, seed=seed)
         seeds = [row for row in seeds if row.id in scores]
@@ -140,21 +140,23 @@ def permuted(scores: Mapping[str, float], *, seed: int) -> dict[str, float]:
     return dict(zip(ids, values, strict=True))
 
 
-def _scores(
+def scored(
     criterion: Criterion,
     student: LoadedLM,
     seeds: Sequence[StudentRow],
     choice: Choice,
+    *,
     seed: int,
 ) -> dict[str, float]:
+    """The score of each seed that has one, by id; what it costs is added to the choice."""
     config = ScoringConfig(criterion=criterion, max_new_tokens=MAX_ANSWER)
     before = choice.tokens
 
-    async def scored() -> dict[str, float]:
-        found = score_rows(student, seeds, config, seed=seed, on_batch=choice.count)
-        return {one.row_id: one.score async for one in found if one.score is not None}
+    async def found() -> dict[str, float]:
+        every = score_rows(student, seeds, config, seed=seed, on_batch=choice.count)
+        return {one.row_id: one.score async for one in every if one.score is not None}
 
-    scores = asyncio.run(scored())
+    scores = asyncio.run(found())
     if "own answer" in CRITERIA[criterion].needs:  # decoding reads and writes the same tokens
         choice.count(choice.tokens - before)
     choice.unscored = len(seeds) - len(scores)

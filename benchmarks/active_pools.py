@@ -41,6 +41,11 @@ class StudyItem:
     level: int
 
     @property
+    def question(self) -> str:
+        """What is asked."""
+        return self.row.prompt[0].content
+
+    @property
     def is_noise(self) -> bool:
         """Whether its answer was drawn at random."""
         return self.level == BEYOND
@@ -83,7 +88,7 @@ class Teacher:
         self.written.add(question)
         if level == BEYOND:
             answer = _wrong(rng, skill, answer)
-        return StudyItem(_row(question, answer), skill, level)
+        return item_of(question, answer, skill=skill, level=level)
 
     def child(self, rng: random.Random, seed: StudyItem) -> StudyItem:
         """Another item of the seed's skill and level."""
@@ -129,13 +134,12 @@ def seed_pool(
 
 def is_correct(item: StudyItem) -> bool:
     """What the domain's checker says of an item's answer."""
-    question = item.row.prompt[0].content
-    return _DOMAIN.check(f"{question} = {item.row.answer}").passed is True
+    return _DOMAIN.check(f"{item.question} = {item.row.answer}").passed is True
 
 
 def questions(items: Sequence[StudyItem]) -> frozenset[str]:
     """The questions of items."""
-    return frozenset(item.row.prompt[0].content for item in items)
+    return frozenset(item.question for item in items)
 
 
 def _wrong(rng: random.Random, skill: str, right: str) -> str:
@@ -146,5 +150,6 @@ def _wrong(rng: random.Random, skill: str, right: str) -> str:
     return answer
 
 
-def _row(question: str, answer: str) -> StudentRow:
-    return make_row({"prompt": question, "completion": answer})
+def item_of(question: str, answer: str, *, skill: str, level: int) -> StudyItem:
+    """An item of a question and an answer."""
+    return StudyItem(make_row({"prompt": question, "completion": answer}), skill, level)

@@ -87,24 +87,26 @@ def carry_out(plan: Plan, run: Run, folder: Path) -> dict[str, Any]:
     """What a run found: a line of the results."""
     student, base_seconds = base_student(plan, run.start, folder)
     begin = time.process_time()
-    study = _Study(plan, run, student)
-    rounds = [study.measured(0, Choice(), [], loss=None)]
-    rounds += (study.round(number) for number in range(1, plan.rounds + 1))
+    study = Study(plan, run, student, ARMS[run.arm])
     return {
-        **run._asdict(),
-        "plan": plan.fingerprint,
-        "student": student.name,
-        "rounds": rounds,
-        "repeated": study.teacher.repeated,
+        **study.told(),
         "base_cpu_seconds": base_seconds,
         "cpu_seconds": round(time.process_time() - begin, 2),
     }
 
 
-class _Study:
-    def __init__(self, plan: Plan, run: Run, student: LoadedLM) -> None:
-        self.plan, self.run, self.student = plan, run, student
-        self.arm: Arm = ARMS[run.arm]
+class Study:
+    """The state of a run.
+
+    Args:
+        plan: What all runs do.
+        run: Which one this is.
+        student: The base.
+        arm: What is chosen by.
+    """
+
+    def __init__(self, plan: Plan, run: Run, student: LoadedLM, arm: Arm) -> None:
+        self.plan, self.run, self.student, self.arm = plan, run, student, arm
         self.test = test_items(plan.sizes, run.start)
         self.base = base_rows(plan, run.start)
         asked = questions(self.test)
@@ -115,6 +117,18 @@ class _Study:
         if self.arm.schedule == "static":
             for number in range(1, plan.rounds + 1):
                 self.grow(number)
+
+    def told(self) -> dict[str, Any]:
+        """All rounds, carried out."""
+        rounds = [self.measured(0, Choice(), [], loss=None)]
+        rounds += (self.round(number) for number in range(1, self.plan.rounds + 1))
+        return {
+            **self.run._asdict(),
+            "plan": self.plan.fingerprint,
+            "student": self.student.name,
+            "rounds": rounds,
+            "repeated": self.teacher.repeated,
+        }
 
     def round(self, number: int) -> dict[str, Any]:
         """Score, select, write, train, evaluate."""

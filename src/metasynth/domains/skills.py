@@ -70,7 +70,7 @@ class SkillsDomain:
         item = self.parse(text)
         if item is None:
             return Check(False, None, "not understood as an item of a skill")
-        right = SKILLS[item.form].answer(split_line(text)[0].removeprefix(f"{item.form} "))
+        right = answer_of(split_line(text)[0])
         if item.answer == right:
             return Check(True, True, f"the answer {right} is right")
         return Check(True, False, f"the answer is {item.answer}, expected {right}")
@@ -80,6 +80,14 @@ def split_line(text: str) -> tuple[str, str]:
     """The question and the answer of an item's text."""
     question, _, answer = text.partition(" = ")
     return question, answer
+
+
+def answer_of(question: str) -> str | None:
+    """The right answer to a question; None where it is none."""
+    form, _, operands = question.partition(" ")
+    if form not in SKILLS or not SKILLS[form].operands.fullmatch(operands):
+        return None
+    return SKILLS[form].answer(operands)
 
 
 def _item(form: str, operands: str, answer: str) -> Item:
