@@ -29,7 +29,9 @@ def render_report(report: Report) -> str:
     """The page as HTML: styles, scripts and data are inside, nothing is fetched."""
     script = "".join(_page_file(name) for name in _SCRIPTS)
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    marks = _marks(report)
     data = {
+        "marks": marks,
         "records": report.records,
         "points": report.plane.points,
         "texts": report.plane.texts,
@@ -48,8 +50,9 @@ def render_report(report: Report) -> str:
             doubts=doubts(report),
             headline=_headline(report),
             order=_order(report),
+            marks=marks,
             roles=[
-                (side.label, side.role)
+                (side.label, marks[side.label])
                 for side in reversed(report.sides)
                 if report.metrics and side.label in report.metrics[0].cells
             ],
@@ -61,7 +64,7 @@ def render_report(report: Report) -> str:
 def report_metrics(report: Report) -> dict[str, Any]:
     """What `metrics.json` holds: the report's numbers without its texts."""
     return {
-        "seeds": next((side.label for side in report.sides if side.role == "seeds"), ""),
+        "run": report.name,
         "subject": report.subject,
         "graph": report.graph,
         "corpora": [
@@ -143,6 +146,14 @@ def _coverage(report: Report) -> dict[str, Any] | None:
         "cells": {cell.label: cell.count for cell in found.cells},
         "empty": [cell.label for cell in found.empty],
     }
+
+
+def _marks(report: Report) -> dict[str, str]:
+    """The classes of each side's mark; baselines have shapes of their own."""
+    marks = {side.label: str(side.role) for side in report.sides}
+    for number, side in enumerate(report.baselines):
+        marks[side.label] = f"baseline b{number % 3}"
+    return marks
 
 
 def _headline(report: Report) -> str:

@@ -206,22 +206,24 @@ def _mark(label: str, role: str, cell: Reading, scale: Scale) -> Markup:
     return _svg('<g class="mark {}">{}{}</g>', role, title, Markup("").join(parts))
 
 
-def shape(role: str, x: float, y: float, size: float = 4.5) -> Markup:
-    """The mark of a role: dot for the run, ring for a baseline, triangle for real texts, cross
-    for what was rejected."""
-    if role == "rejected":
-        reach = size * 0.8
-        path = (
-            f"M{x - reach:.1f},{y - reach:.1f}l{2 * reach:.1f},{2 * reach:.1f}m0,{-2 * reach:.1f}"
-        )
-        path += f"l{-2 * reach:.1f},{2 * reach:.1f}"
-        return _svg('<path class="shape" d="{}"/>', path)
-    if role == "seeds":
-        points = (
-            f"{x:.1f},{y - size:.1f} {x - size:.1f},{y + size:.1f} {x + size:.1f},{y + size:.1f}"
-        )
-        return _svg('<polygon class="shape" points="{}"/>', points)
+def shape(mark: str, x: float, y: float, size: float = 4.5) -> Markup:
+    """The mark of a side: dot for the run, triangle for real texts, cross for what was rejected,
+    ring, square and diamond for baselines."""
+    if mark in ("seeds", "rejected", "baseline b1", "baseline b2"):
+        return _svg('<path class="shape" d="{}"/>', _outline(mark, x, y, 0.85 * size))
     return _svg('<circle class="shape" cx="{:.1f}" cy="{:.1f}" r="{}"/>', x, y, size)
+
+
+def _outline(mark: str, x: float, y: float, reach: float) -> str:
+    left, right, top, bottom = (f"{n:.1f}" for n in (x - reach, x + reach, y - reach, y + reach))
+    if mark == "rejected":
+        return f"M{left},{top}L{right},{bottom}M{left},{bottom}L{right},{top}"
+    if mark == "baseline b1":
+        return f"M{left},{top}H{right}V{bottom}H{left}Z"
+    if mark == "baseline b2":
+        upper, lower = y - 1.3 * reach, y + 1.3 * reach
+        return f"M{x:.1f},{upper:.1f}L{right},{y:.1f}L{x:.1f},{lower:.1f}L{left},{y:.1f}Z"
+    return f"M{x:.1f},{top}L{left},{bottom}H{right}Z"
 
 
 def key_mark(role: str) -> Markup:

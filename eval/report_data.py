@@ -136,7 +136,8 @@ class Plane:
     """Points of records, seeds and baselines in two dimensions.
 
     Attributes:
-        points: x, y, the role, and the place in `Report.records` (-1 where it is not there).
+        points: x, y, the role (a baseline's with its label: `baseline:LABEL`), and the place in
+            `Report.records` (-1 where it is not there).
         texts: One beginning of a text for each point.
         explained: The share of the variance along each axis.
         reason: Why there is no map.

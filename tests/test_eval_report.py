@@ -226,6 +226,7 @@ class TestPage:
 class TestNumbers:
     def test_they_are_in_the_data_as_well(self) -> None:
         found = report_metrics(report())
+        assert found["run"] == "mine"
         assert found["metrics"]["a"]["values"]["mine"] == {
             "value": 2.0,
             "interval": [1.5, 2.5],

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.eval import Chart, MetricRow, Point, Reading, Series, render_report
+from metasynth.eval import (
+    Chart,
+    Cost,
+    MetricRow,
+    Point,
+    Reading,
+    Series,
+    Side,
+    render_report,
+)
 from tests.test_eval_report import report
 
 FINITE = st.floats(-1e9, 1e9)
@@ -52,7 +61,9 @@ def test_the_more_diverse_one_is_to_the_right(better: str) -> None:
     row = MetricRow("a", "a", better, "", cells)  # type: ignore[arg-type]
     strip = re.search(r'<svg class="strip".*?</svg>', render_report(report(metrics=(row,))))
     assert strip is not None
-    places = dict(re.findall(r'class="mark (\w+)"><title>[^<]*</title>.*?cx="([\d.]+)"', strip[0]))
+    places = dict(
+        re.findall(r'class="mark (\w+)[ \w]*"><title>[^<]*</title>.*?cx="([\d.]+)"', strip[0])
+    )
     assert (float(places["run"]) > float(places["baseline"])) == (better == "higher")
 
 
@@ -67,7 +78,24 @@ def test_the_more_diverse_one_is_to_the_right(better: str) -> None:
     ],
 )
 def test_times_have_two_units_at_most(seconds: float, told: str) -> None:
-    from metasynth.eval import Cost, Side
 
     cost = Cost(1, 1, 1, 1.0, busy_seconds=seconds)
     assert f"<dd>{told}" in render_report(report(sides=(Side("mine", "run", 0, cost=cost),)))
+
+
+def test_baselines_have_marks_of_their_own_whatever_their_names() -> None:
+    sides = [Side("mine", "run", 2, cost=Cost(0, 0, 0, 0.0))]
+    sides += [Side(name, "baseline", 2) for name in ("run", "seeds", "other")]
+    cells = {side.label: Reading(1.0, (0.5, 1.5)) for side in sides}
+    row = MetricRow("a", "a", "higher", "", cells)
+    strip = re.search(
+        r'<svg class="strip".*?</svg>', render_report(report(sides=tuple(sides), metrics=(row,)))
+    )
+    assert strip is not None
+    marks = re.findall(r'class="mark ([\w ]+)"><title>(\w+):', strip[0])
+    assert {name: mark for mark, name in marks} == {
+        "mine": "run",
+        "run": "baseline b0",
+        "seeds": "baseline b1",
+        "other": "baseline b2",
+    }

@@ -20,19 +20,20 @@
 
   function kindOf(point) {
     if (point.role === "seeds") return "seeds";
-    if (point.role !== "run") return "baseline";
+    if (point.role !== "run") return data.marks[point.role.slice("baseline:".length)] || "baseline";
     return point.record < 0 || data.records[point.record].ok ? "run" : "rejected";
   }
 
   function markOf(kind, x, y, size) {
-    if (kind === "seeds") {
-      return shape("polygon", { class: "shape", points: [x, y - size, x - size, y + size, x + size, y + size].map((n) => n.toFixed(1)).join(" ") });
-    }
-    if (kind === "rejected") {
-      const reach = size * .8;
-      return shape("path", { class: "shape", d: "M" + (x - reach) + "," + (y - reach) + "l" + 2 * reach + "," + 2 * reach + "m0," + -2 * reach + "l" + -2 * reach + "," + 2 * reach });
-    }
-    return shape("circle", { class: "shape", cx: x.toFixed(1), cy: y.toFixed(1), r: kind === "run" ? size : size * .85 });
+    const r = size * .85, [left, right, top, bottom] = [x - r, x + r, y - r, y + r].map((n) => n.toFixed(1));
+    const outline = {
+      seeds: "M" + x + "," + top + "L" + left + "," + bottom + "H" + right + "Z",
+      rejected: "M" + left + "," + top + "L" + right + "," + bottom + "M" + left + "," + bottom + "L" + right + "," + top,
+      "baseline b1": "M" + left + "," + top + "H" + right + "V" + bottom + "H" + left + "Z",
+      "baseline b2": "M" + x + "," + (y - 1.3 * r) + "L" + right + "," + y + "L" + x + "," + (y + 1.3 * r) + "L" + left + "," + y + "Z",
+    }[kind];
+    if (outline) return shape("path", { class: "shape", d: outline });
+    return shape("circle", { class: "shape", cx: x.toFixed(1), cy: y.toFixed(1), r: kind === "run" ? size : r });
   }
 
   function draw() {
@@ -66,7 +67,7 @@
 
   function textOf(number) {
     const { role, record } = points[number];
-    if (record < 0) return [role === "seeds" ? data.seeds : role, data.texts[number]];
+    if (record < 0) return [role === "seeds" ? data.seeds : role.slice("baseline:".length), data.texts[number]];
     const entry = data.records[record];
     const text = entry.text || (entry.turns || []).map((turn) => turn[1]).join(" ");
     const facts = [entry.ok ? "" : "rejected", entry.genre, entry.topic, entry.persona].filter(Boolean).join(" · ");

@@ -126,7 +126,7 @@ def plane_of(
     *fits, mine, started = found.groups
     add(started, "seeds", seeds, None)
     for (label, shown), places in zip(others, fits[1:], strict=True):
-        add(places, label, shown, None)
+        add(places, f"baseline:{label}", shown, None)
     add(mine, "run", [""] * len(own), [place for place, _ in own])
     return Plane(tuple(points), tuple(texts), found.explained)
 
