@@ -84,6 +84,8 @@ def _notes(told: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
                     for reason, count in list(unscored.items())[:3]
                 )
                 yield "without a score", f"round {one['round']}, {name}: {reasons}"
+        if copies := one["copies_of_test"]:
+            yield "not trained on", f"round {one['round']}: {copies} that copy a test row"
         if (trained := one["training"]) and trained["left_out"]:
             bad = trained["left_out"]
             yield (

@@ -75,10 +75,19 @@ class RoundTeller:
             "gates": self._gates(number),
             "spent": figures.difference(spent, read_json(folder.began) or {}),
             "spent_in_all": spent,
+            "copies_of_test": self._copies(number),
             "training": training["report"] if training is not None else None,
             "evaluation": read_json(folder.evaluation),
             "stopped_because": stopped_because,
         }
+
+    def _copies(self, number: int) -> int:
+        """Admitted copies of test rows, which a conductor's gate does not see: left untrained."""
+        known = self._plan.contamination
+        if known is None or self._plan.settings.generate != "conductor":
+            return 0
+        admitted = records_of(number, self._workspace.corpus.records())
+        return sum(known.hits(record.body) is not None for record in admitted)
 
     def _children(self, number: int) -> "list[Scored]":
         from metasynth.student import Scored
