@@ -30,12 +30,17 @@ COLOURS = (
     "#17becf",
     "#bcbd22",
 )
+NOTE = """\
+Accuracy on the test, mean over the starts. `static` has all rows from its first step on, so that a
+column gives its steps and not its rows. Differences are paired by start, with 95 % bootstrap
+intervals over the starts; with five of them such intervals are on the narrow side. `permuted` is a
+control: the scores of `loss_self`, dealt out at random."""
 WIDTH, HEIGHT, MARGIN, LEGEND = 420, 320, 44, 130
 
 
 def report(runs: Sequence[Run], arms: Sequence[str], pools: Sequence[str]) -> str:
     """All tables."""
-    parts = []
+    parts = [NOTE]
     for pool in pools:
         here = [arm for arm in arms if curves(runs, pool, arm)]
         if here:

@@ -270,10 +270,10 @@ def main() -> None:
         for told in [workers.submit(a_start, plan, start, args, done) for start in args.starts]:
             told.result()
     runs = read_runs(args.out / RESULTS, plan.fingerprint)
-    told = tables(runs)
-    write_atomically(args.out / "table.md", told + "\n")
+    report = tables(runs)
+    write_atomically(args.out / "table.md", report + "\n")
     write_atomically(args.out / "curves.svg", drawing(runs, STEERED, ["learnable"]))
-    print(told)
+    print(report)
 
 
 def a_start(plan: Plan, start: int, args: argparse.Namespace, done: set[tuple[str, int]]) -> None:
