@@ -79,8 +79,6 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
             changes.append("checker=null")
             if graph != "active":
                 changes.append("active=null")  # the demo's student knows the demo's domain alone
-            if graph != "active":
-                changes.append("active=null")  # the demo's student knows the demo's domain alone
         if context.base_url:
             changes.append(f"teacher.base_url={context.base_url!r}")
         if context.roles:
