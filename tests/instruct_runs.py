@@ -17,6 +17,7 @@ from tests.commands import fast_embedder, settings
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer, Responder
 from tests.prose import prose
+from tests.screened_runs import Student
 from tests.teacher import Attached, attachments
 
 _RUN = """\
@@ -132,9 +133,14 @@ class Run:
     """A run directory, started as often as the test likes, with a teacher over HTTP."""
 
     def __init__(
-        self, folder: Path, responder: Responder, texts: Sequence[str] | None = None
+        self,
+        folder: Path,
+        responder: Responder,
+        texts: Sequence[str] | None = None,
+        student: Student | None = None,
     ) -> None:
         self.folder = folder
+        self._student = student
         self.server = OpenAIServer(responder)
         self._texts = texts
 
@@ -155,6 +161,9 @@ class Run:
             workspace: Workspace = await stack.enter_async_context(
                 open_run(plan, self.folder / "run")
             )
+            if self._student is not None:
+                assert workspace.screen is not None
+                workspace.screen.scorer = self._student
             graph = corpus_graph(constant(workspace)).compile()
             ended = await graph.ainvoke({"chains": plan.config.concurrency})
             accepted = list(workspace.corpus.records())

@@ -12,6 +12,7 @@ from tests.instruct_runs import (
     documents,
     submit,
 )
+from tests.screened_runs import Student, told
 from tests.teacher import attachments
 
 
@@ -135,6 +136,20 @@ async def test_a_follow_up_that_cannot_be_used_ends_the_conversation(tmp_path: P
         assert record.messages is not None
         assert len(record.messages) == 2
         assert record.experts.count("follow_up") == 2
+
+
+@pytest.mark.parametrize("accept", ["threshold", "best"])
+async def test_the_student_has_its_say(tmp_path: Path, accept: str) -> None:
+    student = Student()
+    settings = told(accept=accept, batch=4, keep=2, warmup=2, quantile=0.5)
+    with Run(tmp_path, InstructTeacher(), documents(8), student) as run:
+        accepted, rejected, _ = await run(budget__records=4, **settings)
+    assert len(accepted) == 4
+    assert all(record.student is not None for record in accepted)
+    assert {record.id for record in (*accepted, *rejected)} == set(student.scored)
+    if accept == "best":
+        assert [record.student.place for record in accepted if record.student] == [1, 2, 1, 2]
+        assert {(record.reason or "").partition(":")[0] for record in rejected} == {"student"}
 
 
 async def test_one_chain_repeats_itself(tmp_path: Path) -> None:
