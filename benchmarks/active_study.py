@@ -84,8 +84,11 @@ def main() -> None:
     parser.add_argument("--pools", nargs="+", choices=POOLS, default=["learnable", "unlearnable"])
     parser.add_argument("--starts", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--jobs", type=int, default=1, help="processes of one thread each")
+    parser.add_argument(
+        "--rounds", type=int, default=Plan.rounds, help="of 300 rows; another study"
+    )
     args = parser.parse_args()
-    plan, begin = Plan(), time.perf_counter()
+    plan, begin = Plan(rounds=args.rounds), time.perf_counter()
     args.out.mkdir(parents=True, exist_ok=True)
     wanted = [Run(pool, arm, n) for n in args.starts for pool in args.pools for arm in args.arms]
     context = multiprocessing.get_context("spawn")
