@@ -3,6 +3,7 @@
 from .active import active_graph
 from .admission import Admission
 from .asking import TeacherAsk
+from .baseline_ways import BASELINES
 from .briefing import digest_for
 from .budget import Budget, Quota
 from .calls import Caller
@@ -13,8 +14,10 @@ from .documents import DocumentPicker
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
 from .instruct import instruct_graph
+from .instruct_baseline import baseline_graph
 from .instruct_checks import answer_share, leaked_answer, unseen_mention, without_label
 from .labels import expert_label
+from .pool import Pool
 from .problems import read_problem
 from .questions import (
     AnswerSource,
@@ -36,6 +39,7 @@ from .waiting import Candidate, Choice, WaitingRoom
 from .workspace import RunContext, Voice, Voices, Workspace, constant, keeps_time
 
 __all__ = [
+    "BASELINES",
     "RECORD_GRAPHS",
     "TEMPLATE_VARIABLES",
     "Admission",
@@ -56,6 +60,7 @@ __all__ = [
     "GivenSeeds",
     "Limit",
     "Opinion",
+    "Pool",
     "Question",
     "QuestionSource",
     "Quota",
@@ -76,6 +81,7 @@ __all__ = [
     "Workspace",
     "active_graph",
     "answer_share",
+    "baseline_graph",
     "constant",
     "corpus_graph",
     "digest_for",

@@ -15,9 +15,11 @@ from langgraph.types import Command, Send
 
 from metasynth.errors import BudgetEndedError
 
+from .baseline_ways import BASELINES
 from .choosing import new_quota, settle
 from .document import document_graph
 from .instruct import instruct_graph
+from .instruct_baseline import baseline_graph
 from .state import ChainTask, CorpusInput, CorpusState
 from .template import template_graph
 from .workspace import RunContext, Source, Workspace, constant
@@ -26,6 +28,7 @@ RECORD_GRAPHS = {
     "document": document_graph,
     "instruct": instruct_graph,
     "template": template_graph,
+    **{way: baseline_graph(way) for way in BASELINES},
 }
 _RECURSION_LIMIT = 10_000  # a record's own bounds (turns, tries) end it long before
 

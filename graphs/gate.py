@@ -188,14 +188,9 @@ class Gate:
         """Form, greatest length and language of one turn of a conversation."""
         draft = Draft(text, summary="", topic="", seed_set=(), cut=cut)
         length = self._length_problem(draft)
-        for problem in (
-            self._formal_problem(draft, needs_summary=False),
-            length if length is not None and length.code == "too_long" else None,
-            self._language_problem(draft),
-        ):
-            if problem is not None:
-                return problem
-        return Verdict()
+        too_long = length if length is not None and length.code == "too_long" else None
+        formal = self._formal_problem(draft, needs_summary=False)
+        return formal or too_long or self._language_problem(draft) or Verdict()
 
     async def novelty(self, draft: Draft) -> Verdict:
         """Distance, n-gram overlap and opening, against everything learnt and remembered."""

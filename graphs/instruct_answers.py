@@ -161,8 +161,9 @@ def _reads_documents(workspace: Workspace) -> bool:
 
 
 def _grounds(state: InstructState) -> list[Attachment]:
-    """The document, and the conversation so far where there is one."""
-    attached = [Attachment("document-1", "document", state["seed"]["text"])]
+    """The document and the conversation so far, where there are any."""
+    text = state["seed"]["text"]
+    attached = [Attachment("document-1", "document", text)] if text else []
     if turns := state.get("conversation"):
         told = "\n\n".join(f"User: {t['question']}\n\nAssistant: {t['answer']}" for t in turns)
         attached.append(Attachment("conversation-1", "conversation", told))

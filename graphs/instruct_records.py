@@ -55,7 +55,7 @@ def instruct_record(
         summary=digest_of(asked_in(state)),
         seed_ids=[document],
         parent_ids=[document],
-        source="instruct",
+        source=workspace.config.graph,
         experts=list(state.get("experts", [])),
         revisions=max(0, state.get("tries", 0) - (reason is not None)),
         refusals=list(state.get("refusals", [])),

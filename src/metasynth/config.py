@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from metasynth.config_active import ActiveConfig
-from metasynth.config_instruct import InstructConfig
+from metasynth.config_instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
 from metasynth.config_section import Section
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.config_student import StudentConfig
@@ -159,7 +159,7 @@ class RunConfig(Section):
     """A whole run file."""
 
     name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    graph: Literal["document", "template", "instruct", "softsrv", "active"] = "document"
+    graph: Literal["document", "template", "softsrv", "active", InstructGraph] = "document"
     domain: Annotated[DomainConfig, BeforeValidator(_domain)]
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
@@ -198,8 +198,7 @@ class RunConfig(Section):
         sources = sum(bool(source) for source in given)
         if sources > 1 or (sources == 0 and self.graph not in ("softsrv", "active")):
             raise ValueError("seeds: give exactly one of keywords, keywords_file, documents")
-        if self.graph == "instruct" and not self.seeds.documents:
-            raise ValueError("seeds.documents: graph instruct needs documents to ask about")
+        check_instruct(self.graph, self.seeds.documents)
         _check_softsrv(self.graph, self.softsrv)
         if self.graph == "active":
             _check_rounds(self.active, self.softsrv)
@@ -244,7 +243,7 @@ class RunConfig(Section):
                 del data["active"]["candidates"]["scoring"]["tokens_per_batch"]
             if self.active.arm != "static":  # more rounds may follow those that are done
                 del data["active"]["rounds"]
-        if self.graph != "instruct":
+        if self.graph not in INSTRUCT_GRAPHS:
             del data["instruct"]
         if self.softsrv is None:
             del data["softsrv"]

@@ -4,13 +4,19 @@ MetaSynth-Instruct: Riaz et al., arXiv 2504.12563. How many instructions a docum
 they are evolved and who answers is not known from the paper; the defaults here are ours.
 """
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from metasynth.config_section import Section
 
+InstructGraph = Literal["instruct", "self_instruct", "evol_instruct", "template_qa"]
+INSTRUCT_GRAPHS: tuple[str, ...] = get_args(InstructGraph)
+"""The graphs that write instructions: the conductor's, and its baselines."""
+
 
 class InstructConfig(Section):
-    """How `graph: instruct` makes conversations of documents."""
+    """How `graph: instruct` makes conversations of documents; its baselines share the bounds."""
 
     per_document: int = Field(default=2, ge=1, description="instructions begun from one document")
     turns: int = Field(
@@ -26,3 +32,13 @@ class InstructConfig(Section):
     max_likeness: float = Field(
         default=0.7, ge=0, le=1, description="ROUGE-L to another instruction of the same document"
     )
+
+
+def check_instruct(graph: str, documents: str | None) -> None:
+    """What the graphs that write instructions need of the section `seeds`.
+
+    Raises:
+        ValueError: It names no documents.
+    """
+    if graph in INSTRUCT_GRAPHS and not documents:
+        raise ValueError(f"seeds.documents: graph {graph} needs documents to start from")

@@ -47,6 +47,22 @@ def load_documents(config: SeedsConfig, *, random_seed: int) -> list[Document]:
     return documents
 
 
+def load_instructions(config: SeedsConfig, *, random_seed: int) -> list[Seed]:
+    """The instructions that a pool starts from; sources, order and errors as `load_documents`.
+
+    Of records that are instructions the questions are taken; other texts are taken as they are.
+    """
+    path = corpus_file(config.documents or "")
+    if path is None:
+        return load_seeds(config, random_seed=random_seed)
+    found = [Seed(record.id, record.question) for record in read_records(path) if record.question]
+    if not found:
+        raise ConfigError(f"seeds.documents: {path} holds no instruction")
+    if len(found) > config.limit:
+        found = generator(random_seed, "seed pool").sample(found, config.limit)
+    return found
+
+
 def corpus_file(source: str) -> Path | None:
     """The file of records that `source` names, itself or as a run directory; None for others."""
     path = Path(source)

@@ -8,9 +8,11 @@ from langchain_core.runnables.graph import Graph
 
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.graphs import (
+    BASELINES,
     RunContext,
     Workspace,
     active_graph,
+    baseline_graph,
     corpus_graph,
     document_graph,
     instruct_graph,
@@ -25,6 +27,7 @@ _GRAPHS = {
     "instruct": instruct_graph,
     "softsrv": softsrv_graph,
     "template": template_graph,
+    **{way: baseline_graph(way) for way in BASELINES},
 }
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from metasynth.compose import SoftSRVFolder
+from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.records import Record
 from metasynth.rundir import RunDirectory
 from metasynth.softsrv import Candidate, Sample, read_candidates, read_manifest, read_samples
@@ -26,8 +27,8 @@ def print_stages(directory: Path) -> None:
 
 def origin_of(directory: Path, record: Record) -> list[tuple[str, str]]:
     """Where a question comes from: its document, or its context, its sample and its cluster."""
-    if record.source == "instruct":
-        return [("document", ", ".join(record.parent_ids))]
+    if record.source in INSTRUCT_GRAPHS:
+        return [("made from", ", ".join(record.parent_ids))]
     folder = SoftSRVFolder(RunDirectory(directory).softsrv)
     facts = [
         ("context", f"{parent}: {excerpt(folder.context_text(parent) or 'text not kept', 40)}")

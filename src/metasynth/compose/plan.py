@@ -11,7 +11,8 @@ from metasynth.agents import (
     render_template,
 )
 from metasynth.config import ModelConfig, RunConfig
-from metasynth.documents import load_documents
+from metasynth.config_instruct import INSTRUCT_GRAPHS
+from metasynth.documents import load_documents, load_instructions
 from metasynth.errors import ConfigError
 from metasynth.graphs import TEMPLATE_VARIABLES, Checker
 from metasynth.seeds import Seed, load_seeds
@@ -82,7 +83,8 @@ def record_graph_name(config: RunConfig) -> str:
 def roles_of(config: RunConfig, roles: RoleBook) -> list[Role]:
     """The roles that a run may ask: those that its conductor is offered, and those who answer."""
     graph = record_graph_name(config)
-    return [*roles.offered_by(graph), *(roles.offered_by("answers") if graph == "instruct" else ())]
+    answering = roles.offered_by("answers") if graph in INSTRUCT_GRAPHS else []
+    return [*roles.offered_by(graph), *answering]
 
 
 def _seeds(config: RunConfig) -> list[Seed]:
@@ -92,7 +94,9 @@ def _seeds(config: RunConfig) -> list[Seed]:
         given.keywords or given.keywords_file or given.documents
     ):
         return []
-    if config.graph == "instruct":
+    if config.graph in ("self_instruct", "evol_instruct"):
+        return load_instructions(given, random_seed=config.random_seed)
+    if config.graph in INSTRUCT_GRAPHS:
         return [*load_documents(given, random_seed=config.random_seed)]
     return load_seeds(given, random_seed=config.random_seed)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth import __version__
+from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.documents import Document
 from metasynth.graphs import (
     Admission,
@@ -14,6 +15,7 @@ from metasynth.graphs import (
     Caller,
     DocumentPicker,
     Gate,
+    Pool,
     SeedPicker,
     Siblings,
     Workspace,
@@ -31,6 +33,9 @@ from .voices import make_voices
 
 if TYPE_CHECKING:
     from metasynth.embed import SentenceEmbedder
+
+
+_NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
 
 
 @asynccontextmanager
@@ -117,7 +122,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checker=plan.checker,
         language=config.domain.language,
         opening_words=config.memory.opening_words,
-        siblings=Siblings(config.instruct.max_likeness) if config.graph == "instruct" else None,
+        siblings=_siblings(plan),
     )
     budget = Budget(config.budget, ledger.totals)
     recorder = ledger.callback(prices=config.prices)
@@ -149,11 +154,22 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     )
 
 
+def _siblings(plan: RunPlan) -> Siblings | None:
+    """What an instruction is compared with: those of its document, or the whole pool."""
+    config, likeness = plan.config, plan.config.instruct.max_likeness
+    if config.graph not in INSTRUCT_GRAPHS:
+        return None
+    if config.graph in ("instruct", "template_qa"):
+        return Siblings(likeness)
+    seeds = {seed.id: seed.text for seed in plan.seeds}
+    return Pool(seeds, likeness if config.graph == "self_instruct" else _NO_LIKENESS)
+
+
 def _documents(plan: RunPlan) -> DocumentPicker | None:
-    """What hands out documents to the graph instruct."""
+    """What hands out documents, where instructions are made from them."""
     config = plan.config
     documents = [seed for seed in plan.seeds if isinstance(seed, Document)]
-    if config.graph != "instruct":
+    if config.graph not in ("instruct", "template_qa"):
         return None
     return DocumentPicker(
         documents, per_document=config.instruct.per_document, random_seed=config.random_seed

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from metasynth.config import RunConfig
 from metasynth.config_active import CandidatesConfig
+from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.config_student import StudentConfig
 from metasynth.errors import ConfigError
 from metasynth.student import CRITERIA
@@ -72,7 +73,7 @@ def _has_prompts(config: RunConfig) -> bool:
     """Whether records are questions with answers."""
     if config.graph == "softsrv":
         return config.softsrv is not None and config.softsrv.answers.style != "none"
-    return config.graph in ("instruct", "active")
+    return config.graph in (*INSTRUCT_GRAPHS, "active")
 
 
 def _why_no_prompts(config: RunConfig) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from metasynth.config import RunConfig
+from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.config_softsrv import Method, SoftSRVConfig
 from metasynth.errors import ConfigError
 
@@ -96,7 +97,7 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
     from metasynth.softsrv import load_target, read_artifact_config
 
     section = config.softsrv
-    if section is None or config.graph in ("template", "instruct"):
+    if section is None or config.graph in ("template", *INSTRUCT_GRAPHS):
         return None
     rounds = config.active if config.graph == "active" else None
     if rounds is not None and rounds.generate != "softsrv":
