@@ -16,6 +16,7 @@ from .conductor import (
     offered_tools,
     prompt_version,
     render_template,
+    template_variables,
     tool_schemas,
 )
 from .expert import expert_messages, resolve_role
@@ -111,5 +112,6 @@ __all__ = [
     "render_template",
     "resolve_role",
     "role_files",
+    "template_variables",
     "tool_schemas",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined
+from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -120,6 +120,7 @@ def conductor_prompt(
     min_words: int,
     sampling: SamplingOffer | None = None,
     screened: bool = False,
+    personas: bool = True,
 ) -> SystemMessage:
     """The system message: the same for every record of a run, so that endpoints can cache it.
 
@@ -130,9 +131,10 @@ def conductor_prompt(
         min_words: Of a document.
         sampling: The sampler, where there is one.
         screened: Whether a student scores what the gate has let pass, and may refuse it.
+        personas: Whether experts write as the persona that the conductor names.
     """
     text = prompt_template("conductor.jinja").render(
-        **variables, roles=roles, tries=tries, min_words=min_words
+        **variables, roles=roles, tries=tries, min_words=min_words, personas=personas
     )
     parts = [text.strip()]
     if sampling is not None:
@@ -145,9 +147,12 @@ def conductor_prompt(
 
 @dataclass(frozen=True)
 class Digest:
-    """What the conductor is told of the memory; every list is bounded by whoever fills it."""
+    """What the conductor is told of the memory; every list is bounded by whoever fills it.
 
-    count: int = 0
+    `count` is None where it is told nothing: then `genres` are any.
+    """
+
+    count: int | None = 0
     topics: str = ""
     recent: Sequence[str] = ()
     personas: Sequence[str] = ()
@@ -222,6 +227,14 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
         known = ", ".join(sorted(variables))
         first = str(error).partition("\n")[0]
         raise ConfigError(f"template.prompt: {first}; known variables are {known}") from None
+
+
+def template_variables(source: str) -> set[str]:
+    """The variables that a template of the user's mentions; one that does not parse has none."""
+    try:
+        return meta.find_undeclared_variables(_SANDBOX.parse(source))
+    except TemplateError:
+        return set()
 
 
 def prompt_template(name: str) -> Any:

@@ -10,6 +10,7 @@ from .calls import Caller
 from .choosing import hold, new_quota, settle
 from .corpus import RECORD_GRAPHS, RecordWriter, corpus_graph, record_graph
 from .document import document_graph
+from .document_pool import DocumentPool
 from .documents import DocumentPicker
 from .drafts import draft_of
 from .gate import Checker, Draft, Gate, Verdict
@@ -52,6 +53,7 @@ __all__ = [
     "Checker",
     "Choice",
     "DocumentPicker",
+    "DocumentPool",
     "Draft",
     "DraftSampler",
     "Drawn",

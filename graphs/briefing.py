@@ -1,6 +1,7 @@
 """What the conductor is told of the memory before it starts a record."""
 
 from metasynth.agents import Digest
+from metasynth.randomness import generator
 
 from .workspace import Workspace
 
@@ -9,12 +10,20 @@ _PERSONAS_SHOWN = 5
 _CLAIMS_SHOWN = 8
 
 
-async def digest_for(workspace: Workspace, seed_text: str, chain: str) -> tuple[Digest, str]:
+async def digest_for(
+    workspace: Workspace, seed_text: str, chain: str, number: int
+) -> tuple[Digest, str]:
     """The digest for a seed, and the summaries of its nearest records as one attachment.
 
-    Every part is bounded, so the brief does not grow with the corpus.
+    Every part is bounded, so the brief does not grow with the corpus. A conductor that is told
+    nothing of the corpus gets as many genres, drawn anew for each record.
     """
     limits = workspace.config.memory
+    if not limits.told:
+        rng = generator(workspace.config.random_seed, "genres", chain, number)
+        offered = workspace.config.domain.genres
+        genres = rng.sample(offered, min(_GENRES_OFFERED, len(offered)))
+        return Digest(count=None, genres=genres), ""
     memory = workspace.memory
     found = await memory.digest(
         seed_text,
@@ -24,7 +33,8 @@ async def digest_for(workspace: Workspace, seed_text: str, chain: str) -> tuple[
         others=_CLAIMS_SHOWN,
         chain=chain,
     )
-    personas = [name for name, _ in memory.personas().most_common(_PERSONAS_SHOWN)]
+    shown = _PERSONAS_SHOWN if workspace.config.conductor.personas else 0
+    personas = [name for name, _ in memory.personas().most_common(shown)]
     neighbours = [neighbour.summary for neighbour in found.neighbours]
     digest = Digest(
         count=found.records,

@@ -72,6 +72,9 @@ def prepare(
         problem, parsed = _parsed(tool, call["name"], call["args"])
         if isinstance(parsed, Consult):
             role = resolve_role(parsed, workspace.roles, graph=graph)
+            if isinstance(role, Role) and role.name in workspace.config.conductor.without:
+                turned.results[call_id] = _left_out(role, state, parsed)
+                continue
             ready = role if isinstance(role, str) else _consultation(role, state, parsed, reserved)
             if isinstance(ready, str):
                 problem = ready
@@ -97,6 +100,18 @@ def _parsed(tool: type[BaseModel], name: str, args: dict[str, Any]) -> tuple[str
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return one_line(f"{name}: {where}: {first['msg']}", most_words=30), None
+
+
+def _left_out(role: Role, state: DocumentState, call: Consult) -> CallResult:
+    """The answer to a consultation of an expert that this run does not offer.
+
+    What it was to change comes back as it was, so that a conductor which asks by habit goes on.
+    """
+    for ref in reversed(call.attach):
+        artifact = state["artifacts"].get(ref)
+        if artifact is not None and artifact["kind"] == role.produces:
+            return CallResult(text=result_text(ref, artifact))
+    return CallResult(text=f"error: {role.name} is not offered here")
 
 
 def _consultation(
@@ -128,6 +143,8 @@ async def consult_expert(
 ) -> DocumentState:
     """Ask one expert; it sees its role, the instruction and what is attached."""
     call = tool.model_validate(state["call"])
+    if not workspace.config.conductor.personas:
+        call = call.model_copy(update={"persona": ""})
     role = resolve_role(call, workspace.roles, graph=graph)
     assert isinstance(role, Role)  # checked before the consultation was sent
     attachments = [

@@ -86,7 +86,7 @@ class _Nodes:
         number = state.number if state.record_id else workspace.next_number(chain)
         record_id = state.record_id or workspace.record_id(chain, number)
         seed = await workspace.seeds.pick(chain)
-        digest, neighbours = await digest_for(workspace, seed.text, chain)
+        digest, neighbours = await digest_for(workspace, seed.text, chain, number)
         shown = _seed_line(seed.text, bool(seed.keywords))
         message = brief(shown, digest)
         message.id = f"{record_id}/brief"
@@ -215,9 +215,10 @@ def _seed_line(text: str, is_keywords: bool) -> str:
 def _system(workspace: Workspace) -> SystemMessage:
     return conductor_prompt(
         workspace.variables(),
-        workspace.roles.offered_by(GRAPH),
+        workspace.offered(GRAPH),
         tries=workspace.config.gate.tries,
         min_words=workspace.config.gate.min_words,
         sampling=offer_of(workspace),
         screened=workspace.config.student_sends_back,
+        personas=workspace.config.conductor.personas,
     )

@@ -35,6 +35,10 @@ class DocumentPicker:
             self._begun[seed_id] += 1
             self._current[chain] = seed_id
 
+    def find(self, seed_id: str) -> Document | None:
+        """The document with this id."""
+        return self._documents.get(seed_id)
+
     async def pick(self, chain: str) -> Document:
         """The document for the chain's next instruction.
 

@@ -209,7 +209,7 @@ class Gate:
             ngram_overlap=overlap.share,
         )
         code, detail = None, ""
-        if repeated := self._repeated(draft):
+        if repeated := self.siblings.repeated(draft.parent, draft.text) if self.siblings else "":
             code, detail = "too_close", repeated
         elif nearest is not None and nearest.distance < limits.min_distance:
             code = "too_close"
@@ -224,18 +224,6 @@ class Gate:
             code = "stock_opening"
             detail = f"{same} earlier documents open with the same {limits.opening_words} words"
         return Verdict(code, detail, novelty, nearest_summary=nearest.summary if nearest else "")
-
-    def _repeated(self, draft: Draft) -> str:
-        """Which instruction of the same document is nearly the same; "" where none is."""
-        if self.siblings is None or not draft.parent:
-            return ""
-        likest = self.siblings.likest(draft.parent, draft.text)
-        if likest is None or likest.share < self.siblings.most:
-            return ""
-        return (
-            f"has {likest.share:.0%} in common with {likest.id}, made from the same document: "
-            f"{likest.question}"
-        )
 
     def _formal_problem(self, draft: Draft, *, needs_summary: bool) -> Verdict | None:
         if needs_summary and not draft.summary.strip():

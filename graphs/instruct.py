@@ -112,7 +112,7 @@ class _Nodes:
         seed = await workspace.seeds.pick(chain)
         siblings = workspace.gate.siblings
         asked = siblings.asked_of(seed.id)[-_ASKED_SHOWN:] if siblings is not None else []
-        digest, neighbours = await digest_for(workspace, seed.text, chain)
+        digest, neighbours = await digest_for(workspace, seed.text, chain, number)
         message = instruct_brief(_told(seed), digest, asked)
         message.id = f"{record_id}/brief"
         artifacts = {"document-1": new_artifact("document", seed.text, by="seeds")}
@@ -295,6 +295,4 @@ def _told(seed: Any) -> str:
 def _system(workspace: Workspace) -> SystemMessage:
     variables = workspace.variables()
     variables["max_words"] = workspace.config.instruct.max_question_words
-    return instruct_prompt(
-        variables, workspace.roles.offered_by(GRAPH), tries=workspace.config.gate.tries
-    )
+    return instruct_prompt(variables, workspace.offered(GRAPH), tries=workspace.config.gate.tries)

@@ -28,6 +28,10 @@ class Seeds(Protocol):
         """The seed for the chain's next record."""
         ...
 
+    def find(self, seed_id: str) -> Seed | None:
+        """The seed with this id."""
+        ...
+
 
 class GivenSeeds:
     """Seeds that something else has chosen, one for each chain."""
@@ -41,6 +45,10 @@ class GivenSeeds:
     async def pick(self, chain: str) -> Seed:
         """The chain's seed."""
         return self._seed_of(chain)
+
+    def find(self, seed_id: str) -> Seed | None:  # noqa: ARG002 - see `Seeds`
+        """None: a seed belongs to its chain."""
+        return None
 
 
 class SeedPicker:
@@ -80,6 +88,10 @@ class SeedPicker:
         self._current[chain] = (seed_id, count + 1 if known == seed_id else 1)
         if known != seed_id:
             self._uses[seed_id] += 1
+
+    def find(self, seed_id: str) -> Seed | None:
+        """The seed with this id."""
+        return self._seeds.get(seed_id)
 
     async def pick(self, chain: str) -> Seed:
         """The seed for the chain's next record."""

@@ -44,3 +44,13 @@ class Siblings:
             for id_, other in self._asked.get(parent, {}).items()
         ]
         return max(likenesses, key=lambda likeness: likeness.share, default=None)
+
+    def repeated(self, parent: str, text: str) -> str:
+        """Which question of the same document is nearly the same, as a sentence; "" where none."""
+        likest = self.likest(parent, text) if parent else None
+        if likest is None or likest.share < self.most:
+            return ""
+        return (
+            f"has {likest.share:.0%} in common with {likest.id}, made from the same document: "
+            f"{likest.question}"
+        )

@@ -137,15 +137,21 @@ class ChainTask(TypedDict):
 
 
 class TemplateState(TypedDict, total=False):
-    """One record of the template baseline."""
+    """One record of the template baseline.
+
+    `shown` are the texts beside the prompt with their ids; `asked` says whether the document was
+    asked to fit the seed.
+    """
 
     record_id: str
     chain: str
     number: int
     seed: SeedState
     genre: str
+    shown: dict[str, list[tuple[str, str]]]
     text: str
     cut: bool
+    asked: bool
     novelty: dict[str, Any] | None
     checker: dict[str, Any] | None
     code: str

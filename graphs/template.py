@@ -1,26 +1,31 @@
 """The baseline: one call a record from a fixed template, with the same gate and corpus.
 
 seed ─► write ─► gate ─► score ─► admit | reject
+
+Where all candidates of a call are taken, each is a record of its own: those after the first start
+from what the first has kept, make the same call, and the ledger answers it.
 """
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.messages import HumanMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from metasynth.agents import render_template
+from metasynth.errors import MetaSynthError
+from metasynth.randomness import generator
 from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import excerpt
 
 from .briefing import least_used_genres
 from .choosing import hold, stamped
 from .drafts import generation
+from .exemplars import Shelf, Shown
 from .gate import Draft, Verdict
 from .state import DocumentInput, DocumentOutput, TemplateState
+from .template_asking import read_answer, template_messages, uses_seed
 from .workspace import RunContext, Source, Workspace
 
 TEMPLATE_VARIABLES: Mapping[str, object] = {
@@ -32,6 +37,8 @@ TEMPLATE_VARIABLES: Mapping[str, object] = {
     "max_words": 1,
     "keywords": ["a"],
     "seed": "",
+    "exemplars": ["a"],
+    "earlier": ["a"],
 }
 """What a template may mention, with values to try it on."""
 
@@ -48,7 +55,9 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         output_schema=DocumentOutput,
     )
     graph.add_node("seed", nodes.seed, input_schema=DocumentInput)
-    graph.add_node("write", nodes.write, metadata={"agent": "template"})
+    graph.add_node(
+        "write", nodes.write, metadata={"agent": "template"}, destinations=("gate", "reject")
+    )
     graph.add_node("gate", nodes.gate, destinations=("score", "reject"))
     graph.add_node(
         "score",
@@ -60,7 +69,6 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     graph.add_node("reject", nodes.reject)
     graph.add_edge(START, "seed")
     graph.add_edge("seed", "write")
-    graph.add_edge("write", "gate")
     graph.add_edge("reject", END)
     return graph
 
@@ -70,41 +78,49 @@ class _Nodes:
         self._source = source
 
     async def seed(self, state: DocumentInput, runtime: Runtime[RunContext]) -> TemplateState:
-        """Choose what the record starts from."""
+        """Choose what the record starts from and what is shown beside the prompt."""
         workspace = await self._source(runtime.context)
-        seed = await workspace.seeds.pick(state.chain)
-        genres = least_used_genres(workspace, state.chain, most=1)
         number = state.number if state.record_id else workspace.next_number(state.chain)
-        return TemplateState(
+        begun = TemplateState(
             record_id=state.record_id or workspace.record_id(state.chain, number),
             chain=state.chain,
             number=number,
-            seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
-            genre=genres[0] if genres else "",
         )
+        if (number - 1) % _taken(workspace):
+            return {**begun, **await asyncio.to_thread(_as_the_first, workspace, begun)}
+        seed = await workspace.seeds.pick(state.chain)
+        genres = least_used_genres(workspace, state.chain, most=1)
+        rng = generator(workspace.config.random_seed, "shown", state.chain, number)
+        shown = await asyncio.to_thread(_shelf(workspace).draw, rng)
+        return {
+            **begun,
+            "seed": {"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
+            "genre": genres[0] if genres else "",
+            "shown": shown._asdict(),
+        }
 
-    async def write(self, state: TemplateState, runtime: Runtime[RunContext]) -> TemplateState:
+    async def write(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Fill the template and ask once."""
         workspace = await self._source(runtime.context)
-        seed = state["seed"]
-        prompt = render_template(
-            workspace.config.template.prompt,
-            {
-                **workspace.variables(genre=state["genre"]),
-                "keywords": seed["keywords"] or [seed["text"]],
-                "seed": seed["text"],
-            },
-        )
+        place = (state["number"] - 1) % _taken(workspace)
+        first = state["number"] - place
+        rng = generator(workspace.config.random_seed, "template", state["chain"], first)
         reply = await workspace.caller.call(
             workspace.voices.experts,
-            [HumanMessage(prompt)],
+            template_messages(workspace, state["seed"], state["genre"], _shown(state), rng),
             chain=state["chain"],
-            step=str(state["number"]),
+            step=str(first),
             agent="template",
             record_id=state["record_id"],
         )
-        cut = reply.response_metadata.get("finish_reason") == "length"
-        return TemplateState(text=str(reply.text).strip(), cut=cut)
+        answer = read_answer(workspace.config.template, reply, place=place, rng=rng)
+        update = TemplateState(
+            text=answer.text, cut=answer.cut, asked=uses_seed(workspace, _shown(state))
+        )
+        if not answer.problem:
+            return Command(update=update, goto="gate")
+        verdict = Verdict("unparsed", answer.problem)
+        return Command(update={**update, **_judged(verdict)}, goto="reject")
 
     async def gate(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Measure the document."""
@@ -145,12 +161,44 @@ class _Nodes:
         return TemplateState(outcome="rejected")
 
 
+def _taken(workspace: Workspace) -> int:
+    """How many records one call makes."""
+    config = workspace.config.template
+    return config.candidates if config.take == "all" else 1
+
+
+def _shelf(workspace: Workspace) -> Shelf:
+    return Shelf(workspace.config.template, workspace.exemplars, workspace.corpus)
+
+
+def _shown(state: TemplateState) -> Shown:
+    return Shown(**state["shown"])
+
+
+def _as_the_first(workspace: Workspace, begun: TemplateState) -> TemplateState:
+    """What the first record of the same call started from, read from that record."""
+    number, chain = begun["number"], begun["chain"]
+    id_ = workspace.record_id(chain, number - (number - 1) % _taken(workspace))
+    room = workspace.screen.room if workspace.screen is not None else None
+    waiting = room.find(id_) if room is not None else None
+    first = waiting.record if waiting is not None else workspace.corpus.find(id_)
+    seed = workspace.seeds.find(first.seed_ids[0]) if first is not None else None
+    if first is None or seed is None:
+        raise MetaSynthError(f"{id_}: the record whose call this one shares is gone")
+    workspace.seeds.remember(chain, seed.id)
+    return TemplateState(
+        seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
+        genre=first.genre,
+        shown=_shelf(workspace).by_ids(first.parent_ids)._asdict(),
+    )
+
+
 def _draft(state: TemplateState) -> Draft:
     return Draft(
         text=state["text"],
         summary=excerpt(state["text"], _SUMMARY_WORDS),
         topic="",
-        seed_set=tuple(state["seed"]["keywords"]),
+        seed_set=tuple(state["seed"]["keywords"]) if state["asked"] else (),
         cut=state["cut"],
     )
 
@@ -178,6 +226,7 @@ def _record(workspace: Workspace, state: TemplateState) -> Record:
         keywords=list(draft.seed_set),
         summary=draft.summary,
         seed_ids=[state["seed"]["id"]],
+        parent_ids=_shown(state).ids,
         experts=["template"],
         source="template",
         novelty=Novelty.model_validate(novelty) if novelty else None,

@@ -1,6 +1,6 @@
 """What the nodes of every graph work with: one object, made by `compose` for a run."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from metasynth.agents import Role, RoleBook
 from metasynth.config import RunConfig
 from metasynth.memory import Corpus, Ledger, RecordMemory
+from metasynth.seeds import Seed
 
 from .admission import Admission
 from .budget import Budget, Quota
@@ -47,8 +48,9 @@ class Voices:
 class Workspace:
     """A run's live objects. `state` of the graphs holds none of them.
 
-    `questions` and their `queue` are there in the graph softsrv, `sampler` where the conductor has
-    a tool to draw drafts with, `screen` where the student has a say, `rounds` in the graph active.
+    `exemplars` are the real documents that a template shows. `questions` and their `queue` are
+    there in the graph softsrv, `sampler` where the conductor has a tool to draw drafts with,
+    `screen` where the student has a say, `rounds` in the graph active.
     """
 
     config: RunConfig
@@ -66,6 +68,7 @@ class Workspace:
     checkpointer: BaseCheckpointSaver[Any] | None = None
     quota: Quota | None = None
     prompt_version: str = ""
+    exemplars: Sequence[Seed] = ()
     questions: QuestionSource | None = None
     queue: CandidateQueue | None = None
     sampler: DraftSampler | None = None
@@ -76,6 +79,11 @@ class Workspace:
     def keeps_time(self) -> bool:
         """Whether records carry times: not where a run repeats byte for byte (the ledger does)."""
         return keeps_time(self.config, self.voices)
+
+    def offered(self, graph: str) -> list[Role]:
+        """The roles that the conductor of `graph` is offered."""
+        left_out = self.config.conductor.without
+        return [role for role in self.roles.offered_by(graph) if role.name not in left_out]
 
     def variables(self, *, persona: str = "", genre: str = "") -> dict[str, object]:
         """What prompts may mention."""

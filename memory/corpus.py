@@ -75,6 +75,11 @@ class Corpus:
         place = self._places.get(id_)
         return place is not None and place[0] == self.path
 
+    def accepted_ids(self) -> list[str]:
+        """The ids of the records in the corpus, in their order."""
+        with self._lock:
+            return [id_ for id_, (path, _) in self._places.items() if path == self.path]
+
     def accept(self, record: Record) -> bool:
         """Append to the corpus; False, and nothing happens, if the id is in either file."""
         if record.reason is not None:

@@ -16,6 +16,7 @@ from metasynth.config_instruct import INSTRUCT_GRAPHS, InstructConfig, InstructG
 from metasynth.config_section import Section
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.config_student import StudentConfig
+from metasynth.config_template import TemplateConfig
 
 MODEL_KINDS = ("embedded", "local:", "openai:")
 
@@ -56,9 +57,17 @@ class ConductorConfig(ModelConfig):
     max_turns: int = Field(default=30, ge=3, description="turns for one record")
     max_calls_per_turn: int = Field(default=6, ge=1)
     max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
+    without: tuple[str, ...] = Field(default=(), description="experts that it is not offered")
+    personas: bool = Field(default=True, description="experts write as whom it names")
 
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
+# keys of later versions: the hash of a run file that does not speak of them stays what it was
+_LATER = {
+    "conductor": {"without", "personas"},
+    "memory": {"told"},
+    "template": set(TemplateConfig.model_fields) - {"prompt"},
+}
 
 
 class DomainConfig(Section):
@@ -118,6 +127,7 @@ class MemoryConfig(Section):
     opening_words: int = Field(default=16, ge=4, description="words of an opening that is embedded")
     labels: int = Field(default=8, ge=0, le=50)
     topics: int = Field(default=12, ge=0, le=100)
+    told: bool = Field(default=True, description="the conductor is told what was written")
 
 
 class BudgetConfig(Section):
@@ -136,15 +146,6 @@ class PriceConfig(Section):
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
-
-
-class TemplateConfig(Section):
-    """The baseline `graph: template`: one call a record from a fixed prompt."""
-
-    prompt: str = (
-        "Write a {{ genre or 'document' }} for the domain {{ domain }} that uses these keywords: "
-        "{{ keywords | join(', ') }}. At most {{ max_words }} words."
-    )
 
 
 def _domain(value: object) -> object:
@@ -255,7 +256,12 @@ class RunConfig(Section):
             part: self.model_for(part).model_dump(mode="json", exclude=pace)
             for part in ("conductor", "experts")
         }
-        data["conductor"] = self.conductor.model_dump(include=_CONDUCTOR_BOUNDS)
+        data["conductor"] = self.conductor.model_dump(mode="json", include=_CONDUCTOR_BOUNDS)
+        for part, keys in _LATER.items():
+            fields = type(getattr(self, part)).model_fields
+            for key in keys:
+                if getattr(getattr(self, part), key) == fields[key].default:
+                    del data[part][key]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -110,13 +110,7 @@ def _section(key: object) -> bool:
 
 def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     """Paths in a run file are relative to the file, wherever the command is started."""
-    seeds = data.get("seeds")
-    if isinstance(seeds, dict):
-        if isinstance(seeds.get("keywords_file"), str):
-            seeds["keywords_file"] = str(folder / seeds["keywords_file"])
-        documents = seeds.get("documents")
-        if isinstance(documents, str) and not documents.startswith("hf:"):
-            seeds["documents"] = str(folder / documents)
+    _make_texts_absolute(data, folder)
     roles = data.get("roles")
     if isinstance(roles, str):
         data["roles"] = [str(folder / roles)]
@@ -132,6 +126,17 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     if isinstance(data.get("softsrv"), dict):
         _make_softsrv_absolute(data["softsrv"], folder)
     _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
+
+
+def _make_texts_absolute(data: dict[str, Any], folder: Path) -> None:
+    """Where seeds and exemplars lie."""
+    seeds = data.get("seeds")
+    if isinstance(seeds, dict) and isinstance(seeds.get("keywords_file"), str):
+        seeds["keywords_file"] = str(folder / seeds["keywords_file"])
+    for section, key in ((seeds, "documents"), (data.get("template"), "exemplars")):
+        source = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(source, str) and not source.startswith("hf:"):
+            section[key] = str(folder / source)
 
 
 def _make_model_absolute(section: Any, folder: Path) -> None:

@@ -13,7 +13,6 @@ from metasynth.randomness import generator
 from metasynth.rows import file_texts, hub_texts, read_text
 from metasynth.text import cut_words
 
-_FIELD = "seeds.text_field"
 TABLES = {".jsonl", ".parquet"}
 TEXTS = {".txt", ".md", ".rst"}
 
@@ -27,20 +26,29 @@ class Seed:
     keywords: tuple[str, ...] = ()
 
 
-def load_seeds(config: SeedsConfig, *, random_seed: int) -> list[Seed]:
+def load_seeds(
+    config: SeedsConfig, *, random_seed: int, section: str = "seeds", key: str = "documents"
+) -> list[Seed]:
     """The seeds of a run, in a stable order; a pool above `limit` is sampled.
+
+    Args:
+        config: Where they are and how many.
+        random_seed: Of the sample.
+        section: How messages call the section of the run file.
+        key: How they call the key that names documents.
 
     Raises:
         ConfigError: Nothing usable is there; names the file, the field and what was found.
     """
     if config.documents is not None:
-        texts = _documents(config.documents, config)
+        texts = _documents(config.documents, config, section, key)
         seeds = [_document_seed(text, config.max_words) for text in texts]
     else:
         seeds = [_keyword_seed(words) for words in _keyword_sets(config)]
     unique = list({seed.id: seed for seed in seeds if seed.text}.values())
     if not unique:
-        raise ConfigError("seeds: the seed set is empty: no keywords and no text were found")
+        where = "seeds" if key == "documents" else f"{section}.{key}"
+        raise ConfigError(f"{where}: the seed set is empty: no keywords and no text were found")
     if len(unique) > config.limit:
         unique = generator(random_seed, "seed pool").sample(unique, config.limit)
     return unique
@@ -69,30 +77,26 @@ def _keyword_sets(config: SeedsConfig) -> Iterator[tuple[str, ...]]:
             yield words
 
 
-def _documents(source: str, config: SeedsConfig) -> Iterator[str]:
+def _documents(source: str, config: SeedsConfig, section: str, key: str) -> Iterator[str]:
+    called, field = f"{section}.{key}", f"{section}.text_field"
     if source.startswith("hf:"):
-        yield from _hub_texts(source.removeprefix("hf:"), config)
+        name = source.removeprefix("hf:")
+        texts = hub_texts(name, config.text_field, split=config.split, what=called, setting=field)
+        # a streamed pool is sampled from its first rows, so that a huge set is not read to its end
+        yield from islice(texts, 20 * config.limit)
         return
     path = Path(source)
     if path.is_dir():
         known = sorted(TABLES | TEXTS)
         files = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
         if not files:
-            raise ConfigError(f"seeds.documents: {source} holds no file of {', '.join(known)}")
+            raise ConfigError(f"{called}: {source} holds no file of {', '.join(known)}")
     elif path.exists():
         files = [path]
     else:
         found = map(Path, sorted(glob.glob(source, recursive=True)))  # noqa: PTH207 - absolute patterns
         files = [file for file in found if file.is_file()]
     if not files:
-        raise ConfigError(f"seeds.documents: no such file: {source}")
+        raise ConfigError(f"{called}: no such file: {source}")
     for file in files:
-        yield from file_texts(file, config.text_field, setting=_FIELD)
-
-
-def _hub_texts(name: str, config: SeedsConfig) -> Iterator[str]:
-    texts = hub_texts(
-        name, config.text_field, split=config.split, what="seeds.documents", setting=_FIELD
-    )
-    # a streamed pool is sampled from its first rows, so that a huge set is not read to its end
-    return islice(texts, 20 * config.limit)
+        yield from file_texts(file, config.text_field, setting=field)

@@ -8,18 +8,18 @@ from metasynth.agents import (
     instruct_prompt_version,
     load_roles,
     prompt_version,
-    render_template,
 )
 from metasynth.config import ModelConfig, RunConfig
 from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.documents import load_documents, load_instructions
 from metasynth.errors import ConfigError
-from metasynth.graphs import TEMPLATE_VARIABLES, Checker
+from metasynth.graphs import Checker
 from metasynth.seeds import Seed, load_seeds
 
 from .active_plan import ActivePlan, plan_active
 from .screening_plan import ScreeningPlan, plan_screening
 from .softsrv_plan import SoftSRVPlan, plan_softsrv
+from .template_plan import check_left_out, plan_template
 
 
 class RunPlan:
@@ -41,8 +41,8 @@ class RunPlan:
         self.screening: ScreeningPlan | None = plan_screening(config)
         self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
         _check_models(config, self.roles)
-        if config.graph == "template":
-            render_template(config.template.prompt, TEMPLATE_VARIABLES)
+        check_left_out(config, self.roles)
+        self.exemplars: list[Seed] = plan_template(config, self.seeds)
 
     def _conductor_version(self) -> str:
         if self.config.graph == "instruct":
@@ -61,6 +61,8 @@ class RunPlan:
         record names the version of the prompts that made it.
         """
         parts = [self.config.identity(), *(seed.id for seed in self.seeds)]
+        if self.config.template.exemplars is not None:
+            parts.extend(one.id for one in self.exemplars)
         if self.config.roles:
             parts.append(self.roles.version())
         if self.softsrv is not None:

@@ -29,6 +29,7 @@ from .active import attach_rounds
 from .plan import RunPlan, roles_of
 from .screening import attach_screening
 from .softsrv import attach_softsrv
+from .template_plan import template_pool
 from .voices import make_voices
 
 if TYPE_CHECKING:
@@ -151,14 +152,15 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         caller=caller,
         checkpointer=checkpointer,
         prompt_version=plan.prompt_version,
+        exemplars=plan.exemplars,
     )
 
 
 def _siblings(plan: RunPlan) -> Siblings | None:
-    """What an instruction is compared with: those of its document, or the whole pool."""
+    """What a text is compared with: the instructions of its document, or a whole pool."""
     config, likeness = plan.config, plan.config.instruct.max_likeness
     if config.graph not in INSTRUCT_GRAPHS:
-        return None
+        return template_pool(config, plan.exemplars)
     if config.graph in ("instruct", "template_qa"):
         return Siblings(likeness)
     seeds = {seed.id: seed.text for seed in plan.seeds}
