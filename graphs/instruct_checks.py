@@ -5,6 +5,7 @@ reader does not see, and its question may not hold its answer.
 """
 
 import re
+from collections.abc import Sequence
 
 from metasynth.text import word_ngrams, words
 
@@ -37,6 +38,7 @@ _SOLVED = re.compile(
     re.IGNORECASE,
 )
 _AFTER = 12  # words looked at after such a mark
+_TOLD = 3  # words in a row of an answer that are told after such a mark
 _GRAM = 4  # words: the least that is no chance in two texts about one thing
 _LOOKED_AT = 20_000  # characters, so that no text can keep the patterns busy
 
@@ -65,12 +67,20 @@ def unseen_mention(text: str, document: str, *, question: str = "") -> str:
 
 def leaked_answer(question: str, answer: str) -> str:
     """How a question gives its answer away by a mark such as `Solution:`; "" where it does not."""
-    told = set(words(answer))
+    told = words(answer)
     for mark in _SOLVED.finditer(question[:_LOOKED_AT]):
         after = words(question[mark.end() : mark.end() + 40 * _AFTER])[:_AFTER]
-        if after and sum(word in told for word in after) > len(after) / 2:
+        runs = _runs(after, min(_TOLD, len(after)))
+        if runs and 2 * len(runs & _runs(told, min(_TOLD, len(after)))) > len(runs):
             return " ".join([mark.group().strip(), *after])
     return ""
+
+
+def _runs(found: Sequence[str], size: int) -> set[tuple[str, ...]]:
+    """All that stand in a row, `size` words at a time; single words are common to any two texts."""
+    if size == 0:
+        return set()
+    return {tuple(found[start : start + size]) for start in range(len(found) - size + 1)}
 
 
 def answer_share(question: str, answer: str) -> float:

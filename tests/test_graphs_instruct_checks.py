@@ -78,6 +78,10 @@ def test_a_worked_solution_in_the_question_is_found() -> None:
     assert not leaked_answer("How many are left?", solution)
     assert not leaked_answer("Is it fixed? Answer: yes or no.", "It is fixed. The answer is yes.")
     assert not leaked_answer("What is the answer?", solution)
+    how = "Who lent the money? Answer: the name of the bank in one word."
+    assert not leaked_answer(how, DOCUMENT)
+    assert leaked_answer("Who gave money? Answer: the harbour bank lent five.", DOCUMENT)
+    assert leaked_answer("Is it fixed? Answer: yes.", "Yes, at three percent.")
 
 
 def test_the_share_of_an_answer_that_its_question_holds() -> None:
