@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def corpus(folder: Path, *records: Record) -> Path:
     return folder
 
 
-def load(source: Path, **more: int) -> list[tuple[str, str]]:
+def load(source: Path, **more: Any) -> list[tuple[str, str]]:
     config = SeedsConfig(documents=str(source), **more)
     return [(document.id, document.text) for document in load_documents(config, random_seed=0)]
 

@@ -32,7 +32,7 @@ def test_a_line_read_back_is_the_record(record: Record) -> None:
     assert Record.model_validate_json(line) == record
 
 
-@given(text=st.text(st.characters(), max_size=40))
+@given(text=st.text(st.characters(codec="utf-8"), max_size=40))
 def test_any_text_can_be_written(text: str) -> None:
     broken = f"a{text}\ud800"
     record = Record(id="r", text=broken, reason=broken)
