@@ -269,7 +269,7 @@ def test_preview_writes_a_few_and_forecasts_every_stage(
     told = capsys.readouterr().out
     answers = len(asked) - questions
     assert f"calls    {500 * answers + 300:,}" in told
-    assert "forecast for 1000 records, from 2:" in told
+    assert "forecast for 1000 records, from 2 records:" in told
     assert "sampling " in told
     assert not (tmp_path / "runs").exists()
 
