@@ -36,6 +36,7 @@ from .siblings import Siblings
 from .softsrv import softsrv_graph
 from .template import TEMPLATE_VARIABLES, template_graph
 from .threshold import FollowingThreshold, Limit
+from .verbalised import Verbalised, draw_verbalised, parse_verbalised
 from .waiting import Candidate, Choice, WaitingRoom
 from .workspace import RunContext, Voice, Voices, Workspace, constant, keeps_time
 
@@ -76,6 +77,7 @@ __all__ = [
     "SeedPicker",
     "Siblings",
     "TeacherAsk",
+    "Verbalised",
     "Verdict",
     "Voice",
     "Voices",
@@ -89,12 +91,14 @@ __all__ = [
     "digest_for",
     "document_graph",
     "draft_of",
+    "draw_verbalised",
     "expert_label",
     "hold",
     "instruct_graph",
     "keeps_time",
     "leaked_answer",
     "new_quota",
+    "parse_verbalised",
     "read_problem",
     "record_graph",
     "settle",

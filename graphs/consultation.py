@@ -72,9 +72,6 @@ def prepare(
         problem, parsed = _parsed(tool, call["name"], call["args"])
         if isinstance(parsed, Consult):
             role = resolve_role(parsed, workspace.roles, graph=graph)
-            if isinstance(role, Role) and role.name in workspace.config.conductor.without:
-                turned.results[call_id] = _left_out(role, state, parsed)
-                continue
             ready = role if isinstance(role, str) else _consultation(role, state, parsed, reserved)
             if isinstance(ready, str):
                 problem = ready
@@ -100,18 +97,6 @@ def _parsed(tool: type[BaseModel], name: str, args: dict[str, Any]) -> tuple[str
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return one_line(f"{name}: {where}: {first['msg']}", most_words=30), None
-
-
-def _left_out(role: Role, state: DocumentState, call: Consult) -> CallResult:
-    """The answer to a consultation of an expert that this run does not offer.
-
-    What it was to change comes back as it was, so that a conductor which asks by habit goes on.
-    """
-    for ref in reversed(call.attach):
-        artifact = state["artifacts"].get(ref)
-        if artifact is not None and artifact["kind"] == role.produces:
-            return CallResult(text=result_text(ref, artifact))
-    return CallResult(text=f"error: {role.name} is not offered here")
 
 
 def _consultation(
@@ -152,6 +137,8 @@ async def consult_expert(
         for ref, artifact in state["attached"].items()
     ]
     name = expert_name(role, call)
+    if role.name in workspace.config.conductor.without:
+        return _left_out(role, state)
     try:
         reply = await workspace.caller.call(
             workspace.voices.for_role(role),
@@ -176,6 +163,22 @@ async def consult_expert(
         update["persona"] = call.persona
     if role.produces in ("draft", "question") and call.genre:
         update["genre"] = call.genre
+    return update
+
+
+def _left_out(role: Role, state: Consultation) -> DocumentState:
+    """The answer to a consultation of an expert that the run does not offer.
+
+    What the expert was to change comes back as it was, under a reference of its own, so that a
+    conductor which asks by habit goes on; where nothing of its kind is attached it is told.
+    """
+    attached = state["attached"].values()
+    same = [artifact for artifact in attached if artifact["kind"] == role.produces]
+    if not same:
+        return answered(state["call_id"], f"error: {role.name} is not offered here")
+    made: Artifact = {**same[-1], "by": role.name}
+    update = answered(state["call_id"], result_text(state["ref"], made))
+    update["artifacts"] = {state["ref"]: made}
     return update
 
 

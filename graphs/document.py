@@ -22,6 +22,7 @@ from metasynth.agents import (
     parse_keywords,
     tool_schemas,
 )
+from metasynth.errors import ContextLimitError
 from metasynth.records import Record
 
 from .briefing import digest_for
@@ -116,15 +117,18 @@ class _Nodes:
         messages = bounded([system, *state["messages"]], limits.max_prompt_tokens)
         if estimated_tokens(messages) > limits.max_prompt_tokens:
             return lost(f"prompt: longer than {limits.max_prompt_tokens} tokens")
-        reply = await workspace.caller.call(
-            workspace.voices.conductor,
-            messages,
-            chain=state["chain"],
-            step=f"{state['number']}/{turn}",
-            agent="conductor",
-            record_id=state["record_id"],
-            tools=tool_schemas(sampling=workspace.sampler is not None),
-        )
+        try:
+            reply = await workspace.caller.call(
+                workspace.voices.conductor,
+                messages,
+                chain=state["chain"],
+                step=f"{state['number']}/{turn}",
+                agent="conductor",
+                record_id=state["record_id"],
+                tools=tool_schemas(sampling=workspace.sampler is not None),
+            )
+        except ContextLimitError as error:
+            return lost(f"prompt: {error.message}")
         reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
         if not reply.tool_calls:
             nudge = HumanMessage(NUDGE, id=f"{state['record_id']}/{turn}/nudge")

@@ -17,7 +17,7 @@ from metasynth.text import encodable
 from .asking import ANOTHER
 from .exemplars import Shown, shown_text, shown_variables
 from .state import SeedState
-from .verbalised import asked_for, drawn, parse_candidates
+from .verbalised import asked_for, draw_verbalised, parse_verbalised
 from .workspace import Workspace
 
 _DEFAULT = str(TemplateConfig.model_fields["prompt"].default)
@@ -82,10 +82,10 @@ def read_answer(
     text = encodable(str(reply.text)).strip()
     if config.candidates == 1:
         return Answer(text, cut)
-    found = parse_candidates(text, config.candidates)
+    found = parse_verbalised(text, config.candidates)
     if isinstance(found, str):
         return Answer(text, problem=f"{found}{', cut at the token limit' if cut else ''}")
-    return Answer((found[place] if config.take == "all" else drawn(found, rng)).text)
+    return Answer((found[place] if config.take == "all" else draw_verbalised(found, rng)).text)
 
 
 def _by_roles(workspace: Workspace) -> bool:

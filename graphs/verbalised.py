@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _ONE = re.compile(
-    r"\s*<response>\s*<text>(.*?)</text>\s*<probability>\s*(\S{1,20}?)\s*</probability>\s*"
+    r"\s*<response>\s*<text>(.*?)</text>\s*<probability>\s*(\S{1,40}?)\s*</probability>\s*"
     r"</response>\s*",
     re.DOTALL,
 )
@@ -23,7 +23,7 @@ _ASKED = (
 )
 
 
-class Candidate(NamedTuple):
+class Verbalised(NamedTuple):
     """A text, and how likely its author says it is."""
 
     text: str
@@ -35,9 +35,9 @@ def asked_for(count: int) -> str:
     return _ASKED.format(count=count)
 
 
-def parse_candidates(reply: str, count: int) -> list[Candidate] | str:
+def parse_verbalised(reply: str, count: int) -> list[Verbalised] | str:
     """The candidates of a reply, exactly `count`, or what is wrong with it."""
-    found: list[Candidate] = []
+    found: list[Verbalised] = []
     place = 0
     while place < len(reply) and (match := _ONE.match(reply, place)):
         text, said = match[1].strip(), _number(match[2])
@@ -45,7 +45,7 @@ def parse_candidates(reply: str, count: int) -> list[Candidate] | str:
             return f"candidate {len(found) + 1}: {match[2]!r} is no probability"
         if not text or "<response>" in text or "<text>" in text:
             return f"candidate {len(found) + 1} has no text, or another one in it"
-        found.append(Candidate(text, said))
+        found.append(Verbalised(text, said))
         place = match.end()
     if reply[place:].strip():
         return f"after {len(found)} candidates it is not in the form that was asked for"
@@ -54,7 +54,7 @@ def parse_candidates(reply: str, count: int) -> list[Candidate] | str:
     return found
 
 
-def drawn(candidates: Sequence[Candidate], rng: random.Random) -> Candidate:
+def draw_verbalised(candidates: Sequence[Verbalised], rng: random.Random) -> Verbalised:
     """One of them by what they say of their probabilities; evenly where all say 0."""
     weights = [one.probability for one in candidates]
     return rng.choices(candidates, weights if sum(weights) > 0 else None)[0]
