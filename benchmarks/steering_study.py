@@ -215,6 +215,9 @@ def tables(runs: Sequence[dict[str, Any]]) -> str:
         ("softsrv_random", "template_random"),
         ("softsrv_loss", "template_loss"),
     ):
+        starts = found[one].keys() & found[other].keys()
+        if not starts:
+            continue
         cells = []
         for measure in (lambda curve: curve[-1], area):
             ours, theirs = (
@@ -223,12 +226,13 @@ def tables(runs: Sequence[dict[str, Any]]) -> str:
             )
             told = paired(ours, theirs)
             cells.append(f"{told.value:+.3f} [{told.low:+.3f}, {told.high:+.3f}]")
-        starts = found[one].keys() & found[other].keys()
         above = sum(found[one][n][-1] > found[other][n][-1] for n in starts)
         lines.append(f"| {one} − {other} | {cells[0]} | {cells[1]} | {above} of {len(starts)} |")
     lines += ["", "| arm | samples refused | child has its parent's skill |", "|---|---|---|"]
     for arm in STEERED:
         own = [run for run in runs if run["arm"] == arm]
+        if not own:
+            continue
         refused = [run["refused"] for run in own if run["refused"] is not None]
         share = f"{fmean(refused):.2f}" if refused else ""
         lines.append(f"| {arm} | {share} | {fmean(run['same_skill'] for run in own):.2f} |")
