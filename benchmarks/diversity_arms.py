@@ -61,6 +61,10 @@ _PARTS: Mapping[str, tuple[Mapping[str, str], str]] = {
 }
 _GRADES: Mapping[str, tuple[Mapping[str, str], str]] = {
     BASELINE: ({}, "the domain expert with form and keywords, the same words every time"),
+    "fixed_no_refresh": (
+        {"seeds.refresh_every": "100000"},
+        "as `fixed`, and each of the 8 chains keeps its first seed",
+    ),
     "exemplars": (
         {"template.grade": "exemplars"},
         "the editor writes another like one of the real documents, drawn anew for each record",

@@ -11,10 +11,17 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 NOTE = """\
 Mean over {seeds} seeds of randomness, {records} accepted records of each arm a seed, cut to equally
 many words ({words}). ↑: more is more diverse, ↓: less is. Brackets: 95 % intervals, Student's t
-over the seeds; with several metrics and arms some will miss zero by chance alone. `world` is not
-written by a model: it is the generator of the small world that the embedded model learnt from, and
-stands for real documents. Verbalised sampling is not among the arms: the embedded model cannot tell
-probabilities. A template gives no topics and personas, so that their entropies are not defined."""
+over the seeds; with so many arms and metrics about one in twenty misses zero by chance alone.
+
+What to bear in mind. All arms but the two `no_refresh` ones get a new seed for every record, chosen
+by MetaSynth's refresh: the templates have this part of MetaSynth too. The verifier refuses wrong
+answers in every arm; those that lose many records to it may keep the easier ones. Of a
+role the embedded model reads the title, the instruction and what is attached: a persona or the
+analyst's word cannot reach its texts, so that `no_personas` and `no_analyst` can differ from
+`metasynth` by chance alone (but for the entropy of personas). `world` is not written by a model: it
+is the generator of the small world that the embedded model learnt from, and stands for real
+documents. Verbalised sampling is not among the arms: the embedded model cannot tell probabilities.
+A template gives no topics and personas, so that their entropies are not defined."""
 
 
 def report(

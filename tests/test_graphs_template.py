@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from metasynth.compose import plan_run
+from metasynth.domains import StoryDomain
 from metasynth.errors import ConfigError
 from metasynth.records import Record
 from metasynth.run_file import load_run_config
-from tests.commands import FINANCE, Command, calls_in, corpus_of, metasynth, small_run
+from tests.commands import FINANCE, Command, calls_in, corpus_of, metasynth, settings, small_run
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
 from tests.prose import prose
@@ -220,6 +221,23 @@ def test_kills_cost_what_is_under_way_and_nothing_else(
     assert len(ids) == goal == len(set(ids))
     assert ids[: len(before)] == before
     assert len({record.text for record in corpus_of(out)}) == goal
+
+
+@pytest.mark.parametrize("grade", ["fixed", "earlier"])
+def test_the_embedded_model_is_asked_by_its_roles(tmp_path: Path, grade: str) -> None:
+    stories = tmp_path / "stories.jsonl"
+    texts = [StoryDomain().generate(random.Random(n)).text for n in range(4)]
+    stories.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    values = {"template__grade": grade, "budget__records": 2, "concurrency": 1}
+    values |= {"template__exemplars": stories} if grade != "fixed" else {}
+    out = tmp_path / "run"
+    run = ["run", FINANCE.with_name("demo-template.yaml"), "--quiet", *settings(**values)]
+    assert metasynth(*run, "--out", out) == 0
+    for record in corpus_of(out):
+        assert record.checker is not None
+        assert record.checker.passed
+        assert bool(record.keywords) == bool(record.genre) == (grade == "fixed")
+        assert bool(record.parent_ids) == bool(grade != "fixed")
 
 
 class TestRunFile:
