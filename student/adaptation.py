@@ -21,6 +21,7 @@ from transformers.pytorch_utils import Conv1D
 from metasynth.config_student import StudentConfig
 from metasynth.errors import RequestError
 from metasynth.lm import LoadedLM, quiet_transformers, wrap_lm
+from metasynth.model_loading import ONE_AT_A_TIME
 from metasynth.randomness import derive_seed
 
 from .training_device import seed_device
@@ -85,7 +86,7 @@ def load_adapted(base: LoadedLM, folder: Path, *, in_place: bool) -> LoadedLM:
         trained.to(base.device)
     else:
         model = base.model if in_place else copy.deepcopy(base.model)
-        with _without_deprecations():
+        with ONE_AT_A_TIME, _without_deprecations():
             adapted = peft.PeftModel.from_pretrained(model, str(folder))
         trained = adapted.merge_and_unload()
     return replace(base, model=wrap_lm(trained, base.tokenizer, name=base.name).model)

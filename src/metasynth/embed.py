@@ -21,6 +21,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from metasynth.errors import RequestError
+from metasynth.model_loading import ONE_AT_A_TIME
 from metasynth.vector_cache import VectorCache, Vectors, text_key
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _load_model(name: str, model_id: str, device: str) -> "SentenceTransformer":
     """The model, loaded once in a process; to be called and used under `_MODEL_LOCK`."""
     if model_id == _DEFAULT_ID:
         _verify(Path(name) / "model.safetensors")
-    with _quiet():
+    with ONE_AT_A_TIME, _quiet():
         from sentence_transformers import SentenceTransformer
 
         try:

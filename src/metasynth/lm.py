@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import RequestError
+from .model_loading import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     import torch
@@ -171,20 +172,21 @@ def _told_in_one_line(source: str, *, trust_remote_code: bool) -> Iterator[None]
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bars on stderr, and no conversion of foreign weights by a remote service."""
+    """One at a time, without progress bars or a remote service that converts foreign weights."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
-    before = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
-    os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-        if before is None:
-            del os.environ["DISABLE_SAFETENSORS_CONVERSION"]
+    with ONE_AT_A_TIME:
+        shown = logging.is_progress_bar_enabled()
+        before = os.environ.get("DISABLE_SAFETENSORS_CONVERSION")
+        os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            if shown:
+                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            if before is None:
+                del os.environ["DISABLE_SAFETENSORS_CONVERSION"]
 
 
 def _context_length(model: Any, tokenizer: Any) -> int:

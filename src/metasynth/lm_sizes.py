@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError
 from .lm import _locate, _told_in_one_line, quiet_transformers
+from .model_loading import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from torch.nn import ModuleList
@@ -82,7 +83,7 @@ def model_sizes(
     from transformers import AutoModelForCausalLM
 
     build: Any = AutoModelForCausalLM.from_config
-    with torch.device("meta"):
+    with ONE_AT_A_TIME, torch.device("meta"):
         model: Any = build(config, trust_remote_code=trust_remote_code)
     text: Any = config.get_text_config()
     width = _number(text, "hidden_size")
