@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from metasynth.agents import Attachment, expert_messages
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.text import encodable, excerpt
 
 from .consultation import expert_settings
@@ -50,7 +50,7 @@ async def ask_for_answer(
             record_id=record_id,
             settings=settings,
         )
-    except ContextLimitError as error:
+    except PromptError as error:
         return Answer("", agent, code="no_answer", reason=f"no_answer: {error.message}")
     text = encodable(str(reply.text)).strip()
     cut = reply.response_metadata.get("finish_reason") == "length"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from metasynth.agents import Attachment, expert_messages
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.text import encodable, words
 
 from .instruct_checks import without_label
@@ -100,7 +100,7 @@ async def ask(
             agent=way,
             record_id=record_id,
         )
-    except ContextLimitError as error:
+    except PromptError as error:
         return Reply("", code="no_question", reason=f"no_question: {error.message}")
     text = encodable(str(reply.text)).strip()
     if reply.response_metadata.get("finish_reason") == "length":

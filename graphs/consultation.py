@@ -20,7 +20,7 @@ from metasynth.agents import (
     resolve_role,
 )
 from metasynth.config import RunConfig
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.text import encodable
 
 from .drafts import answered, new_artifact, next_ref, parents_of
@@ -149,7 +149,7 @@ async def consult_expert(
             record_id=state["record_id"],
             settings=expert_settings(role, workspace.config),
         )
-    except ContextLimitError as error:
+    except PromptError as error:
         return answered(state["call_id"], f"error: {one_line(error.message, most_words=40)}")
     made, problem = read_reply(role, name, reply, about=state["about"])
     if made is None:

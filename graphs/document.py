@@ -22,7 +22,7 @@ from metasynth.agents import (
     parse_keywords,
     tool_schemas,
 )
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.records import Record
 
 from .briefing import digest_for
@@ -127,7 +127,7 @@ class _Nodes:
                 record_id=state["record_id"],
                 tools=tool_schemas(sampling=workspace.sampler is not None),
             )
-        except ContextLimitError as error:
+        except PromptError as error:
             return lost(f"prompt: {error.message}")
         reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
         if not reply.tool_calls:

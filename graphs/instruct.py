@@ -28,7 +28,7 @@ from metasynth.agents import (
     instruct_schemas,
 )
 from metasynth.documents import Document
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 
 from .briefing import digest_for
 from .choosing import hold, stamped
@@ -150,7 +150,7 @@ class _Nodes:
                 record_id=state["record_id"],
                 tools=instruct_schemas(),
             )
-        except ContextLimitError as error:
+        except PromptError as error:
             return stopped(state, f"prompt: {error.message}")
         reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
         if not reply.tool_calls:

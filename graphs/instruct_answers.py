@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage
 
 from metasynth.agents import Attachment, expert_messages, one_line
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.rouge import rouge_l
 from metasynth.text import encodable, excerpt
 
@@ -57,7 +57,7 @@ async def write_answer(workspace: Workspace, state: InstructState) -> Answer:
     asked = _REVISE if state.get("critique") else _ANSWER
     try:
         reply = await _consult(workspace, state, ANSWER, asked, attached, step=step)
-    except ContextLimitError as error:
+    except PromptError as error:
         return Answer("", ANSWER, code="no_answer", reason=error.message)
     text = without_label(encodable(str(reply.text)).strip())
     if not text:
@@ -81,7 +81,7 @@ async def complaint(workspace: Workspace, state: InstructState) -> str:
         reply = await _consult(
             workspace, state, CRITIC, _CHECK, attached, step=_step(state, "critic")
         )
-    except ContextLimitError:
+    except PromptError:
         return ""  # advice that cannot be had
     said = encodable(str(reply.text)).strip().lstrip("*#_ ")
     if not said.lower().startswith("revise"):
@@ -96,7 +96,7 @@ async def follow_up(workspace: Workspace, state: InstructState) -> FollowUp:
         step = f"{_step(state, 'follow_up')}.{number}"
         try:
             reply = await _consult(workspace, state, FOLLOW_UP, _ASK_ON, _grounds(state), step=step)
-        except ContextLimitError:
+        except PromptError:
             return FollowUp("", number)
         text = without_label(encodable(str(reply.text)).strip())
         cut = reply.response_metadata.get("finish_reason") == "length"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from metasynth.agents import Attachment, expert_messages
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.text import encodable, excerpt
 
 from .asking import ANOTHER
@@ -52,7 +52,7 @@ async def ask_for_problem(
             record_id=record_id,
             settings={"temperature": request.temperature},
         )
-    except ContextLimitError as error:
+    except PromptError as error:
         return Problem("", "", agent, code="no_answer", reason=f"no_answer: {error.message}")
     text = encodable(str(reply.text)).strip()
     cut = reply.response_metadata.get("finish_reason") == "length"

@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from metasynth.errors import MetaSynthError
+from metasynth.errors import MetaSynthError, RefusedPromptError
 from metasynth.randomness import generator
 from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import excerpt
@@ -105,14 +105,19 @@ class _Nodes:
         place = (state["number"] - 1) % _taken(workspace)
         first = state["number"] - place
         rng = generator(workspace.config.random_seed, "template", state["chain"], first)
-        reply = await workspace.caller.call(
-            workspace.voices.experts,
-            template_messages(workspace, state["seed"], state["genre"], _shown(state), rng),
-            chain=state["chain"],
-            step=str(first),
-            agent="template",
-            record_id=state["record_id"],
-        )
+        try:
+            reply = await workspace.caller.call(
+                workspace.voices.experts,
+                template_messages(workspace, state["seed"], state["genre"], _shown(state), rng),
+                chain=state["chain"],
+                step=str(first),
+                agent="template",
+                record_id=state["record_id"],
+            )
+        except RefusedPromptError as error:  # another seed's prompt may pass
+            unanswered = _judged(Verdict("no_answer", error.message))
+            nothing = TemplateState(text="", cut=False, asked=False)
+            return Command(update={**nothing, **unanswered}, goto="reject")
         answer = read_answer(workspace.config.template, reply, place=place, rng=rng)
         update = TemplateState(
             text=answer.text, cut=answer.cut, asked=uses_seed(workspace, _shown(state))

@@ -107,6 +107,7 @@ Fault = Literal[
     "forbidden",
     "wrong_model",
     "context_length",
+    "filtered",
     "bad_request",
 ]
 _FAILURES: dict[Fault, tuple[int, str, str]] = {
@@ -122,6 +123,7 @@ _FAILURES: dict[Fault, tuple[int, str, str]] = {
         "context_length_exceeded",
         "This model's maximum context length is 512 tokens, your messages resulted in 900 tokens.",
     ),
+    "filtered": (400, "content_filter", "The prompt triggered our content management policy."),
     "bad_request": (400, "invalid_request_error", "Unknown parameter: top_q."),
 }
 

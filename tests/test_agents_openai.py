@@ -17,7 +17,12 @@ from langchain_core.tools import tool
 from pydantic import BaseModel, SecretStr
 
 from metasynth.agents import OpenAIChat, openai_chat
-from metasynth.errors import ContextLimitError, ModelCallError, RequestError
+from metasynth.errors import (
+    ContextLimitError,
+    ModelCallError,
+    RefusedPromptError,
+    RequestError,
+)
 from tests.openai_answers import Fault, Reply, failure
 from tests.openai_server import OpenAIServer, RateLimit, scripted
 
@@ -175,6 +180,7 @@ FINAL: dict[Fault, tuple[str, str]] = {
     "no_quota": ("no quota left (429: You exceeded your current quota.)", "billing"),
     "bad_request": ("turned down (400: Unknown parameter: top_q.)", "extra_body"),
     "context_length": ("longer than the model's context (400", "larger context"),
+    "filtered": ("turned down by a filter (400: The prompt triggered", ""),
 }
 
 
@@ -194,8 +200,9 @@ async def test_a_lasting_fault_is_told_in_one_line_after_one_try(
     assert what in caught.value.message
     assert f"test-model at {server.base_url}" in caught.value.message
     assert "\n" not in caught.value.message
-    assert hint in str(caught.value.hint)
+    assert hint in (caught.value.hint or "")
     assert isinstance(caught.value, ContextLimitError) == (fault == "context_length")
+    assert isinstance(caught.value, RefusedPromptError) == (fault == "filtered")
     assert len(server.requests) == 1
 
 

@@ -225,6 +225,34 @@ def test_what_no_try_helps_ends_with_one_line_and_the_same_command_goes_on(
     assert len(records) == 5 == len({record.id for record in records})
 
 
+class Filtering:
+    """Refuses the prompt that comes as the n-th, whenever it comes."""
+
+    def __init__(self, number: int) -> None:
+        self._teacher = Teacher()
+        self._asked: list[str] = []
+        self._refused = number - 1
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        self._asked.append(str(request["messages"]))
+        refused = self._asked[-1] in self._asked[self._refused : self._refused + 1]
+        return failure("filtered") if refused else self._teacher(request)
+
+
+@pytest.mark.parametrize(("graph", "number"), [("template", 2), ("document", 1)])
+def test_a_prompt_that_a_filter_refuses_costs_its_record_alone(
+    graph: str, number: int, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    with OpenAIServer(Filtering(number)) as server:
+        run = [*small_run(server.base_url, graph=graph, budget__records=3), "--out", out]
+        assert metasynth(*run, *settings(concurrency=1)) == 0
+    assert len(corpus_of(out)) == 3
+    lines = (out / "rejected.jsonl").read_text().splitlines()
+    assert lines  # in the document graph: every record whose brief is this one
+    assert all("turned down by a filter" in line for line in lines)
+
+
 def test_a_server_that_is_gone_and_comes_back(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

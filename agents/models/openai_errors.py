@@ -15,7 +15,7 @@ import httpx2
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
-from metasynth.errors import ContextLimitError, ModelCallError
+from metasynth.errors import ContextLimitError, ModelCallError, RefusedPromptError
 
 Kind = Literal["refused", "overloaded", "failed", "final"]
 
@@ -35,6 +35,14 @@ _CONTEXT_SIGNS = (
     "context size",
     "prompt is too long",
     "input tokens exceed",
+)
+_FILTER_SIGNS = (
+    "content_filter",
+    "content_policy_violation",
+    "content management policy",
+    "data_inspection_failed",
+    "responsibleaipolicyviolation",
+    "prompt_blocked",
 )
 
 
@@ -120,6 +128,10 @@ def final_error(
         return ContextLimitError(
             f"{where}: the prompt is longer than the model's context ({verdict.text})",
             hint="take a model with a larger context, or lower max_tokens and the word cap",
+        )
+    if error is not None and status in (400, 403, 422) and _has_sign(error, _FILTER_SIGNS):
+        return RefusedPromptError(
+            f"{where}: the prompt was turned down by a filter ({verdict.text})"
         )
     if status == 404:
         return _not_found(endpoint, model, verdict, offered)

@@ -2,7 +2,9 @@
 
     MetaSynthError              the run failed: exit status 1
     ├── ModelCallError          an endpoint or a local model could not answer
-    │   └── ContextLimitError   the prompt does not fit the model
+    │   └── PromptError         this prompt cannot be answered, another could: a record is lost
+    │       ├── ContextLimitError    it does not fit the model
+    │       └── RefusedPromptError   the endpoint's content filter turns it down
     ├── BudgetEndedError        a limit of the run file was reached (not a failure of the run)
     ├── RunInterruptedError     a person or the system ended the run: exit status 130
     └── RequestError            the request was wrong, nothing was started: exit status 2
@@ -45,7 +47,15 @@ class ModelCallError(MetaSynthError):
     """A model could not answer and another try would not help, or the tries are used up."""
 
 
-class ContextLimitError(ModelCallError):
+class PromptError(ModelCallError):
+    """This prompt cannot be answered, while another could: no reason to end a run."""
+
+
+class RefusedPromptError(PromptError):
+    """The endpoint refuses to answer this prompt, now and whenever it is sent again."""
+
+
+class ContextLimitError(PromptError):
     """The prompt (with room for an answer) is longer than the model's context."""
 
 

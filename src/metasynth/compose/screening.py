@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 
 from metasynth.config_active import CandidatesConfig
 from metasynth.config_student import SelectionConfig
-from metasynth.errors import ContextLimitError
+from metasynth.errors import PromptError
 from metasynth.graphs import Screen, WaitingRoom, Workspace
 from metasynth.memory import Journal
 from metasynth.records import Record
@@ -192,7 +192,7 @@ def ask_teacher(workspace: Workspace) -> "AskJudge":
                 record_id=step.split()[1],  # "judge ID 0", "lion ID a 1", "teacher ID"
                 settings={"temperature": temperature},
             )
-        except ContextLimitError as error:
+        except PromptError as error:
             raise BadRowError(f"the judge: {error.message}") from error
         return str(reply.text)
 
