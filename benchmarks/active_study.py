@@ -14,7 +14,8 @@ them) has an answer drawn at random; `checked`, which is the same behind a check
 What was tuned, on start 101, which is not part of the study: the skills, their levels, the
 student's width, its base, rate, rows and steps, so that accuracy runs from about 0.5 upwards and no
 skill is out of reach; and training without the base's rows, under which an arm forgets what it does
-not choose, was given up. No arm has settings that were tuned: they are the library's defaults.
+not choose, was given up. The losses' arms were in view when this was decided. No arm has settings
+that were tuned: they are the library's defaults.
 
     python -m benchmarks.active_study --out runs/active-study [--arms …] [--pools …] [--starts …]
 
