@@ -138,9 +138,10 @@ async def test_without_answers_records_are_documents(tmp_path: Path) -> None:
         workspace, ended = await run(source)
         assert not run.server.requests
     assert ended["accepted"] == 3
-    assert [(record.kind, record.text) for record in workspace.corpus.records()] == [
+    # several are in work at once: they enter in any order
+    assert {(record.kind, record.text) for record in workspace.corpus.records()} == {
         ("document", asked.text) for asked in source.questions
-    ]
+    }
 
 
 async def test_it_ends_when_all_candidates_are_judged(tmp_path: Path) -> None:
