@@ -1,6 +1,7 @@
 """The graph softsrv: stable ids, answers, the gate, and every way in which it ends."""
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -201,7 +202,8 @@ async def test_a_budget_ends_it_and_the_next_start_pays_for_the_rest_alone(tmp_p
     source = Listed(given(9))
     with Run(tmp_path) as run:
         _, ended = await run(source, budget__calls=4, concurrency=2, budget__records=9)
-        assert ended["stopped_because"] == "budget.calls: 4 of 4 calls used"
+        # the other chain's call may have been in flight, and such a call ends
+        assert re.fullmatch(r"budget\.calls: [45] of 4 calls used", ended["stopped_because"])
         assert 4 <= len(run.server.requests) <= 5
         before = ended["accepted"]
         assert before < 9
