@@ -17,6 +17,7 @@ from metasynth.domains import KINDS, NAMES, PROPERTIES, THEMES, plural
 
 from .chat import SPECIAL, Message, render
 from .crafts import CRAFTS
+from .instruct_oracle import INSTRUCT_ROLES
 from .oracle import ROLES
 from .tasks import Stream
 
@@ -41,9 +42,10 @@ GLUE = (
     '"]}}',
     '"}}',
     '{"name": "submit", "arguments": {"draft": "',
+    '{"name": "submit", "arguments": {"question": "',
     '{"name": "set_seeds", "arguments": {"source": "',
     '{"name": "give_up", "arguments": {"reason": "',
-    *(role for role in ROLES if "_" in role),
+    *(role for role in (*ROLES, *INSTRUCT_ROLES) if "_" in role),
 )
 
 
