@@ -118,7 +118,8 @@ async def test_a_listener_alone_does_not_turn_a_call_into_a_stream(server: OpenA
 
 
 async def test_a_slow_answer_is_given_up_and_asked_for_again(server: OpenAIServer) -> None:
-    server.responder = scripted(Reply("too late", delay_s=60), "in time")
+    # on a busy machine a good answer may come too late as well, so all others are good
+    server.responder = scripted(Reply("too late", delay_s=60), then=lambda request: "in time")
     assert (await model_of(server, timeout=1.5).ainvoke("hello")).content == "in time"
 
 
@@ -461,15 +462,16 @@ async def test_300_calls_to_a_server_with_50_a_second_provoke_few_refusals() -> 
 
 
 async def test_nobody_sends_before_retry_after_is_over() -> None:
-    refusal = failure("rate_limited", headers={"retry-after-ms": "700"})
+    refusal = failure("rate_limited", headers={"retry-after-ms": "2500"})
     with OpenAIServer(scripted("first", refusal)) as server:
         model = model_of(server)
         another = model_of(server, temperature=0.5)  # a second model of the same endpoint
         await model.ainvoke("hello")
         await asyncio.gather(*(each.ainvoke("hello") for each in [model, another] * 8))
         arrivals = [received.at for received in server.received]
-    # Call 1 was refused. What was on its way with it may still arrive; then there is silence.
-    assert max(later - sooner for sooner, later in pairwise(arrivals[1:])) >= 0.6
+    # Call 1 was refused. What was on its way with it may still arrive, late where the machine is
+    # busy; then there is silence.
+    assert max(later - sooner for sooner, later in pairwise(arrivals[1:])) >= 1.5
     assert len(arrivals) == 18
 
 

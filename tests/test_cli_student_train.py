@@ -172,9 +172,11 @@ class TestBadInput:
 
 
 def wait_for_step(folder: Path, step: int) -> None:
-    """Until a training has written that it took the step."""
+    """Until a training has written that it took the step, and a checkpoint."""
     path = folder / "steps.jsonl"
     while not (path.exists() and path.read_text().count("\n") >= step):
+        time.sleep(0.01)
+    while not list((folder / "checkpoints").glob("*.json")):  # a fast machine was there sooner
         time.sleep(0.01)
 
 

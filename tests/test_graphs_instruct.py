@@ -143,7 +143,10 @@ async def test_the_student_has_its_say(tmp_path: Path, accept: str) -> None:
     student = Student()
     settings = told(accept=accept, batch=4, keep=2, warmup=2, quantile=0.5)
     with Run(tmp_path, InstructTeacher(), documents(8), student) as run:
-        accepted, rejected, _ = await run(budget__records=4, **settings)
+        # which ones are refused depends on who is first: it may be many in a row
+        accepted, rejected, _ = await run(
+            budget__records=4, budget__stall_after=99, instruct__per_document=9, **settings
+        )
     assert len(accepted) == 4
     assert all(record.student is not None for record in accepted)
     assert {record.id for record in (*accepted, *rejected)} == set(student.scored)

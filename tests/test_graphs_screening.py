@@ -306,7 +306,14 @@ class TestScreen:
 
 
 async def test_by_threshold_refused_candidates_end_with_their_reason(tmp_path: Path) -> None:
-    student = Student()
+    said: dict[str, float] = {}
+
+    def say(each: Record) -> Score:
+        """Every second one is easy once the threshold is there, whoever writes it."""
+        said[each.id] = 0.1 if len(said) > 2 and len(said) % 2 else 0.5 + len(said) / 100
+        return Score(said[each.id])
+
+    student = Student(say)
     values = {**TEMPLATE, **told(accept="threshold", quantile=0.4, warmup=3)}
     with OpenAIServer(Teacher()) as server:
         workspace, ended = await screened(
@@ -317,7 +324,7 @@ async def test_by_threshold_refused_candidates_end_with_their_reason(tmp_path: P
     assert refused
     for each in (*workspace.corpus.records(), *refused):
         assert each.student is not None
-        assert each.student.score == round(by_hash(each).score or 0, 6)
+        assert each.student.score == said[each.id]
         limit = each.student.threshold
         assert (limit is not None and each.student.score < limit) == (each.reason is not None)
     for each in refused:
