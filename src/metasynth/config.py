@@ -13,53 +13,13 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from metasynth.config_active import ActiveConfig
 from metasynth.config_instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
+from metasynth.config_model import ConductorConfig as ConductorConfig
+from metasynth.config_model import ModelConfig as ModelConfig
+from metasynth.config_model import PriceConfig as PriceConfig
 from metasynth.config_section import Section
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.config_student import StudentConfig
 from metasynth.config_template import TemplateConfig
-
-MODEL_KINDS = ("embedded", "local:", "openai:")
-
-
-def _model_name(value: object) -> object:
-    if not isinstance(value, str) or value == "embedded":
-        return value
-    if not value.startswith(MODEL_KINDS[1:]) or value in MODEL_KINDS:
-        raise ValueError("expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'")
-    return value
-
-
-class ModelConfig(Section):
-    """A chat model and how it is called; what is not given keeps the model's own default."""
-
-    model: Annotated[str, BeforeValidator(_model_name)] = "embedded"
-    base_url: str | None = None
-    api_key_env: str = "OPENAI_API_KEY"
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, ge=1)
-    timeout_s: float = Field(default=120.0, gt=0)
-    max_tries: int = Field(default=8, ge=1)
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0)
-    max_concurrency: int | None = Field(default=None, ge=1)
-    extra_body: dict[str, Any] | None = None
-    send_seed: bool = Field(default=True, description="some servers refuse the field")
-    max_batch: int = Field(default=16, ge=1)
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    trust_remote_code: bool = False
-
-
-class ConductorConfig(ModelConfig):
-    """The conductor's model, where it differs from the teacher, and the bounds of its work."""
-
-    max_turns: int = Field(default=30, ge=3, description="turns for one record")
-    max_calls_per_turn: int = Field(default=6, ge=1)
-    max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
-    without: tuple[str, ...] = Field(default=(), description="experts that it is not offered")
-    personas: bool = Field(default=True, description="experts write as whom it names")
-
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
 # keys of later versions: the hash of a run file that does not speak of them stays what it was
@@ -73,10 +33,10 @@ _LATER = {
 class DomainConfig(Section):
     """What the corpus is about."""
 
-    name: str
-    description: str = ""
+    name: str = Field(description="what prompts call it")
+    description: str = Field(default="", description="a sentence or two: about what, for whom")
     language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="ISO 639-1")
-    genres: tuple[str, ...] = ()
+    genres: tuple[str, ...] = Field(default=(), description="forms that records may have")
 
 
 def _split(value: object) -> object:
@@ -90,13 +50,17 @@ KeywordSet = Annotated[tuple[str, ...], BeforeValidator(_split)]
 class SeedsConfig(Section):
     """Where records start: keyword sets, or the user's documents."""
 
-    keywords: tuple[KeywordSet, ...] = ()
-    keywords_file: Path | None = None
+    keywords: tuple[KeywordSet, ...] = Field(
+        default=(), description="keyword sets, each a list or `a, b, c`"
+    )
+    keywords_file: Path | None = Field(
+        default=None, description="a text file, a keyword set a line"
+    )
     documents: str | None = Field(
         default=None, description="file, folder, glob, or hf:NAME of a Hugging Face data set"
     )
-    text_field: str = "text"
-    split: str = "train"
+    text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
+    split: str = Field(default="train", description="of hf:NAME")
     limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
     refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
     neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
@@ -107,26 +71,40 @@ class GateConfig(Section):
     """Thresholds of the gate, which decides in code whether a draft may enter the corpus."""
 
     tries: int = Field(default=4, ge=1, description="drafts submitted for one record")
-    min_words: int = Field(default=20, ge=1)
-    max_words: int = Field(default=400, ge=5)
+    min_words: int = Field(default=20, ge=1, description="of a document")
+    max_words: int = Field(default=400, ge=5, description="of a document")
     min_seed_words: float = Field(default=0.5, ge=0, le=1, description="share of the seed set")
     min_distance: float = Field(default=0.15, ge=0, le=2, description="cosine, to the nearest")
     ngram: int = Field(default=8, ge=2, description="words in an n-gram")
-    max_ngram_overlap: float = Field(default=0.2, ge=0, le=1)
-    opening_words: int = Field(default=5, ge=2)
+    max_ngram_overlap: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of a draft's n-grams that one earlier record may hold",
+    )
+    opening_words: int = Field(default=5, ge=2, description="words that make an opening")
     max_same_opening: int = Field(default=2, ge=1, description="records that open alike")
-    check_language: bool = True
+    check_language: bool = Field(
+        default=True, description="whether a draft is written in domain.language"
+    )
 
 
 class MemoryConfig(Section):
     """The memory of what was written, and how much of it the conductor sees."""
 
     url: str | None = Field(default=None, description="a Chroma server; default: in the run")
-    embedder: str = "default"
-    neighbours: int = Field(default=3, ge=0, le=20)
+    embedder: str = Field(
+        default="default",
+        description="a sentence-transformers folder or hub id; default: the packaged one",
+    )
+    neighbours: int = Field(
+        default=3, ge=0, le=20, description="nearest summaries that the conductor is shown"
+    )
     opening_words: int = Field(default=16, ge=4, description="words of an opening that is embedded")
-    labels: int = Field(default=8, ge=0, le=50)
-    topics: int = Field(default=12, ge=0, le=100)
+    labels: int = Field(default=8, ge=0, le=50, description="latest topic labels that it is shown")
+    topics: int = Field(
+        default=12, ge=0, le=100, description="most frequent topics that it is shown"
+    )
     told: bool = Field(default=True, description="the conductor is told what was written")
 
 
@@ -134,18 +112,11 @@ class BudgetConfig(Section):
     """What a run may use; whichever ends first stops it."""
 
     records: int = Field(default=24, ge=1, description="accepted records")
-    calls: int | None = Field(default=None, ge=1)
-    tokens: int | None = Field(default=None, ge=1)
-    minutes: float | None = Field(default=None, gt=0)
-    usd: float | None = Field(default=None, gt=0)
+    calls: int | None = Field(default=None, ge=1, description="model calls, over all starts")
+    tokens: int | None = Field(default=None, ge=1, description="in and out, over all starts")
+    minutes: float | None = Field(default=None, gt=0, description="from each start")
+    usd: float | None = Field(default=None, gt=0, description="over all starts; needs prices")
     stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
-
-
-class PriceConfig(Section):
-    """US dollars for a million tokens."""
-
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
 
 
 def _domain(value: object) -> object:
@@ -159,8 +130,14 @@ def _paths(value: object) -> object:
 class RunConfig(Section):
     """A whole run file."""
 
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    graph: Literal["document", "template", "softsrv", "active", InstructGraph] = "document"
+    name: str = Field(
+        default="run",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="of the run directory, runs/NAME",
+    )
+    graph: Literal["document", "template", "softsrv", "active", InstructGraph] = Field(
+        default="document", description="what is written and how"
+    )
     domain: Annotated[DomainConfig, BeforeValidator(_domain)]
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
@@ -175,10 +152,15 @@ class RunConfig(Section):
     memory: MemoryConfig = MemoryConfig()
     budget: BudgetConfig = BudgetConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
-    roles: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = ()
-    checker: str | None = None
+    roles: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
+        default=(), description="directories of own roles; a later one goes first"
+    )
+    checker: str | None = Field(
+        default=None,
+        description="an exact verifier: a checkable domain's name (story, deduction, passage, any)",
+    )
     concurrency: int = Field(default=8, ge=1, le=512, description="chains")
-    random_seed: int = 0
+    random_seed: int = Field(default=0, description="every random choice comes from it")
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from metasynth.config_student import Criterion, ScoringConfig, SelectionConfig
 class CandidateScoringConfig(ScoringConfig):
     """How candidates are scored: unlike a pool's seeds, those of most graphs hold no prompt."""
 
-    criterion: Criterion = "loss_gold"
+    criterion: Criterion = Field(default="loss_gold", description="see the page of criteria")
 
 
 class CandidatesConfig(Section):
@@ -27,8 +27,13 @@ class CandidatesConfig(Section):
     """
 
     scoring: CandidateScoringConfig = CandidateScoringConfig()
-    accept: Literal["threshold", "best"] = "threshold"
-    direction: Literal["high", "low", "middle"] = "high"
+    accept: Literal["threshold", "best"] = Field(
+        default="threshold",
+        description="threshold: refuse what lies below; best: choose from a batch",
+    )
+    direction: Literal["high", "low", "middle"] = Field(
+        default="high", description="which scores are wanted"
+    )
     quantile: float = Field(
         default=0.25, ge=0, le=1, description="share of recent candidates that would be refused"
     )
@@ -50,7 +55,7 @@ class PoolConfig(Section):
     """The seeds of graph active: a file of rows, scored and selected from in each round."""
 
     path: Path = Field(description="JSONL with prompt and completion, messages, or text")
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, description="the first so many rows")
     scoring: ScoringConfig = ScoringConfig(criterion="loss_self")
     selection: SelectionConfig = SelectionConfig()
     children: int = Field(default=1, ge=1, description="rows asked for from one selected seed")
@@ -60,7 +65,7 @@ class EvaluationConfig(Section):
     """What the student is measured on after each round, and before the first."""
 
     path: Path = Field(description="rows with gold answers, of which no record may be a copy")
-    limit: int | None = Field(default=None, ge=1)
+    limit: int | None = Field(default=None, ge=1, description="the first so many rows")
     checker: str = Field(default="number", description="number, exact, or a checkable domain")
     max_new_tokens: int = Field(default=256, ge=1, description="of the student's answers")
     ngram: int = Field(default=13, ge=2, description="words that no record may share with a row")
@@ -69,21 +74,24 @@ class EvaluationConfig(Section):
 class AskingConfig(Section):
     """How the teacher is asked for a new problem: once for each row."""
 
-    prompt: str = (
-        "Here is a problem with its solution.\n\nProblem: {{ problem }}\n\n"
+    prompt: str = Field(
+        default="Here is a problem with its solution.\n\nProblem: {{ problem }}\n\n"
         "{% if solution %}Solution: {{ solution }}\n\n{% endif %}"
         "Write one new problem of this kind that can be understood on its own. It may be simpler "
         "or harder or need another step, and it must not be a copy with other numbers. Then solve "
         "it, step by step, as the example is solved.\n\n"
-        "Answer in this form and write nothing else:\nProblem: ...\nSolution: ..."
+        "Answer in this form and write nothing else:\nProblem: ...\nSolution: ...",
+        description="Jinja2 with problem and solution",
     )
-    problem_mark: str = Field(default="Problem:", min_length=1)
+    problem_mark: str = Field(
+        default="Problem:", min_length=1, description="begins the problem in replies"
+    )
     solution_mark: str = Field(
         default="Solution:",
         min_length=1,
         description="parts problem and solution in replies, documents and rows of text",
     )
-    temperature: float = Field(default=1.0, ge=0, le=2)
+    temperature: float = Field(default=1.0, ge=0, le=2, description="of these calls")
 
 
 class ActiveConfig(Section):
@@ -95,13 +103,17 @@ class ActiveConfig(Section):
         default="active",
         description="random: no selection, the same rounds; static: all rows in one round",
     )
-    generate: Literal["teacher", "conductor", "softsrv"] = "teacher"
+    generate: Literal["teacher", "conductor", "softsrv"] = Field(
+        default="teacher", description="who writes from a selected seed"
+    )
     teacher: AskingConfig = AskingConfig()
     contexts: Literal[
         "static", "random", "select", "group", "interpolate", "jitter", "ascend", "diversify"
     ] = Field(default="select", description="A0 to A7: how the scores choose SoftSRV's contexts")
     clusters: int = Field(default=8, ge=1, description="of the pool's contexts, for A3 to A6")
-    rounds: int = Field(default=4, ge=1)
+    rounds: int = Field(
+        default=4, ge=1, description="of score, select, generate, fine-tune, evaluate"
+    )
     rows_per_round: int = Field(default=100, ge=1, description="rows asked for in a round")
     test: EvaluationConfig | None = None
 

@@ -24,8 +24,8 @@ class InstructConfig(Section):
     )
     answer_tries: int = Field(default=3, ge=1, description="answers written to one question")
     critic: bool = Field(default=True, description="an expert advises on every answer")
-    min_question_words: int = Field(default=5, ge=1)
-    max_question_words: int = Field(default=200, ge=5)
+    min_question_words: int = Field(default=5, ge=1, description="of an instruction")
+    max_question_words: int = Field(default=200, ge=5, description="of an instruction")
     max_leak: float = Field(
         default=0.5, ge=0, le=1, description="share of an answer that its question may hold"
     )

@@ -20,11 +20,19 @@ Method = Literal["soft", "template", "template_single", "template_refine", "unco
 class BackboneConfig(Section):
     """The frozen language model: `embedded`, or `local:PATH_OR_HUB_ID`."""
 
-    model: str = Field(default="embedded", pattern=r"^(embedded|local:.+)$")
-    revision: str | None = None
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    trust_remote_code: bool = False
+    model: str = Field(
+        default="embedded",
+        pattern=r"^(embedded|local:.+)$",
+        description="embedded, or local:PATH_OR_HUB_ID",
+    )
+    revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
+    device: str = Field(default="auto", description="auto, cpu, cuda, …")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="of the weights"
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="run Python code that comes with the model"
+    )
 
 
 class PromptConfig(Section):
@@ -33,7 +41,7 @@ class PromptConfig(Section):
     `np`: one trained matrix; `mp`: a mixture of k matrices, weights from z; `mc`: one MLP a token.
     """
 
-    parameterisation: Parameterisation = "mc"
+    parameterisation: Parameterisation = Field(default="mc", description="how P depends on z")
     tokens: int = Field(default=32, ge=1, description="t: soft tokens")
     bases: int = Field(default=2, ge=1, description="k: matrices of a mixture (mp)")
     hidden: int = Field(default=128, ge=1, description="h: width of the MLPs (mc)")
@@ -62,11 +70,13 @@ class EncoderConfig(Section):
     pooling: Literal["hidden", "input"] = Field(
         default="hidden", description="of an LM: mean of last hidden states or of input embeddings"
     )
-    max_tokens: int = Field(default=512, ge=1)
+    max_tokens: int = Field(default=512, ge=1, description="a longer text is cut")
     components: int | None = Field(
         default=None, ge=1, description="lossiness: z is projected to so many numbers"
     )
-    projection: Literal["pca", "random"] = "pca"
+    projection: Literal["pca", "random"] = Field(
+        default="pca", description="onto components: principal ones, or random ones"
+    )
     noise: float = Field(
         default=0.0, ge=0, description="lossiness: standard deviation of noise on standardised z"
     )
@@ -75,36 +85,40 @@ class EncoderConfig(Section):
 class TrainingConfig(Section):
     """How θ is trained. `learning_rate: search` tries the candidates for `search_steps` each."""
 
-    learning_rate: float | Literal["search"] = "search"
+    learning_rate: float | Literal["search"] = Field(
+        default="search", description="a number, or search"
+    )
     candidates: tuple[float, ...] = Field(
         default=(), description="learning rates tried; empty: the parameterisation's own"
     )
-    search_steps: int = Field(default=60, ge=1)
-    steps: int = Field(default=1000, ge=1)
+    search_steps: int = Field(default=60, ge=1, description="of each candidate")
+    steps: int = Field(default=1000, ge=1, description="of the optimiser")
     batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
     accumulate: int = Field(default=1, ge=1, description="forward passes of one optimiser step")
-    warmup: int = Field(default=50, ge=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: int = Field(default=50, ge=0, description="steps")
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine", description="of the learning rate after the warmup"
+    )
     clip: float | None = Field(default=1.0, gt=0, description="norm of the gradient")
     held_out: float = Field(default=0.1, gt=0, lt=1, description="share of the target set aside")
-    evaluate_every: int = Field(default=50, ge=1)
+    evaluate_every: int = Field(default=50, ge=1, description="steps")
     patience: int | None = Field(
         default=6, ge=1, description="evaluations without a better held-out loss; null: no stop"
     )
     max_tokens: int = Field(default=512, ge=2, description="a longer row is left out, and counted")
-    save_every: int = Field(default=100, ge=1)
-    gradient_checkpointing: bool = False
+    save_every: int = Field(default=100, ge=1, description="steps")
+    gradient_checkpointing: bool = Field(default=False, description="less memory, more time")
 
 
 class SamplingConfig(Section):
     """How samples are drawn; everything is explicit, no default of the model applies."""
 
     count: int = Field(default=600, ge=1, description="samples, round robin over the contexts")
-    temperature: float = Field(default=1.0, gt=0)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    max_new_tokens: int = Field(default=256, ge=1)
-    max_batch: int = Field(default=32, ge=1)
+    temperature: float = Field(default=1.0, gt=0, description="the paper's: 1")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="1: no cut")
+    top_k: int = Field(default=0, ge=0, description="0: no cut")
+    max_new_tokens: int = Field(default=256, ge=1, description="of a sample")
+    max_batch: int = Field(default=32, ge=1, description="samples drawn together")
 
 
 class PostprocessConfig(Section):
@@ -113,20 +127,28 @@ class PostprocessConfig(Section):
     keep: int | None = Field(default=None, ge=1, description="N_s; null: half of what is clean")
     clusters: int = Field(default=700, ge=1, description="of mini-batch k-means")
     components: int = Field(default=100, ge=1, description="of the SVD of TF-IDF")
-    min_words: int = Field(default=4, ge=1)
-    max_words: int = Field(default=400, ge=1)
-    needs: tuple[Literal["question_mark", "number", "code"], ...] = ()
+    min_words: int = Field(default=4, ge=1, description="a shorter sample is junk")
+    max_words: int = Field(default=400, ge=1, description="a longer sample is junk")
+    needs: tuple[Literal["question_mark", "number", "code"], ...] = Field(
+        default=(), description="what a sample must hold"
+    )
     contaminants: tuple[Path, ...] = Field(
         default=(), description="files with the test set: JSONL, JSONL.gz, Parquet or text"
     )
-    contaminant_fields: tuple[str, ...] = ("question", "text", "prompt")
-    ngram: int = Field(default=13, ge=2)
+    contaminant_fields: tuple[str, ...] = Field(
+        default=("question", "text", "prompt"), description="fields of those files, each a text"
+    )
+    ngram: int = Field(
+        default=13, ge=2, description="words that a sample may not share with the test set"
+    )
 
 
 class AnswerConfig(Section):
     """How answers are had from the teacher: `none`, the bare question, or a template."""
 
-    style: Literal["none", "bare", "template"] = "bare"
+    style: Literal["none", "bare", "template"] = Field(
+        default="bare", description="how the teacher is asked"
+    )
     template: str = Field(
         default="", description="Jinja2 with `question`; empty: the task's own template"
     )
@@ -154,8 +176,8 @@ class TargetConfig(Section):
 
     file: str = Field(description="JSONL, JSONL.gz, Parquet, text (a row a line), or hf:NAME")
     field: str = Field(default="text", description="the field with the text")
-    split: str = "train"
-    limit: int | None = Field(default=None, ge=1)
+    split: str = Field(default="train", description="of hf:NAME")
+    limit: int | None = Field(default=None, ge=1, description="the first so many rows")
 
 
 _PRACTICAL: dict[str, dict[str, Any]] = {}
@@ -179,7 +201,7 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {"practical": _PRACTICAL, "pa
 class SoftSRVConfig(Section):
     """SoftSRV: what steers, what it is trained on, and what happens to its samples."""
 
-    preset: Preset = "practical"
+    preset: Preset = Field(default="practical", description="numbers under those that are given")
     method: Method = Field(
         default="soft", description="soft prompts, or a baseline with the same post-processing"
     )
@@ -200,7 +222,9 @@ class SoftSRVConfig(Section):
     answers: AnswerConfig = AnswerConfig()
     baseline: BaselineConfig = BaselineConfig()
     tool: ToolConfig = ToolConfig()
-    random_seed: int = 0
+    random_seed: int = Field(
+        default=0, description="of training and sampling; the run's own goes before it"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -36,26 +36,38 @@ Strategy = Literal[
 class StudentConfig(Section):
     """The causal LM that scores and is fine-tuned: `embedded`, or `local:PATH_OR_HUB_ID`."""
 
-    model: str = Field(default="embedded", pattern=r"^(embedded|local:.+)$")
-    revision: str | None = None
-    device: str = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    trust_remote_code: bool = False
-    adapt: Literal["lora", "full"] = "lora"
-    lora_rank: int = Field(default=16, ge=1)
-    lora_alpha: int = Field(default=32, ge=1)
-    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    model: str = Field(
+        default="embedded",
+        pattern=r"^(embedded|local:.+)$",
+        description="embedded, or local:PATH_OR_HUB_ID",
+    )
+    revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
+    device: str = Field(default="auto", description="auto, cpu, cuda, …")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="of the weights"
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="run Python code that comes with the model"
+    )
+    adapt: Literal["lora", "full"] = Field(default="lora", description="an adapter, or all weights")
+    lora_rank: int = Field(default=16, ge=1, description="of the adapter")
+    lora_alpha: int = Field(
+        default=32, ge=1, description="of the adapter: its scale times the rank"
+    )
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1, description="of the adapter")
     lora_targets: tuple[str, ...] = Field(default=(), description="empty: all linear layers")
-    loss_on: Literal["answer", "all"] = "answer"
+    loss_on: Literal["answer", "all"] = Field(default="answer", description="which tokens count")
     start: Literal["base", "continue"] = Field(
         default="base", description="each round from the base weights, or from the last round's"
     )
-    data: Literal["cumulative", "last"] = "cumulative"
+    data: Literal["cumulative", "last"] = Field(
+        default="cumulative", description="rows of all rounds, or of the last ones"
+    )
     last_rounds: int = Field(default=2, ge=1, description="rounds that `data: last` trains on")
     learning_rate: float | None = Field(
         default=None, gt=0, description="null: 2e-4 with LoRA, 2e-5 without"
     )
-    epochs: float = Field(default=3.0, gt=0)
+    epochs: float = Field(default=3.0, gt=0, description="passes over the rows")
     steps: int | None = Field(default=None, ge=1, description="goes before epochs")
     batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
     micro_batch: int = Field(default=16, ge=1, description="rows of one forward pass")
@@ -77,10 +89,10 @@ class StudentConfig(Section):
 class ScoringConfig(Section):
     """How the student scores."""
 
-    criterion: Criterion = "loss_self"
+    criterion: Criterion = Field(default="loss_self", description="see the page of criteria")
     max_new_tokens: int = Field(default=256, ge=1, description="of the student's own answer")
     temperature: float = Field(default=0.0, ge=0, description="0: greedy, as our default")
-    tokens_per_batch: int = Field(default=8192, ge=64)
+    tokens_per_batch: int = Field(default=8192, ge=64, description="of one forward pass")
     top_tokens: int = Field(
         default=64, ge=1, description="of the vocabulary kept in gradient embeddings"
     )
@@ -89,8 +101,10 @@ class ScoringConfig(Section):
 class SelectionConfig(Section):
     """Which of the scored are taken."""
 
-    strategy: Strategy = "top"
-    direction: Literal["high", "low", "middle"] = "high"
+    strategy: Strategy = Field(default="top", description="how they are chosen")
+    direction: Literal["high", "low", "middle"] = Field(
+        default="high", description="which scores are wanted"
+    )
     temperature: float = Field(default=1.0, gt=0, description="of softmax sampling")
     per_seed: int | None = Field(default=None, ge=1, description="at most so many from one seed")
     clusters: int | None = Field(

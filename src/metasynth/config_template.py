@@ -17,9 +17,10 @@ from metasynth.config_section import Section
 class TemplateConfig(Section):
     """The baseline `graph: template`: one call a record from a fixed prompt."""
 
-    prompt: str = (
-        "Write a {{ genre or 'document' }} for the domain {{ domain }} that uses these keywords: "
-        "{{ keywords | join(', ') }}. At most {{ max_words }} words."
+    prompt: str = Field(
+        default="Write a {{ genre or 'document' }} for the domain {{ domain }} that uses these "
+        "keywords: {{ keywords | join(', ') }}. At most {{ max_words }} words.",
+        description="Jinja2 with domain, genre, keywords, max_words",
     )
     grade: Literal["fixed", "exemplars", "earlier"] = Field(
         default="fixed", description="what is shown beside the prompt; each holds the one before"
@@ -28,11 +29,11 @@ class TemplateConfig(Section):
         default=None,
         description="real documents: file, folder, glob, or hf:NAME; default: seeds.documents",
     )
-    text_field: str = "text"
-    split: str = "train"
+    text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
+    split: str = Field(default="train", description="of hf:NAME")
     limit: int = Field(default=500, ge=1, description="exemplars drawn from a larger pool")
-    exemplars_shown: int = Field(default=3, ge=1, le=20)
-    earlier_shown: int = Field(default=2, ge=1, le=20)
+    exemplars_shown: int = Field(default=3, ge=1, le=20, description="in one prompt")
+    earlier_shown: int = Field(default=2, ge=1, le=20, description="in one prompt")
     max_shown_words: int = Field(default=150, ge=5, description="a longer text is cut when shown")
     max_likeness: float | None = Field(
         default=None,

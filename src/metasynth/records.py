@@ -19,8 +19,8 @@ class _Part(BaseModel):
 class Message(_Part):
     """One turn of a conversation."""
 
-    role: Literal["system", "user", "assistant", "tool"]
-    content: Text
+    role: Literal["system", "user", "assistant", "tool"] = Field(description="who speaks")
+    content: Text = Field(description="what is said")
 
 
 class Novelty(_Part):
@@ -31,19 +31,23 @@ class Novelty(_Part):
     `ngram_overlap` the largest share of the record's word n-grams that one earlier record holds.
     """
 
-    nearest_id: str | None = None
-    distance: float | None = None
-    summary_distance: float | None = None
-    opening_distance: float | None = None
-    opening_overlap: float = 0.0
-    ngram_overlap: float = 0.0
+    nearest_id: str | None = Field(default=None, description="the nearest earlier record")
+    distance: float | None = Field(default=None, description="the smaller one of the two below")
+    summary_distance: float | None = Field(default=None, description="cosine, 0 to 2")
+    opening_distance: float | None = Field(default=None, description="cosine, 0 to 2")
+    opening_overlap: float = Field(
+        default=0.0, description="share of earlier records that open alike"
+    )
+    ngram_overlap: float = Field(
+        default=0.0, description="largest share of n-grams that one earlier record holds"
+    )
 
 
 class CheckerResult(_Part):
     """What an exact verifier said; `passed` is None where it could not judge."""
 
-    passed: bool | None = None
-    detail: Text = ""
+    passed: bool | None = Field(default=None, description="null: it could not judge")
+    detail: Text = Field(default="", description="why")
 
 
 class StudentScore(_Part):
@@ -53,12 +57,12 @@ class StudentScore(_Part):
     one among the `batch` candidates that a choice was made from.
     """
 
-    criterion: str
-    score: float
-    round: int
-    threshold: float | None = None
-    place: int | None = None
-    batch: int | None = None
+    criterion: str = Field(description="how it was scored")
+    score: float = Field(description="high is hard")
+    round: int = Field(description="of the student")
+    threshold: float | None = Field(default=None, description="the limit it was held against")
+    place: int | None = Field(default=None, description="among the candidates of a choice")
+    batch: int | None = Field(default=None, description="candidates of that choice")
 
 
 class RejectedAnswer(_Part):
@@ -68,23 +72,25 @@ class RejectedAnswer(_Part):
     and the answer that was kept it makes a preference pair.
     """
 
-    turn: int
-    content: Text
-    by: str
-    reason: Text
+    turn: int = Field(description="of the question, from 1")
+    content: Text = Field(description="the answer")
+    by: str = Field(description="gate, checker or an expert")
+    reason: Text = Field(description="why it was not kept")
 
 
 class Generation(_Part):
     """What made a record and what it cost (tokens, seconds of model time, US dollars)."""
 
-    models: dict[str, str] = Field(default_factory=dict)
-    prompt_version: str = ""
-    config_hash: str = ""
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    seconds: float = 0.0
-    usd: float | None = None
+    models: dict[str, str] = Field(default_factory=dict, description="by part: conductor, experts")
+    prompt_version: str = Field(default="", description="a hash of all prompts")
+    config_hash: str = Field(default="", description="the run's identity")
+    calls: int = Field(default=0, description="of models, for this record")
+    tokens_in: int = Field(default=0, description="sent")
+    tokens_out: int = Field(default=0, description="received")
+    seconds: float = Field(
+        default=0.0, description="of model time; 0 where a run repeats byte for byte"
+    )
+    usd: float | None = Field(default=None, description="null: no price is known")
 
 
 class Record(_Part):
@@ -97,30 +103,36 @@ class Record(_Part):
     written from, when that was chosen.
     """
 
-    id: str
-    kind: Literal["document", "instruction"] = "document"
-    text: Text | None = None
-    messages: list[Message] | None = None
-    domain: Text = ""
-    topic: Text = ""
-    persona: Text = ""
-    genre: Text = ""
-    keywords: list[Text] = Field(default_factory=list)
-    summary: Text = ""
-    seed_ids: list[str] = Field(default_factory=list)
-    parent_ids: list[str] = Field(default_factory=list)
-    experts: list[Text] = Field(default_factory=list)
-    revisions: int = 0
-    refusals: list[str] = Field(default_factory=list)
+    id: str = Field(description="made of configuration, chain and number")
+    kind: Literal["document", "instruction"] = Field(default="document", description="what it is")
+    text: Text | None = Field(default=None, description="of a document")
+    messages: list[Message] | None = Field(default=None, description="of an instruction")
+    domain: Text = Field(default="", description="the run's")
+    topic: Text = Field(default="", description="label given by an expert")
+    persona: Text = Field(default="", description="as whom it was written")
+    genre: Text = Field(default="", description="its form")
+    keywords: list[Text] = Field(
+        default_factory=list, description="the seed set that it had to use"
+    )
+    summary: Text = Field(default="", description="by which later ones are compared")
+    seed_ids: list[str] = Field(default_factory=list, description="what it started from")
+    parent_ids: list[str] = Field(
+        default_factory=list, description="documents, contexts or records that it was made from"
+    )
+    experts: list[Text] = Field(default_factory=list, description="in the order consulted")
+    revisions: int = Field(default=0, description="drafts after the first")
+    refusals: list[str] = Field(
+        default_factory=list, description="codes with which the gate sent drafts back"
+    )
     rejected_answers: list[RejectedAnswer] | None = None
-    source: str = "conductor"
+    source: str = Field(default="conductor", description="conductor, softsrv, template, …")
     novelty: Novelty | None = None
     student: StudentScore | None = None
     seed_score: StudentScore | None = None
     checker: CheckerResult | None = None
     generation: Generation = Field(default_factory=Generation)
-    reason: Text | None = None
-    created_at: str = ""
+    reason: Text | None = Field(default=None, description="why it was rejected")
+    created_at: str = Field(default="", description="empty where a run repeats byte for byte")
 
     @property
     def body(self) -> str:

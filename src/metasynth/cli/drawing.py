@@ -31,6 +31,11 @@ _GRAPHS = {
 }
 
 
+def graph_names() -> list[str]:
+    """The names of all graphs."""
+    return sorted(_GRAPHS)
+
+
 async def _nothing(_context: RunContext | None) -> Workspace:
     raise MetaSynthError("a graph that is only drawn was run")
 

@@ -1,0 +1,91 @@
+"""Pages that list what the package has: graphs, experts, metrics, criteria, tasks."""
+
+from metasynth.agents import load_roles
+from metasynth.cli.drawing import drawable, graph_names
+from metasynth.eval import METRICS, TASKS
+from metasynth.student import CRITERIA
+
+from .markdown import code, table
+
+_METRICS = """\
+# Metrics
+
+What `metasynth eval diversity` and the report measure. Sizes decide these numbers, so corpora are
+cut to equal records and equal words first; see [Evaluation](../evaluation.md).
+"""
+_CRITERIA = """\
+# Criteria
+
+What a student's score may be: `metasynth student score --criterion`,
+`active.pool.scoring.criterion`, `active.candidates.scoring.criterion`. A score is oriented: high
+means hard, whatever the criterion; where a low value means hard, the score is its negative. y is
+the given answer of T tokens, ŷ the student's own. See [The student in the loop](../student.md).
+"""
+_TASKS = """\
+# Tasks
+
+What `metasynth eval tasks` can ask; see [Downstream tasks](../tasks.md).
+"""
+_ROLES = """\
+# Experts
+
+The roles that the package carries. `metasynth roles show NAME` prints one with its system prompt;
+[how to write your own](../guides/own-role.md).
+"""
+_GRAPHS = """\
+# Graphs
+
+The state machines as they are compiled: what `metasynth graph NAME` prints. `graph:` in the run
+file chooses one; `corpus` is the frame in which chains run those that write records.
+"""
+
+
+def metrics_page() -> str:
+    """All metrics of texts."""
+    rows = (
+        (code(name), m.title, f"{m.better} is more diverse", m.family, m.meaning)
+        for name, m in METRICS.items()
+    )
+    return f"{_METRICS}\n{table(('name', 'title', 'reading', 'from', 'what it is'), rows)}"
+
+
+def criteria_page() -> str:
+    """All criteria of a student."""
+    rows = (
+        (code(name), spec.formula, spec.hard, ", ".join(sorted(spec.needs)), spec.cost, spec.source)
+        for name, spec in CRITERIA.items()
+    )
+    head = ("name", "value", "hard", "needs", "cost of a row", "source")
+    return f"{_CRITERIA}\n{table(head, rows)}"
+
+
+def tasks_page() -> str:
+    """All downstream tasks."""
+    rows = ((code(name), spec.title, str(spec.shots), spec.rule) for name, spec in TASKS.items())
+    return f"{_TASKS}\n{table(('name', 'title', 'examples', 'what counts as right'), rows)}"
+
+
+def roles_page() -> str:
+    """All experts of the package."""
+    book = load_roles()
+    rows = (
+        (
+            code(name),
+            ", ".join(book[name].for_),
+            ", ".join(book[name].receives) or "anything",
+            book[name].produces,
+            book[name].description,
+        )
+        for name in book.names()
+    )
+    return (
+        f"{_ROLES}\n{table(('name', 'for', 'receives', 'produces', 'when it is consulted'), rows)}"
+    )
+
+
+def graphs_page() -> str:
+    """All graphs, drawn."""
+    drawn = (
+        f"## `{name}`\n\n```mermaid\n{drawable(name).draw_mermaid()}```\n" for name in graph_names()
+    )
+    return "\n".join([_GRAPHS, *drawn])
