@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-from metasynth.domains import DOMAINS, get_domain
+from metasynth.checkers import checker_file, find_checker
+from metasynth.domains import DOMAINS
 from metasynth.errors import RequestError
 from metasynth.records import CheckerResult
 
@@ -18,24 +19,24 @@ _NAMED = ("number", "exact")
 
 
 def make_checker(name: str) -> Checker:
-    """A checker by name: `number`, `exact`, or a checkable domain.
+    """A checker by name: `number`, `exact`, a checkable domain, or a file of the user's.
 
     Raises:
-        RequestError: There is none of that name.
+        RequestError: There is none of that name, or the file cannot be used.
     """
     if name == "number":
         return check_number
     if name == "exact":
         return check_exact
-    if name not in DOMAINS:
+    if name not in DOMAINS and checker_file(name) is None:
         known = ", ".join((*_NAMED, *DOMAINS))
-        raise RequestError(f"no checker {name!r}", hint=f"one of: {known}")
-    domain = get_domain(name)
+        raise RequestError(f"no checker {name!r}", hint=f"one of: {known}, or FILE.py:FUNCTION")
+    verifier = find_checker(name)
 
     def check(row: StudentRow, answer: str) -> CheckerResult:
         question = "\n".join(turn.content for turn in row.prompt if turn.role == "user")
-        found = domain.check(_document(question, answer))
-        if found.passed is None and domain.check(_document(question, row.answer)).passed:
+        found = verifier.check(_document(question, answer))
+        if found.passed is None and verifier.check(_document(question, row.answer)).passed:
             return CheckerResult(passed=False, detail=found.detail)  # the question is understood
         return CheckerResult(passed=found.passed, detail=found.detail)
 

@@ -157,7 +157,8 @@ class RunConfig(Section):
     )
     checker: str | None = Field(
         default=None,
-        description="an exact verifier: a checkable domain's name (story, deduction, passage, any)",
+        description="an exact verifier: a checkable domain (story, deduction, passage, any), or "
+        "FILE.py:FUNCTION of yours",
     )
     concurrency: int = Field(default=8, ge=1, le=512, description="chains")
     random_seed: int = Field(default=0, description="every random choice comes from it")

@@ -66,7 +66,9 @@ class EvaluationConfig(Section):
 
     path: Path = Field(description="rows with gold answers, of which no record may be a copy")
     limit: int | None = Field(default=None, ge=1, description="the first so many rows")
-    checker: str = Field(default="number", description="number, exact, or a checkable domain")
+    checker: str = Field(
+        default="number", description="number, exact, a checkable domain, or FILE.py:FUNCTION"
+    )
     max_new_tokens: int = Field(default=256, ge=1, description="of the student's answers")
     ngram: int = Field(default=13, ge=2, description="words that no record may share with a row")
 

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from metasynth.checkers import checker_file
 from metasynth.config import RunConfig
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.errors import ConfigError
@@ -111,6 +112,7 @@ def _section(key: object) -> bool:
 def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     """Paths in a run file are relative to the file, wherever the command is started."""
     _make_texts_absolute(data, folder)
+    _make_checker_absolute(data, folder)
     roles = data.get("roles")
     if isinstance(roles, str):
         data["roles"] = [str(folder / roles)]
@@ -118,14 +120,21 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
         data["roles"] = [str(folder / str(entry)) for entry in roles]
     for part in ("teacher", "conductor", "experts", "student"):
         _make_model_absolute(data.get(part), folder)
-    active = data.get("active")
     if isinstance(active := data.get("active"), dict):
         for rows in (active.get("pool"), active.get("test")):
             if isinstance(rows, dict) and isinstance(rows.get("path"), str):
                 rows["path"] = str(folder / rows["path"])
+            _make_checker_absolute(rows, folder)
     if isinstance(data.get("softsrv"), dict):
         _make_softsrv_absolute(data["softsrv"], folder)
     _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
+
+
+def _make_checker_absolute(section: Any, folder: Path) -> None:
+    """A checker in a Python file of the user's."""
+    name = section.get("checker") if isinstance(section, dict) else None
+    if isinstance(name, str) and checker_file(name) is not None:
+        section["checker"] = str(folder / name)
 
 
 def _make_texts_absolute(data: dict[str, Any], folder: Path) -> None:

@@ -89,7 +89,9 @@ def score(
     ] = None,
     checker: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="for wrong: number, exact, or a checkable domain"),
+        typer.Option(
+            metavar="NAME", help="for wrong: number, exact, a checkable domain, or FILE.py:FUNCTION"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
     tokens_per_batch: Annotated[int, typer.Option(min=64, help="of one forward pass")] = 8192,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
+from metasynth.checkers import checker_file
 from metasynth.compose import backbone_source, judge_by, load_student
 from metasynth.config import ModelConfig
 from metasynth.config_softsrv import BackboneConfig
@@ -92,10 +93,14 @@ class ScoreRequest:
             "student": {**self.student.model_dump(mode="json"), "weights": self._weights()},
             "scoring": self.scoring.model_dump(mode="json"),
             "judge": self.judge.model_dump(mode="json") if self.judge else None,
-            "others": [self.reward, self.checker, self.seed],
+            "others": [self.reward, self._checker(), self.seed],
         }
         identity = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
         return self.out.with_name(f".{self.out.name}.{identity}.partial")
+
+    def _checker(self) -> str | list[Any] | None:
+        file = checker_file(self.checker)
+        return self.checker if file is None else [self.checker, _stamp(file)]
 
     def _weights(self) -> list[Any]:
         base = Path(backbone_source(BackboneConfig(model=self.student.model)))

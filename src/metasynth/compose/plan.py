@@ -9,10 +9,11 @@ from metasynth.agents import (
     load_roles,
     prompt_version,
 )
+from metasynth.checkers import checker_version, find_checker
 from metasynth.config import ModelConfig, RunConfig
 from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.documents import load_documents, load_instructions
-from metasynth.errors import ConfigError
+from metasynth.errors import ConfigError, RequestError
 from metasynth.graphs import Checker
 from metasynth.seeds import Seed, load_seeds
 
@@ -39,6 +40,7 @@ class RunPlan:
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
         self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
+        self._own_checkers = _own_checkers(config)
         self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
         _check_models(config, self.roles)
         check_left_out(config, self.roles)
@@ -69,6 +71,7 @@ class RunPlan:
             parts.extend(self.softsrv.identity())
         if self.active is not None:
             parts.extend(self.active.identity())
+        parts.extend(self._own_checkers)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -103,14 +106,20 @@ def _seeds(config: RunConfig) -> list[Seed]:
     return load_seeds(given, random_seed=config.random_seed)
 
 
+def _own_checkers(config: RunConfig) -> list[str]:
+    """The versions of the checkers that the user wrote."""
+    test = config.active.test if config.active is not None else None
+    names = [config.checker, test.checker if test is not None else None]
+    return [version for name in names if (version := checker_version(name)) is not None]
+
+
 def _checker(name: str | None) -> Checker | None:
     if name is None:
         return None
-    from metasynth.domains import DOMAINS, get_domain
-
-    if name not in DOMAINS:
-        raise ConfigError(f"checker: no checker {name!r}; there are {', '.join(DOMAINS)}")
-    return get_domain(name)
+    try:
+        return find_checker(name)
+    except RequestError as error:
+        raise ConfigError(f"checker: {error.message}") from None
 
 
 def _check_models(config: RunConfig, roles: RoleBook) -> None:
