@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: demo test check format install dev clean
+.PHONY: demo test check docs format install dev clean
 
 demo: $(VENV)/.installed ## write a small corpus with the embedded model, offline
 	$(BIN)/metasynth run examples/demo.yaml --out runs/demo
@@ -12,10 +12,14 @@ demo: $(VENV)/.installed ## write a small corpus with the embedded model, offlin
 test: $(VENV)/.installed-dev ## the whole test suite, a file at a time on two cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --benchmark-disable
 
-check: $(VENV)/.installed-dev ## formatting, linting, types
+check: $(VENV)/.installed-dev ## formatting, linting, types, documentation
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(MAKE) docs
+
+docs: $(VENV)/.installed-dev ## the documentation as a site in build/docs; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .

@@ -1,0 +1,88 @@
+"""The documentation builds strictly, and its pages load nothing from elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import typer
+
+from metasynth.cli.main import app
+from metasynth.config import RunConfig
+from metasynth.records import Record
+from tests.documentation import ROOT
+
+_LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
+_NOT_FETCHED = {"canonical", "next", "prev"}  # a browser follows these links only when told
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Loaded(HTMLParser):
+    """Collects what a page makes a browser fetch from another host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.external: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        address = given.get(_LOADED.get(tag, "")) or ""
+        if tag == "link" and given.get("rel") in _NOT_FETCHED:
+            return
+        if re.match(r"(https?:)?//", address):
+            self.external.append(address)
+
+
+def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        found = Loaded()
+        found.feed(page.read_text(encoding="utf-8"))
+        assert not found.external, f"{page.name}: {found.external}"
+
+
+def test_stylesheets_load_nothing_from_elsewhere(site: Path) -> None:
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", sheet.read_text()), sheet
+
+
+def test_diagrams_are_drawn_by_what_the_site_brings(site: Path) -> None:
+    page = (site / "reference" / "graphs.html").read_text(encoding="utf-8")
+    assert 'class="mermaid"' in page
+    scripts = re.findall(r'<script src="([^"]+)"', page)
+    assert any(script.endswith("mermaid.tiny.js") for script in scripts)
+    assert (site / "javascripts" / "mermaid.tiny.js").exists()
+
+
+def test_the_reference_has_every_command(site: Path) -> None:
+    page = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    groups = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - the class is typer's own
+    for name, command in groups.items():
+        for child in getattr(command, "commands", None) or [""]:
+            assert f"<code>metasynth {name} {child}".rstrip() + "</code>" in page
+
+
+@pytest.mark.parametrize("model", [RunConfig, Record])
+def test_every_key_says_what_it_is(model: type[RunConfig] | type[Record]) -> None:
+    schema = model.model_json_schema()
+    for name, part in {"": schema, **schema["$defs"]}.items():
+        for key, field in part.get("properties", {}).items():
+            told = field.get("description") or "$ref" in str(field)
+            assert told, f"{name}.{key} has no description"
