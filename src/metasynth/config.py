@@ -61,6 +61,7 @@ class SeedsConfig(Section):
     )
     text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
     split: str = Field(default="train", description="of hf:NAME")
+    license: str | None = Field(default=None, description="of the texts, told in data cards")
     limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
     refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
     neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
@@ -212,12 +213,13 @@ class RunConfig(Section):
         """A hash of all that shapes the records; a run directory belongs to one identity.
 
         Left out is what may change between two starts of one run: its name, budget and prices, the
-        number of chains, and how fast an endpoint is called.
+        number of chains, the seeds' licence, and how fast an endpoint is called.
         """
         pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
         apart = {"name", "budget", "prices", "concurrency", "teacher", "conductor", "experts"}
         data = self.model_dump(mode="json", exclude=apart)
+        del data["seeds"]["license"]
         # the hash of a run file that does not speak of a section stays what it was
         if self.active is None:
             del data["active"], data["student"]

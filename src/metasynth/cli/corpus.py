@@ -1,6 +1,5 @@
-"""`explain`, `export`: what a run directory holds."""
+"""`explain`: what a run directory holds."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,23 +7,12 @@ import typer
 
 from metasynth.errors import RequestError
 
-
-class Shape(StrEnum):
-    """The shapes that trainers read."""
-
-    jsonl = "jsonl"
-    parquet = "parquet"
-    hf = "hf"
-    chat = "chat"
-
-
 DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="a run directory")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
+    """Add the command of this file."""
     app.command("explain")(explain)
-    app.command("export")(export)
 
 
 def explain(
@@ -36,20 +24,6 @@ def explain(
     from .receipt import print_receipt
 
     print_receipt(directory, record)
-    return 0
-
-
-def export(
-    directory: DirectoryArgument,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="file, or folder for hf")],
-    to: Annotated[Shape, typer.Option("--to", help="shape of the export")] = Shape.jsonl,
-) -> int:
-    """Write the corpus in a shape that trainers read."""
-    _check(directory)
-    from .exporting import export_corpus
-
-    count = export_corpus(directory, path, str(to))
-    typer.echo(f"{count} records written to {path}")
     return 0
 
 

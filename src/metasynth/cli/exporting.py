@@ -1,68 +1,89 @@
-"""The corpus in the shapes that trainers read: `text` for pre-training, `messages` for chat."""
+"""`export`: a run's corpus in the shapes that trainers read."""
 
-import json
-from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from metasynth.errors import MetaSynthError
-from metasynth.records import Record, read_records
-from metasynth.rundir import write_atomically
+import typer
 
+from metasynth.errors import RequestError
 
-def export_corpus(directory: Path, path: Path, shape: str) -> int:
-    """Write the accepted records of a run to `path`; how many there were.
-
-    Raises:
-        MetaSynthError: The corpus is empty or the target cannot be written.
-    """
-    rows = list(_rows(read_records(directory / "corpus.jsonl"), shape))
-    if not rows:
-        raise MetaSynthError(f"{directory}: the corpus is empty, there is nothing to export")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if shape in ("jsonl", "chat"):
-            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-            write_atomically(path, "".join(lines))
-        else:
-            _write_table(rows, path, shape)
-    except OSError as error:
-        raise MetaSynthError(f"{path}: cannot be written ({error.strerror})") from None
-    return len(rows)
+if TYPE_CHECKING:
+    from metasynth.compose import Target
 
 
-def _write_table(rows: list[dict[str, Any]], path: Path, shape: str) -> None:
-    from datasets import Dataset  # type: ignore[import-untyped]
+class To(StrEnum):
+    """What `--to` knows: shapes of rows, and formats, which then hold whole records."""
 
-    table = Dataset.from_list(rows)
-    if shape == "hf":
-        table.save_to_disk(str(path))
-        return
-    partial = path.with_name(path.name + ".partial")
-    table.to_parquet(str(partial))
-    partial.replace(path)
-
-
-def _rows(records: Iterator[Record], shape: str) -> Iterator[dict[str, Any]]:
-    for record in records:
-        if shape == "chat":
-            yield {"id": record.id, "messages": _messages(record)}
-            continue
-        row = record.model_dump(mode="json", exclude_none=True)
-        # what varies in shape from row to row stays one column of JSON, so that tables accept it
-        for column in ("novelty", "student", "checker", "generation"):
-            if shape != "jsonl":
-                row[column] = json.dumps(row.get(column))
-        yield row
+    chat = "chat"
+    prompt = "prompt"
+    preferences = "preferences"
+    sharegpt = "sharegpt"
+    text = "text"
+    records = "records"
+    jsonl = "jsonl"
+    parquet = "parquet"
+    hf = "hf"
 
 
-def _messages(record: Record) -> list[dict[str, str]]:
-    if record.messages is not None:
-        return [message.model_dump() for message in record.messages]
-    form = record.genre or "document"
-    about = ", ".join(record.keywords) or record.topic
-    ask = f"Write a {form} about: {about}." if about else f"Write a {form}."
-    return [
-        {"role": "user", "content": ask},
-        {"role": "assistant", "content": record.text or ""},
-    ]
+_FORMATS: "dict[str, Target]" = {".jsonl": "jsonl", ".parquet": "parquet"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("export")(export)
+
+
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="a run directory")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="FILE.jsonl, FILE.parquet, or a name without ending: a data set folder "
+            "with a card",
+        ),
+    ],
+    to: Annotated[
+        To | None,
+        typer.Option(
+            "--to",
+            help="chat (messages), prompt (prompt, completion), preferences (prompt, chosen, "
+            "rejected), sharegpt, text, records; jsonl and parquet: records in that format; "
+            "hf: a folder with all that the run has [records; hf for a folder]",
+        ),
+    ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="prompt and preferences as text, for base models"),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="write over an earlier export")] = False,
+) -> int:
+    """Write the corpus in a shape that trainers read."""
+    shape, target = _resolved(to, path)
+    if plain and shape not in ("prompt", "preferences"):
+        raise RequestError("--plain: goes with --to prompt or --to preferences alone")
+    from metasynth.compose import export_run
+
+    done = export_run(directory, path, shape=shape, target=target, plain=plain, force=force)
+    rows = ", ".join(f"{count:,} rows of {name}" for name, count in done.rows.items())
+    typer.echo(f"{done.records:,} records written to {path}: {rows}")
+    return 0
+
+
+def _resolved(to: To | None, path: Path) -> tuple[str | None, "Target"]:
+    """The shape and the form of the file, from `--to` and the ending of PATH."""
+    ending: Target | None = _FORMATS.get(path.suffix.lower())
+    if to is To.hf or (to is None and ending is None and not path.suffix):
+        return None, "folder"
+    if to is To.jsonl or to is To.parquet:
+        asked: Target = "jsonl" if to is To.jsonl else "parquet"
+        if ending not in (None, asked):
+            raise RequestError(f"--to {to}: {path} ends in {path.suffix}")
+        return "records", asked
+    if ending is None and path.suffix:
+        raise RequestError(
+            f"{path}: its ending names no format",
+            hint="use .jsonl, .parquet, or none for a data set folder",
+        )
+    return (str(to) if to else "records"), ending or "folder"

@@ -8,7 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
-from . import corpus, inspection, report, roles, run, softsrv, student
+from . import corpus, exporting, inspection, report, roles, run, softsrv, student
 from . import eval as evaluation
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 run.register(app)
 corpus.register(app)
+exporting.register(app)
 inspection.register(app)
 report.register(app)
 app.add_typer(roles.app, name="roles")

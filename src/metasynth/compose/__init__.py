@@ -1,5 +1,6 @@
 """Composition: turns a run file into connected objects. Nothing else knows how parts are joined."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .plan import RunPlan, plan_run
@@ -11,22 +12,27 @@ from .student import judge_by, load_student
 from .voices import make_voices
 
 if TYPE_CHECKING:
+    from .exporting import Exported, Target, export_run
     from .reporting import write_report
 else:
+    _OF = {name: "exporting" for name in ("Exported", "Target", "export_run")}
+    _OF["write_report"] = "reporting"
 
     def __getattr__(name):
-        if name == "write_report":  # what it needs to measure with is slow to import
-            from .reporting import write_report
-
-            return write_report
+        # what a report measures with is slow to import, and an export reads as one does
+        if name in _OF:
+            return getattr(import_module(f".{_OF[name]}", __name__), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
+    "Exported",
     "RoundsFolder",
     "RunPlan",
     "SoftSRVFolder",
+    "Target",
     "backbone_source",
+    "export_run",
     "judge_by",
     "load_backbone",
     "load_student",

@@ -140,7 +140,7 @@ def _gather(
         records=shown.entries,
         records_note=shown.note,
         stages=tuple(stages_of(run)),
-        settings=tuple(_changed(redactor.settings(run.config))),
+        settings=tuple(changed_settings(redactor.settings(run.config))),
         configuration=_yaml(redactor.settings(run.config)),
         versions={**run.versions, "prompts": run.prompt_version},
         limits=tuple(limits_of(run, others, real, vectors, found, shown.note)),
@@ -198,7 +198,7 @@ def _counts(labels: Iterable[str], declared: Sequence[str] = ()) -> tuple[Count,
     return tuple(Count(label, number) for label, number in counts.most_common())
 
 
-def _changed(config: Mapping[str, Any]) -> Iterable[Fact]:
+def changed_settings(config: Mapping[str, Any]) -> Iterable[Fact]:
     """The settings of a run file that differ from the defaults, by their path of keys."""
     defaults = RunConfig.model_construct().model_dump(mode="json", warnings=False)
     for path, value in _leaves(config, ()):

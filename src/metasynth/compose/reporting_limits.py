@@ -8,6 +8,10 @@ from .reporting_seeds import RealTexts
 from .reporting_vectors import TextVectors
 
 _FEW = 100
+_OF_THE_MAP = (
+    "The map shows two directions of several hundred; texts that lie together there may still "
+    "differ, and distances to seeds that are keywords mean little."
+)
 
 
 def limits_of(
@@ -40,14 +44,27 @@ def limits_of(
         yield f"Metrics are of {MOST:,} records of each corpus, drawn at random."
     if real.reason:
         yield f"Real texts are missing: {real.reason}."
-    yield (
-        "The map shows two directions of several hundred; texts that lie together there may still "
-        "differ, and distances to seeds that are keywords mean little."
-    )
+    yield _OF_THE_MAP
     yield (
         "Metrics of diversity say nothing about whether a text is right or useful: random words do "
         "well on some of them."
     )
+
+
+def card_limits(run: RunFiles, measured: Sequence[str]) -> Iterator[str]:
+    """The limits for a data card: the data's own, then what the report said of its measurements."""
+    yield (
+        "Models wrote all of it: what they state about the world may be wrong, and nobody who is "
+        "named need exist."
+    )
+    own = [*run.notes, *_of_models(run)]
+    yield from own
+    yield (
+        "Nothing was compared with test sets on the way, unless the run file says so: "
+        "`metasynth eval contamination` does that."
+    )
+    told = {*own, *_of_cost(run), _OF_THE_MAP}
+    yield from (limit for limit in measured if limit not in told)
 
 
 def _of_sizes(run: RunFiles, others: Sequence[RunFiles]) -> Iterator[str]:
