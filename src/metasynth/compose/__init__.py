@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .exporting import Exported, Target, export_run
     from .reporting import write_report
 else:
-    _OF = {name: "exporting" for name in ("Exported", "Target", "export_run")}
+    _OF = dict.fromkeys(("Exported", "Target", "export_run"), "exporting")
     _OF["write_report"] = "reporting"
 
     def __getattr__(name):
