@@ -31,13 +31,17 @@ from .instructing import (
 )
 from .messages import Attachment, fenced, instruct, one_line, parse_keywords
 from .models import chat_model
+from .role import Role
+from .role_checking import Checked, Finding, check_roles
+from .role_reading import load_role, parse_role
+from .role_schema import role_schema
 from .roles import (
-    Role,
     RoleBook,
-    load_role,
+    library_domains,
+    library_roles,
     load_roles,
     packaged_role_text,
-    parse_role,
+    packaged_roles,
     role_files,
 )
 
@@ -73,8 +77,10 @@ __all__ = [
     "NUDGE",
     "TOOLS",
     "Attachment",
+    "Checked",
     "Consult",
     "Digest",
+    "Finding",
     "HeldTooLongError",
     "InstructConsult",
     "LocalChat",
@@ -87,6 +93,7 @@ __all__ = [
     "bounded",
     "brief",
     "chat_model",
+    "check_roles",
     "close_local_models",
     "conductor_prompt",
     "embedded_chat",
@@ -98,6 +105,8 @@ __all__ = [
     "instruct_prompt",
     "instruct_prompt_version",
     "instruct_schemas",
+    "library_domains",
+    "library_roles",
     "load_role",
     "load_roles",
     "local_chat",
@@ -106,12 +115,14 @@ __all__ = [
     "openai_chat",
     "pacer_for",
     "packaged_role_text",
+    "packaged_roles",
     "parse_keywords",
     "parse_role",
     "prompt_version",
     "render_template",
     "resolve_role",
     "role_files",
+    "role_schema",
     "template_variables",
     "tool_schemas",
 ]

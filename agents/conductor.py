@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jinja2 import StrictUndefined, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, meta
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,14 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from metasynth.errors import ConfigError
 
 from .messages import Attachment, instruct, one_line
-from .roles import Role
+from .role import SANDBOX, Role
 
 BRIEF = "Write one new document."
 NUDGE = "Act through a tool: consult, set_seeds, submit or give_up."
-
-_SANDBOX = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
 
 
 class Tool(BaseModel):
@@ -222,7 +217,7 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
         ConfigError: The template does not parse or names something unknown.
     """
     try:
-        return _SANDBOX.from_string(source).render(variables)
+        return SANDBOX.from_string(source).render(variables)
     except Exception as error:  # a template may divide by zero
         known = ", ".join(sorted(variables))
         first = str(error).partition("\n")[0]
@@ -232,14 +227,14 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
 def template_variables(source: str) -> set[str]:
     """The variables that a template of the user's mentions; one that does not parse has none."""
     try:
-        return meta.find_undeclared_variables(_SANDBOX.parse(source))
+        return meta.find_undeclared_variables(SANDBOX.parse(source))
     except TemplateError:
         return set()
 
 
 def prompt_template(name: str) -> Any:
     """A template of the package, ready to be filled."""
-    return _SANDBOX.from_string(prompt_source(name))
+    return SANDBOX.from_string(prompt_source(name))
 
 
 def prompt_source(name: str) -> str:

@@ -7,7 +7,8 @@ from langchain_core.messages import BaseMessage, SystemMessage
 
 from .conductor import Consult
 from .messages import Attachment, instruct
-from .roles import Role, RoleBook
+from .role import Role
+from .roles import RoleBook
 
 _MADE = {"instruct": "an instruction"}  # by the graph; others make documents
 _INVENTED = re.compile(r"[\w'’.&-]+(?: [\w'’.&-]+){0,4}")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .conductor import Consult, Digest, GiveUp, Tool, prompt_source, prompt_template, schemas_of
 from .messages import Attachment, instruct, one_line
-from .roles import Role
+from .role import Role
 
 INSTRUCT_BRIEF = "Write one new instruction."
 INSTRUCT_NUDGE = "Act through a tool: consult, submit or give_up."

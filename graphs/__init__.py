@@ -8,6 +8,7 @@ from .briefing import digest_for
 from .budget import Budget, Quota
 from .calls import Caller
 from .choosing import hold, new_quota, settle
+from .consultation import expert_settings, expert_variables, read_reply
 from .corpus import RECORD_GRAPHS, RecordWriter, corpus_graph, record_graph
 from .document import document_graph
 from .document_pool import DocumentPool
@@ -93,6 +94,8 @@ __all__ = [
     "draft_of",
     "draw_verbalised",
     "expert_label",
+    "expert_settings",
+    "expert_variables",
     "hold",
     "instruct_graph",
     "keeps_time",
@@ -100,6 +103,7 @@ __all__ = [
     "new_quota",
     "parse_verbalised",
     "read_problem",
+    "read_reply",
     "record_graph",
     "settle",
     "softsrv_graph",

@@ -28,7 +28,7 @@ from .gate import declines
 from .instruct_checks import without_label
 from .sampling import prepare_sampling
 from .state import Artifact, CallResult, Consultation, DocumentState, Sampling
-from .workspace import Workspace
+from .workspace import Workspace, prompt_variables
 
 _BODY_WORDS = 90  # of a note, an analysis or a summary in the conductor's view
 
@@ -139,10 +139,11 @@ async def consult_expert(
     name = expert_name(role, call)
     if role.name in workspace.config.conductor.without:
         return _left_out(role, state)
+    variables = expert_variables(workspace.config, role, persona=call.persona, genre=call.genre)
     try:
         reply = await workspace.caller.call(
             workspace.voices.for_role(role),
-            expert_messages(role, call.instruction, attachments, _variables(workspace, role, call)),
+            expert_messages(role, call.instruction, attachments, variables),
             chain=state["chain"],
             step=state["step"],
             agent=name,
@@ -182,11 +183,13 @@ def _left_out(role: Role, state: Consultation) -> DocumentState:
     return update
 
 
-def _variables(workspace: Workspace, role: Role, call: Consult) -> dict[str, object]:
+def expert_variables(
+    config: RunConfig, role: Role, *, persona: str = "", genre: str = ""
+) -> dict[str, object]:
     """What the role's prompt may mention; a question has a bound of its own."""
-    given = workspace.variables(persona=call.persona, genre=call.genre)
+    given = prompt_variables(config, persona=persona, genre=genre)
     if role.produces == "question":
-        given["max_words"] = workspace.config.instruct.max_question_words
+        given["max_words"] = config.instruct.max_question_words
     return given
 
 

@@ -21,7 +21,7 @@ from metasynth.graphs import (
     softsrv_graph,
     template_graph,
 )
-from metasynth.run_file import load_run_config
+from metasynth.run_file import load_run_config, role_source
 
 _ROOT = Path(__file__).resolve().parent.parent
 _NO_LIMIT = 1_000_000_000  # of steps: rounds and budget bound a run
@@ -82,7 +82,7 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
         if context.base_url:
             changes.append(f"teacher.base_url={context.base_url!r}")
         if context.roles:
-            changes.append(f"roles={str(Path(context.roles).resolve())!r}")
+            changes.append(f"roles={role_source(context.roles, Path.cwd())!r}")
     return load_run_config(path, changes)
 
 

@@ -132,7 +132,7 @@ class RunContext(BaseModel):
     )
     base_url: str = Field(default="", description="OpenAI-compatible server, where not OpenAI's")
     records: int = Field(default=4, ge=1, le=10_000, description="budget: accepted records")
-    roles: str = Field(default="", description="directory with role files of your own")
+    roles: str = Field(default="", description="a directory of own role files, or library:DOMAIN")
     run_file: str = Field(default="", description="a run file, instead of the fields above")
 
 

@@ -274,67 +274,6 @@ class TestWrongRequests:
         assert one_line(Done(done.returncode, done.stdout, done.stderr)).endswith("no such file\n")
 
 
-class TestRoles:
-    def test_list_has_one_line_for_each(self, metasynth: Call) -> None:
-        done = metasynth("roles", "list")
-        assert (done.status, done.err) == (0, "")
-        names = [line.split()[0] for line in done.out.splitlines()]
-        assert names == sorted(names)
-        assert {"domain_expert", "summarizer", "content_analyst"} <= set(names)
-
-    def test_show_prints_the_instructions(self, metasynth: Call) -> None:
-        done = metasynth("roles", "show", "summarizer")
-        assert done.status == 0
-        assert "takes draft, makes summary" in done.out
-        assert "Answer with the sentence alone." in done.out
-
-    def test_an_unknown_role_is_told_with_the_known_ones(self, metasynth: Call) -> None:
-        said = one_line(metasynth("roles", "show", "sumarizer"))
-        assert "no role 'sumarizer'" in said
-        assert "summarizer" in said
-
-    def test_a_missing_directory_is_told(self, metasynth: Call) -> None:
-        for arguments in (["list"], ["show", "editor"]):
-            said = one_line(metasynth("roles", *arguments, "--roles", "nowhere"))
-            assert "no such directory: nowhere" in said
-
-    def test_a_new_role_is_right_at_once_and_can_be_shown(self, metasynth: Call) -> None:
-        assert metasynth("roles", "new", "bond_critic", "--in", "own").status == 0
-        checked = metasynth("roles", "check", "own")
-        assert checked.status == 0
-        assert "bond_critic is fine" in checked.out
-        shown = metasynth("roles", "show", "bond_critic", "--roles", "own")
-        assert "Bond Critic Expert" in shown.out
-        assert "exists already" in one_line(metasynth("roles", "new", "bond_critic", "--in", "own"))
-
-    @pytest.mark.parametrize("name", ["Bond", "../x", "a b", "null", "conductor", "x: y"])
-    def test_a_name_that_cannot_be_used_writes_nothing(
-        self, metasynth: Call, tmp_path: Path, name: str
-    ) -> None:
-        one_line(metasynth("roles", "new", name, "--in", "own"))
-        assert list(tmp_path.iterdir()) == []
-
-    def test_a_place_that_cannot_be_written(self, metasynth: Call, tmp_path: Path) -> None:
-        (tmp_path / "own").touch()
-        assert "cannot be written" in one_line(metasynth("roles", "new", "x", "--in", "own"))
-
-    def test_check_names_every_wrong_file(self, metasynth: Call, tmp_path: Path) -> None:
-        (tmp_path / "a.yaml").write_text(ROLE, encoding="utf-8")
-        (tmp_path / "b.yaml").write_text(ROLE + "tone: x\n", encoding="utf-8")
-        (tmp_path / "c.yaml").write_text(ROLE + "temperature: hot\n", encoding="utf-8")
-        done = metasynth("roles", "check", ".")
-        assert done.status == 2
-        assert done.out == "a.yaml: critic is fine\n"
-        first, second = done.err.splitlines()
-        assert first == "error: b.yaml: line 5: unknown key 'tone'"
-        assert second.startswith("error: c.yaml: line 5: temperature: ")
-
-    def test_check_needs_something_to_check(self, metasynth: Call, tmp_path: Path) -> None:
-        (tmp_path / "empty").mkdir()
-        assert "no role files" in one_line(metasynth("roles", "check", "empty"))
-        assert "cannot be read" in one_line(metasynth("roles", "check", "nowhere.yaml"))
-
-
 class TestGraph:
     @pytest.mark.parametrize(
         ("name", "nodes"),

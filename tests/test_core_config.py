@@ -72,7 +72,7 @@ class TestExtends:
         (folder / "roles").mkdir(parents=True)
         write(folder, "domain: d\nroles: roles\nseeds: {documents: texts}\n", "base.yaml")
         config = load(tmp_path, "extends: presets/base.yaml\n")
-        assert config.roles == (folder / "roles",)
+        assert config.roles == (str(folder / "roles"),)
         assert config.seeds.documents == str(folder / "texts")
 
     def test_a_circle_is_refused(self, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.config_student import StudentConfig
 from metasynth.config_template import TemplateConfig
 
+ROLE_LIBRARY = "library:"  # before the name of a domain that the package has experts for
+
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
 # keys of later versions: the hash of a run file that does not speak of them stays what it was
 _LATER = {
@@ -44,7 +46,9 @@ def _split(value: object) -> object:
     return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
 
-KeywordSet = Annotated[tuple[str, ...], BeforeValidator(_split)]
+KeywordSet = Annotated[
+    tuple[str, ...], BeforeValidator(_split, json_schema_input_type=str | tuple[str, ...])
+]
 
 
 class SeedsConfig(Section):
@@ -124,7 +128,7 @@ def _domain(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-def _paths(value: object) -> object:
+def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
@@ -139,7 +143,9 @@ class RunConfig(Section):
     graph: Literal["document", "template", "softsrv", "active", InstructGraph] = Field(
         default="document", description="what is written and how"
     )
-    domain: Annotated[DomainConfig, BeforeValidator(_domain)]
+    domain: Annotated[
+        DomainConfig, BeforeValidator(_domain, json_schema_input_type=str | DomainConfig)
+    ]
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
     conductor: ConductorConfig = ConductorConfig()
@@ -153,8 +159,11 @@ class RunConfig(Section):
     memory: MemoryConfig = MemoryConfig()
     budget: BudgetConfig = BudgetConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
-    roles: Annotated[tuple[Path, ...], BeforeValidator(_paths)] = Field(
-        default=(), description="directories of own roles; a later one goes first"
+    roles: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
+    ] = Field(
+        default=(), description="directories of role files, or library:DOMAIN; later over earlier"
     )
     checker: str | None = Field(
         default=None,

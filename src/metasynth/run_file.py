@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from metasynth.checkers import checker_file
-from metasynth.config import RunConfig
+from metasynth.config import ROLE_LIBRARY, RunConfig
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.errors import ConfigError
 
@@ -20,10 +20,20 @@ def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     Raises:
         ConfigError: The file cannot be read or is not a valid run file; names file and key.
     """
-    data = _read(path, seen=())
+    return changed_run_config(_read(path, seen=()), overrides, where=path)
+
+
+def changed_run_config(
+    data: dict[str, Any], overrides: Sequence[str] = (), *, where: Path | str
+) -> RunConfig:
+    """What a run file with the sections `data` says; arguments and errors as above.
+
+    Args:
+        where: Names the file in messages.
+    """
     for override in overrides:
         _override(data, override)
-    return _validated(data, path)
+    return _validated(data, where)
 
 
 def load_softsrv_config(
@@ -114,10 +124,9 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     _make_texts_absolute(data, folder)
     _make_checker_absolute(data, folder)
     roles = data.get("roles")
-    if isinstance(roles, str):
-        data["roles"] = [str(folder / roles)]
-    elif isinstance(roles, list):
-        data["roles"] = [str(folder / str(entry)) for entry in roles]
+    if isinstance(roles, str | list):
+        entries = [roles] if isinstance(roles, str) else roles
+        data["roles"] = [role_source(str(entry), folder) for entry in entries]
     for part in ("teacher", "conductor", "experts", "student"):
         _make_model_absolute(data.get(part), folder)
     if isinstance(active := data.get("active"), dict):
@@ -135,6 +144,11 @@ def _make_checker_absolute(section: Any, folder: Path) -> None:
     name = section.get("checker") if isinstance(section, dict) else None
     if isinstance(name, str) and checker_file(name) is not None:
         section["checker"] = str(folder / name)
+
+
+def role_source(entry: str, folder: Path) -> str:
+    """An entry of `roles`: a directory relative to `folder`, or a domain of the library."""
+    return entry if entry.startswith(ROLE_LIBRARY) else str(folder / entry)
 
 
 def _make_texts_absolute(data: dict[str, Any], folder: Path) -> None:
@@ -210,7 +224,7 @@ def _place(data: dict[str, Any], key: str, value: Any, where: str) -> None:
     place[last] = value
 
 
-def _validated(data: Mapping[str, Any], path: Path) -> RunConfig:
+def _validated(data: Mapping[str, Any], path: Path | str) -> RunConfig:
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
@@ -219,9 +233,9 @@ def _validated(data: Mapping[str, Any], path: Path) -> RunConfig:
     for key, file in _files(config):
         if not file.exists():
             raise ConfigError(f"{path}: {key}: no such file: {file}")
-    for folder in config.roles:
-        if not folder.is_dir():
-            raise ConfigError(f"{path}: roles: no such directory: {folder}")
+    for source in config.roles:
+        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
+            raise ConfigError(f"{path}: roles: no such directory: {source}")
     return config
 
 

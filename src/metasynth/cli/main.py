@@ -8,7 +8,7 @@ from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 
-from . import corpus, exporting, inspection, report, roles, run, softsrv, student
+from . import corpus, exporting, inspection, report, roles, run, schema, softsrv, student
 from . import eval as evaluation
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ corpus.register(app)
 exporting.register(app)
 inspection.register(app)
 report.register(app)
+schema.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
 app.add_typer(student.app, name="student")

@@ -1,5 +1,6 @@
 """`run`, `preview`, `validate`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,10 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the run file"),
 ]
 RolesOption = Annotated[
-    list[Path] | None, typer.Option("--roles", metavar="DIR", help="a directory of own roles")
+    list[str] | None,
+    typer.Option(
+        "--roles", metavar="DIR", help="a directory of own roles, or library:DOMAIN; adds to others"
+    ),
 ]
 
 
@@ -83,16 +87,22 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     return 0
 
 
-def _load(config: Path, overrides: list[str] | None, roles: list[Path] | None) -> "RunConfig":
+def _load(config: Path, overrides: list[str] | None, roles: list[str] | None) -> "RunConfig":
     from metasynth.run_file import load_run_config
 
-    given = list(overrides or [])
-    if roles:
-        for folder in roles:
-            if not folder.is_dir():
-                raise RequestError(f"--roles: no such directory: {folder}")
-        given.append(f"roles=[{', '.join(repr(str(folder.resolve())) for folder in roles)}]")
-    return load_run_config(config, given)
+    return with_roles(load_run_config(config, overrides or ()), roles or ())
+
+
+def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
+    """The run file with the roles of `--roles` beside its own, which they go before."""
+    from metasynth.config import ROLE_LIBRARY
+    from metasynth.run_file import role_source
+
+    for source in sources:
+        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
+            raise RequestError(f"--roles: no such directory: {source}")
+    added = (role_source(source, Path.cwd()) for source in sources)
+    return config.model_copy(update={"roles": (*config.roles, *added)})
 
 
 def print_line(text: str = "") -> None:

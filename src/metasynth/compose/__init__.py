@@ -9,6 +9,7 @@ from .run import open_run
 from .softsrv_folder import SoftSRVFolder
 from .steering import backbone_source, load_backbone, start_ids
 from .student import judge_by, load_student
+from .trial import Tried, try_expert
 from .voices import make_voices
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "RunPlan",
     "SoftSRVFolder",
     "Target",
+    "Tried",
     "backbone_source",
     "export_run",
     "judge_by",
@@ -40,5 +42,6 @@ __all__ = [
     "open_run",
     "plan_run",
     "start_ids",
+    "try_expert",
     "write_report",
 ]

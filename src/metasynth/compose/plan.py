@@ -10,7 +10,7 @@ from metasynth.agents import (
     prompt_version,
 )
 from metasynth.checkers import checker_version, find_checker
-from metasynth.config import ModelConfig, RunConfig
+from metasynth.config import ROLE_LIBRARY, RunConfig
 from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.documents import load_documents, load_instructions
 from metasynth.errors import ConfigError, RequestError
@@ -42,7 +42,6 @@ class RunPlan:
         self.screening: ScreeningPlan | None = plan_screening(config)
         self._own_checkers = _own_checkers(config)
         self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
-        _check_models(config, self.roles)
         check_left_out(config, self.roles)
         self.exemplars: list[Seed] = plan_template(config, self.seeds)
 
@@ -65,7 +64,7 @@ class RunPlan:
         parts = [self.config.identity(), *(seed.id for seed in self.seeds)]
         if self.config.template.exemplars is not None:
             parts.extend(one.id for one in self.exemplars)
-        if self.config.roles:
+        if any(not source.startswith(ROLE_LIBRARY) for source in self.config.roles):
             parts.append(self.roles.version())
         if self.softsrv is not None:
             parts.extend(self.softsrv.identity())
@@ -120,18 +119,3 @@ def _checker(name: str | None) -> Checker | None:
         return find_checker(name)
     except RequestError as error:
         raise ConfigError(f"checker: {error.message}") from None
-
-
-def _check_models(config: RunConfig, roles: RoleBook) -> None:
-    """A role that names a model must name one that exists in form."""
-    experts = config.model_for("experts").model_dump()
-    for role in roles_of(config, roles):
-        if role.model is None:
-            continue
-        try:
-            ModelConfig.model_validate({**experts, "model": role.model})
-        except ValueError:
-            raise ConfigError(
-                f"role {role.name}: model: {role.model!r} is no model; expected 'embedded', "
-                "'local:PATH_OR_HUB_ID' or 'openai:NAME'"
-            ) from None

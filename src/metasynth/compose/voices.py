@@ -10,16 +10,23 @@ from metasynth.graphs import Voice, Voices
 def make_voices(config: RunConfig, roles: Iterable[Role]) -> Voices:
     """The conductor's and the experts' models; a role may name one of its own."""
     by_name: dict[str, Voice] = {}
-    experts = config.model_for("experts")
     for role in roles:
         if role.model and role.model not in by_name:
-            own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
-            by_name[role.model] = _voice(own, config)
+            by_name[role.model] = expert_voice(config, role)
     return Voices(
         conductor=_voice(config.model_for("conductor"), config),
-        experts=_voice(experts, config),
+        experts=_voice(config.model_for("experts"), config),
         by_name=by_name,
     )
+
+
+def expert_voice(config: RunConfig, role: Role) -> Voice:
+    """The model of one expert: its own, or that of all experts."""
+    experts = config.model_for("experts")
+    if role.model is None:
+        return _voice(experts, config)
+    own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
+    return _voice(own, config)
 
 
 def _voice(model: ModelConfig, config: RunConfig) -> Voice:

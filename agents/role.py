@@ -1,0 +1,123 @@
+"""The role file: what an expert is told, what may be attached to its call, what it gives back."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from metasynth.errors import ConfigError
+
+Offering = Literal["document", "instruct", "answers"]
+Made = Literal[
+    "draft", "keywords", "summary", "topic", "analysis", "note", "question", "answer", "critique"
+]
+Given = Literal["seed", "neighbours", "document", "conversation"]
+Kind = Literal[Made, Given]
+
+# What instructions may mention, each with a value to try a template with.
+EXAMPLES: Mapping[str, object] = {
+    "domain": "a domain",
+    "description": "what it is about",
+    "language": "en",
+    "persona": "a baker",
+    "genre": "diary entry",
+    "max_words": 100,
+    "title": "Expert",
+}
+VARIABLES = tuple(EXAMPLES)
+
+SANDBOX = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Role(BaseModel):
+    """One expert: what it is told, what may be attached to its call, what it gives back.
+
+    The descriptions of the fields are what editors show and what `docs/roles.md` lists.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="What the conductor calls the expert: small letters, digits and _. The name of "
+        "one of ours replaces it.",
+    )
+    title: str = Field(
+        min_length=1,
+        pattern=r"^[^\n]+$",
+        description="Its title for people and models: the prompt begins 'You are the TITLE.'",
+    )
+    for_: Annotated[
+        tuple[Offering, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=Offering | tuple[Offering, ...]),
+    ] = Field(
+        default=("document",),
+        min_length=1,
+        alias="for",
+        description="The graphs that offer it: document (also rounds of graph active), instruct, "
+        "or answers, whose experts are asked by name.",
+    )
+    description: str = Field(
+        min_length=1,
+        description="One sentence by which a conductor decides when to consult it; it sees name, "
+        "description, receives and produces, never the instructions.",
+    )
+    instructions: str = Field(
+        min_length=1,
+        description="The system prompt, a Jinja2 template (sandboxed). It may mention "
+        f"{', '.join(VARIABLES[:-1])} and {VARIABLES[-1]}.",
+    )
+    receives: tuple[Kind, ...] = Field(
+        default=(), description="The kinds that may be attached to its call; empty means any."
+    )
+    produces: Made = Field(default="note", description="What its answer is to others.")
+    output: Literal["text"] | dict[str, Any] = Field(
+        default="text",
+        description="text, or a JSON schema: the answer must then be JSON of this form.",
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description="Of its answers; one in the run file's section experts goes before it. "
+        "Default: the model's own.",
+    )
+    model: str | None = Field(
+        default=None,
+        description="A model of its own: embedded, local:PATH_OR_HUB_ID or openai:NAME. Default: "
+        "the run file's experts or teacher.",
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Where its answer is cut. Default: the run file's."
+    )
+    tools: tuple[str, ...] = Field(
+        default=(), max_length=0, description="Reserved: experts have no tools yet."
+    )
+
+    def system_prompt(self, variables: Mapping[str, object]) -> str:
+        """The role's system prompt; its first line names the expert.
+
+        `variables` are data: a value with template syntax in it is printed, never rendered.
+
+        Raises:
+            ConfigError: The template cannot be filled.
+        """
+        try:
+            body = SANDBOX.from_string(self.instructions).render(variables)
+        except Exception as error:  # a template may divide by zero
+            first = str(error).partition("\n")[0]
+            raise ConfigError(f"role {self.name}: instructions: {first}") from None
+        return f"You are the {self.title}.\n\n{body.strip()}"
+
+
+def fields() -> list[str]:
+    """The keys of a role file, as they are written."""
+    return [field.alias or name for name, field in Role.model_fields.items()]

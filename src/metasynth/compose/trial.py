@@ -1,0 +1,60 @@
+"""One expert asked alone, as a run would ask it, with nothing kept."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from langchain_core.messages import BaseMessage
+
+from metasynth.agents import Role
+from metasynth.config import RunConfig
+from metasynth.graphs import Budget, Caller, expert_settings, read_reply
+from metasynth.memory import Ledger, Totals
+
+from .voices import expert_voice
+
+
+class Tried(NamedTuple):
+    """What an expert answered, what a run would say against it, who answered and what it took."""
+
+    text: str
+    problem: str
+    model: str
+    used: Totals
+
+
+async def try_expert(config: RunConfig, role: Role, messages: Sequence[BaseMessage]) -> Tried:
+    """Ask an expert once, with the run file's model, settings, seed and prices.
+
+    The ledger lies in a folder that is removed again.
+
+    Args:
+        config: The run file.
+        role: The expert.
+        messages: What it is shown.
+
+    Raises:
+        ModelCallError: The model could not answer.
+    """
+    voice = await asyncio.to_thread(expert_voice, config, role)
+    with (
+        tempfile.TemporaryDirectory(prefix="metasynth-try-") as folder,
+        Ledger(Path(folder) / "ledger.sqlite") as ledger,
+    ):
+        recorder = ledger.callback(prices=config.prices)
+        budget = Budget(config.budget, ledger.totals)
+        caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
+        reply = await caller.call(
+            voice,
+            messages,
+            chain="try",
+            step="1",
+            agent=role.name,
+            record_id="",
+            settings=expert_settings(role, config),
+        )
+        used = ledger.totals()
+    _, problem = read_reply(role, role.name, reply, about="")
+    return Tried(str(reply.text), problem, voice.name, used)
