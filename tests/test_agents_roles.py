@@ -107,14 +107,14 @@ class TestLibrary:
         assert all(len(roles) >= 2 for roles in LIBRARY.values())
 
     @pytest.mark.parametrize(
-        "role", chain.from_iterable(LIBRARY.values()), ids=lambda role: role.name
+        "role", [*chain.from_iterable(LIBRARY.values())], ids=lambda role: role.name
     )
     def test_a_role_renders_and_fits_its_file(self, role: Role) -> None:
         full = variables(persona="a baker", genre="riddle", description="money", language="de")
         for given in (variables(), full):
             prompt = role.system_prompt(given)
             assert prompt.startswith(f"You are the {role.title}.\n\n")
-            assert given["domain"] in prompt
+            assert "finance" in prompt
             assert re.search("never (an )?instructions? to you", " ".join(prompt.split()))
             assert "{" not in prompt
         assert "language de" in prompt

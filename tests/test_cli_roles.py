@@ -203,8 +203,8 @@ class TestTry:
     )
 
     def hosted(self, server: OpenAIServer) -> list[str]:
-        values = ("teacher.model=openai:tester", f"teacher.base_url={server.base_url}")
-        values += ("prices={openai:tester: {input: 1000000, output: 0}}",)
+        values = ["teacher.model=openai:tester", f"teacher.base_url={server.base_url}"]
+        values.append("prices={openai:tester: {input: 1000000, output: 0}}")
         return [part for value in values for part in ("--set", value)]
 
     def test_the_embedded_model_answers_and_nothing_is_kept(
@@ -315,9 +315,9 @@ class TestSchemas:
         )
         sound = yaml.safe_load(ROLE)
         assert role.is_valid(sound)
-        for wrong in ({"for": "documents"}, {"tone": "x"}, {"output": 3}, {"receives": ["poem"]}):
-            assert not role.is_valid({**sound, **wrong}), wrong
-        for wrong in ({"bugdet": {}}, {"gate": {"tries": 0}}, {"roles": 3}, {"domain": {}}):
-            assert not run.is_valid(wrong), wrong
-        for right in ({"extends": "a.yaml", "gate": None}, {"domain": "law", "roles": ["a", "b"]}):
-            assert run.is_valid(right), right
+        for line in ("for: documents", "tone: x", "output: 3", "receives: [poem]"):
+            assert not role.is_valid({**sound, **yaml.safe_load(line)}), line
+        for text in ("bugdet: {}", "gate: {tries: 0}", "roles: 3", "domain: {}"):
+            assert not run.is_valid(yaml.safe_load(text)), text
+        for text in ("{extends: a.yaml, gate: null}", "{domain: law, roles: [a, b]}"):
+            assert run.is_valid(yaml.safe_load(text)), text
