@@ -38,11 +38,9 @@ def _one_or_many(value: object) -> object:
 
 
 class Role(BaseModel):
-    """One expert: what it is told, what may be attached to its call, what it gives back.
+    """One expert: what it is told, what may be attached to its call, what it gives back."""
 
-    The descriptions of the fields are what editors show and what `docs/roles.md` lists.
-    """
-
+    # the descriptions are what editors show and what the reference lists
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(

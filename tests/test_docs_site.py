@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from pydantic import BaseModel
 
+from metasynth.agents import Role
 from metasynth.cli.main import app
 from metasynth.config import RunConfig
 from metasynth.records import Record
@@ -79,10 +81,10 @@ def test_the_reference_has_every_command(site: Path) -> None:
             assert f"<code>metasynth {name} {child}".rstrip() + "</code>" in page
 
 
-@pytest.mark.parametrize("model", [RunConfig, Record])
-def test_every_key_says_what_it_is(model: type[RunConfig] | type[Record]) -> None:
+@pytest.mark.parametrize("model", [RunConfig, Record, Role])
+def test_every_key_says_what_it_is(model: type[BaseModel]) -> None:
     schema = model.model_json_schema()
-    for name, part in {"": schema, **schema["$defs"]}.items():
+    for name, part in {"": schema, **schema.get("$defs", {})}.items():
         for key, field in part.get("properties", {}).items():
             told = field.get("description") or "$ref" in str(field)
             assert told, f"{name}.{key} has no description"

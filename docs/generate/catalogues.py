@@ -1,6 +1,8 @@
 """Pages that list what the package has: graphs, experts, metrics, criteria, tasks."""
 
-from metasynth.agents import load_roles
+from collections.abc import Sequence
+
+from metasynth.agents import Role, library_domains, library_roles, packaged_roles
 from metasynth.cli.drawing import drawable, graph_names
 from metasynth.eval import METRICS, TASKS
 from metasynth.student import CRITERIA
@@ -31,6 +33,8 @@ _ROLES = """\
 
 The roles that the package carries. `metasynth roles show NAME` prints one with its system prompt;
 [how to write your own](../guides/own-role.md).
+
+## In every run
 """
 _GRAPHS = """\
 # Graphs
@@ -66,21 +70,25 @@ def tasks_page() -> str:
 
 
 def roles_page() -> str:
-    """All experts of the package."""
-    book = load_roles()
+    """All experts of the package, those of its library by domain."""
+    parts = [_ROLES, _roles_table(packaged_roles())]
+    for domain in library_domains():
+        parts += [f"\n## `roles: library:{domain}`\n", _roles_table(library_roles(domain))]
+    return "\n".join(parts)
+
+
+def _roles_table(roles: Sequence[Role]) -> str:
     rows = (
         (
-            code(name),
-            ", ".join(book[name].for_),
-            ", ".join(book[name].receives) or "anything",
-            book[name].produces,
-            book[name].description,
+            code(role.name),
+            ", ".join(role.for_),
+            ", ".join(role.receives) or "anything",
+            role.produces,
+            role.description,
         )
-        for name in book.names()
+        for role in roles
     )
-    return (
-        f"{_ROLES}\n{table(('name', 'for', 'receives', 'produces', 'when it is consulted'), rows)}"
-    )
+    return table(("name", "for", "receives", "produces", "when it is consulted"), rows)
 
 
 def graphs_page() -> str:
