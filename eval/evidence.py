@@ -59,7 +59,8 @@ def gap_closed(comparison: Comparison, name: str, metric: str, *, seed: int = 0)
     sign = 1.0 if METRICS[metric].better == "higher" else -1.0
     if float(np.quantile(sign * gap[1:], 0.025)) <= 0:
         return Closed(None, None, "the real texts are not more diverse than the template's")
-    shares = (x - template) / gap
+    gapped = gap != 0  # some resamples of few draws have no gap, and so no share of it
+    shares = (x - template)[gapped] / gap[gapped]
     low, high = np.quantile(shares[1:], [0.025, 0.975])
     several = min(len(cell.values) for cell in cells) > 1
     return Closed(float(shares[0]), (float(low), float(high)) if several else None)

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from metasynth.errors import RequestError
 from metasynth.eval import (
     METRICS,
+    Cell,
     Comparison,
     Document,
     Labels,
     Means,
+    Measured,
     Metric,
+    Role,
     TextCorpus,
     compare,
     equal_draws,
@@ -176,6 +179,22 @@ def test_the_share_of_a_gap_that_is_closed(comparison: Comparison) -> None:
     assert 0.2 < closed.share < 0.8
     assert closed.interval[0] <= closed.share <= closed.interval[1]
     assert "no text has a topic" in gap_closed(comparison, "between", "topic_entropy").reason
+
+
+def test_draws_that_now_and_then_show_no_gap_leave_the_share_a_number() -> None:
+    def side(name: str, role: Role, *values: float) -> Measured:
+        cell = Cell(float(np.mean(values)), None, values, Metric(values[0], 9))
+        return Measured(name, role, 9, {"ngram_diversity_4": cell}, (), (), ())
+
+    sides = (
+        side("machine", "template", 0, 0, 0, 0),
+        side("between", "candidate", 0.5, 0.5, 0.5, 0.5),
+        side("people", "real", 1, 1, 1, 0),  # one resample in 256 is zeros alone
+    )
+    closed = gap_closed(Comparison(2, 60, 4, sides), "between", "ngram_diversity_4")
+    assert closed.share == pytest.approx(0.5 / 0.75)
+    assert closed.interval is not None
+    assert np.isfinite(closed.interval).all()
 
 
 def test_no_gap_has_no_share() -> None:
