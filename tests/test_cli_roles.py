@@ -277,6 +277,32 @@ class TestTry:
         assert expected in one_line(roles("try", name, "--instruction", "Do it.", *given))
 
 
+class TestInARun:
+    def test_the_option_adds_to_the_run_file_and_goes_before_it(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "critic.yaml").write_text(ROLE, encoding="utf-8")
+        finance = ROOT / "examples" / "finance.yaml"
+        told = []
+        for options in ([], ["--roles", tmp_path], ["--roles", "library:law"]):
+            assert metasynth("validate", finance, *options) == 0
+            told.append(capsys.readouterr().out)
+        assert all("financial_statement_expert" in text for text in told)
+        assert ["critic" in text.replace("answer_critic", "") for text in told] == [
+            False,
+            True,
+            False,
+        ]
+        assert ["case_law_expert" in text for text in told] == [False, False, True]
+        assert len({re.findall(r"identity +(\w+)", text)[0] for text in told}) == 3
+
+    def test_an_unknown_domain_is_told_before_anything_starts(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert metasynth("validate", ROOT / "examples" / "demo.yaml", "--roles", "library:x") == 2
+        assert "the library has no domain 'x'; there are biomed" in capsys.readouterr().err
+
+
 class TestSchemas:
     @pytest.mark.parametrize(
         ("of", "file"),
