@@ -19,6 +19,7 @@ from .instruct import instruct_graph
 from .instruct_baseline import baseline_graph
 from .instruct_checks import answer_share, leaked_answer, unseen_mention, without_label
 from .labels import expert_label
+from .node_facts import node_facts
 from .pool import Pool
 from .problems import read_problem
 from .questions import (
@@ -101,6 +102,7 @@ __all__ = [
     "keeps_time",
     "leaked_answer",
     "new_quota",
+    "node_facts",
     "parse_verbalised",
     "read_problem",
     "read_reply",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import ensure_config, merge_configs
 
 from metasynth.errors import MetaSynthError
 from metasynth.memory import CallKey, CallRecorder, CallTag, Ledger, payload_hash
@@ -79,16 +80,20 @@ class Caller:
             sampling["seed"] = derive_seed(self._random_seed, chain, step, agent) % 2**31
         payload = payload_hash(messages, model=speaker.name, tools=tools, **sampling)
         key = CallKey(chain, step, payload)
+        tag = CallTag(key, agent=agent, record_id=record_id, model=speaker.name)
+        around = ensure_config()  # the node's, under whose callbacks this call belongs
         if (known := await asyncio.to_thread(self._ledger.lookup, key)) is not None:
+            parent = getattr(around["callbacks"], "parent_run_id", None)
+            await self._recorder.replayed(tag, known, parent=parent)
             return known
         self._budget.check()
         bound: Runnable[LanguageModelInput, Any] = speaker.model
         if tools is not None:
             bound = speaker.model.bind_tools(list(tools), tool_choice="any")  # type: ignore[attr-defined]
-        tag = CallTag(key, agent=agent, record_id=record_id, model=speaker.name)
-        config = RunnableConfig(
+        own = RunnableConfig(
             callbacks=[self._recorder], metadata=tag.metadata(), run_name=agent, tags=[agent]
         )
+        config = merge_configs(around, own)
         reply = await bound.ainvoke(list(messages), config, **sampling)
         if not isinstance(reply, AIMessage):
             raise MetaSynthError(f"{speaker.name}: gave {type(reply).__name__}, not a message")

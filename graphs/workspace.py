@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import BaseModel, Field
 
 from metasynth.agents import Role, RoleBook
 from metasynth.config import RunConfig
-from metasynth.memory import Corpus, Ledger, RecordMemory
+from metasynth.memory import Corpus, Ledger, RecordMemory, Tracer
 from metasynth.seeds import Seed
 
 from .admission import Admission
@@ -74,6 +75,12 @@ class Workspace:
     sampler: DraftSampler | None = None
     screen: Screen | None = None
     rounds: Rounds | None = None
+    tracer: Tracer | None = None
+
+    @property
+    def callbacks(self) -> list[BaseCallbackHandler]:
+        """What a graph of this run is to be called with, so that its nodes are in the traces."""
+        return [self.tracer] if self.tracer is not None else []
 
     @property
     def keeps_time(self) -> bool:
@@ -91,7 +98,7 @@ class Workspace:
 
     def record_id(self, chain: str, number: int) -> str:
         """The id of a chain's n-th record: the same on every start, unlike any other run's."""
-        return f"{self.identity[:6]}-{chain}-{number:05d}"
+        return record_id(self.identity, chain, number)
 
     def has_ended(self, record_id: str) -> bool:
         """Whether a record was accepted or rejected, or waits for the student's choice."""
@@ -103,6 +110,11 @@ class Workspace:
         while self.has_ended(self.record_id(chain, number)):
             number += 1
         return number
+
+
+def record_id(identity: str, chain: str, number: int) -> str:
+    """The id of a chain's n-th record in the run with this identity."""
+    return f"{identity[:6]}-{chain}-{number:05d}"
 
 
 def keeps_time(config: RunConfig, voices: Voices) -> bool:

@@ -9,6 +9,9 @@ from .ledger import Call, CallKey, CallTag, Ledger, Price, Totals
 from .messages import payload_hash
 from .recorder import CallRecorder
 from .records import RecordMemory
+from .spans import Span, Value, busy_seconds, span_id_of
+from .trace_file import TraceFile, read_spans
+from .tracer import NodeFacts, Tracer
 
 if TYPE_CHECKING:
     from .store import ChromaStore
@@ -34,8 +37,16 @@ __all__ = [
     "Journal",
     "Ledger",
     "Neighbour",
+    "NodeFacts",
     "Price",
     "RecordMemory",
+    "Span",
     "Totals",
+    "TraceFile",
+    "Tracer",
+    "Value",
+    "busy_seconds",
     "payload_hash",
+    "read_spans",
+    "span_id_of",
 ]

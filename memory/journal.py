@@ -27,7 +27,7 @@ class Journal:
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _cut_half_line(path)
+            cut_half_line(path)
             self._file = path.open("ab")
             _sync(path.parent)
         except OSError as error:
@@ -87,7 +87,8 @@ class Journal:
                 ) from error
 
 
-def _cut_half_line(path: Path) -> None:
+def cut_half_line(path: Path) -> None:
+    """Cut what stands after the last newline of a file, if there is one."""
     if not path.exists():
         return
     size = 0

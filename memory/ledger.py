@@ -23,6 +23,7 @@ from .messages import parse_response, response_text
 
 if TYPE_CHECKING:
     from .recorder import CallRecorder
+    from .tracer import Tracer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -181,8 +182,8 @@ class Ledger:
         *,
         seconds: float,
         prices: Mapping[str, Price] | None = None,
-    ) -> bool:
-        """Write a finished call down; False if one with this key is there already.
+    ) -> Call | None:
+        """Write a finished call down; None if one with this key is there already.
 
         Raises:
             MetaSynthError: It cannot be written.
@@ -201,15 +202,19 @@ class Ledger:
             usd=_usd((prices or {}).get(tag.model), tokens_in, tokens_out),
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
-        return self._insert(call)
+        return call if self._insert(call) else None
 
     def callback(
-        self, *, prices: Mapping[str, Price] | None = None, clock: Any = time.perf_counter
+        self,
+        *,
+        prices: Mapping[str, Price] | None = None,
+        clock: Any = time.perf_counter,
+        tracer: "Tracer | None" = None,
     ) -> "CallRecorder":
         """A handler that records each finished chat-model call by the tag in its metadata."""
         from .recorder import CallRecorder
 
-        return CallRecorder(self, prices=prices or {}, clock=clock)
+        return CallRecorder(self, prices=prices or {}, clock=clock, tracer=tracer)
 
     def totals(self) -> Totals:
         """What all calls used, at no cost."""

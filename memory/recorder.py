@@ -11,13 +11,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
-from .ledger import CallKey, CallTag, Ledger, Price
+from .ledger import Call, CallKey, CallTag, Ledger, Price
+from .tracer import Tracer
 
 
 class _Running(NamedTuple):
     tag: CallTag
     since: float
     task: "asyncio.Task[Any] | None"
+    parent: UUID | None
 
 
 class CallRecorder(AsyncCallbackHandler):
@@ -37,10 +39,12 @@ class CallRecorder(AsyncCallbackHandler):
         *,
         prices: Mapping[str, Price],
         clock: Callable[[], float] = time.perf_counter,
+        tracer: Tracer | None = None,
     ) -> None:
         self._ledger = ledger
         self._prices = prices
         self._clock = clock
+        self._tracer = tracer
         self._running: dict[UUID, _Running] = {}
 
     @property
@@ -59,12 +63,14 @@ class CallRecorder(AsyncCallbackHandler):
         messages: list[list[BaseMessage]],
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         metadata: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Note who calls, and when."""
         tag = _tag(metadata or {}, run_id)
-        self._running[run_id] = _Running(tag, self._clock(), asyncio.current_task())
+        task = asyncio.current_task()
+        self._running[run_id] = _Running(tag, self._clock(), task, parent_run_id)
 
     @override
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -77,18 +83,31 @@ class CallRecorder(AsyncCallbackHandler):
             generation = generations[0]
             if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
                 tag = running.tag if number == 0 else _untagged(f"{run_id}/{number}")
-                await asyncio.to_thread(
+                call = await asyncio.to_thread(
                     self._ledger.record,
                     tag,
                     generation.message,
                     seconds=seconds,
                     prices=self._prices,
                 )
+                if call is not None and self._tracer is not None:
+                    await self._tracer.call_ended(call, parent=running.parent)
 
     @override
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Forget a call that gave nothing."""
-        self._running.pop(run_id, None)
+        """Forget a call that gave nothing; the traces keep why."""
+        running = self._running.pop(run_id, None)
+        if running is not None and self._tracer is not None:
+            seconds = self._clock() - running.since
+            await self._tracer.call_failed(
+                running.tag, error, parent=running.parent, seconds=seconds
+            )
+
+    async def replayed(self, tag: CallTag, response: AIMessage, *, parent: UUID | None) -> None:
+        """Tell the traces of a call that the ledger has answered."""
+        if self._tracer is not None:
+            call = Call(tag.key, tag.record_id, tag.agent, tag.model, response, 0, 0, 0.0, None, "")
+            await self._tracer.call_ended(call, parent=parent, replayed=True)
 
 
 def _tag(metadata: dict[str, Any], run_id: UUID) -> CallTag:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from metasynth.compose.reporting_records import listed
-from metasynth.compose.reporting_secrets import HIDDEN, Redactor
+from metasynth.redaction import HIDDEN, Redactor
 from metasynth.memory import Ledger
 from metasynth.records import Message, Record, StudentScore
 from tests.browser import Page, browser_page, find_browser

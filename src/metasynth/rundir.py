@@ -68,6 +68,7 @@ class RunDirectory:
         self.ledger = root / "ledger.sqlite"
         self.memory = root / "memory"
         self.vectors = root / "vectors.sqlite"
+        self.traces = root / "traces.jsonl"
         self.checkpoints = root / "checkpoints.sqlite"
         self.softsrv = root / "softsrv"
         self.student = root / "student"

@@ -42,7 +42,8 @@ async def _write(workspace: Workspace, *, quiet: bool) -> str:
     name = workspace.config.graph if workspace.config.graph in _GRAPHS else "corpus"
     builder = _GRAPHS.get(name, corpus_graph)(constant(workspace))
     graph = builder.compile(name=name).with_config(recursion_limit=_NO_LIMIT)
-    work = asyncio.ensure_future(graph.ainvoke({"chains": workspace.config.concurrency}))
+    given = {"chains": workspace.config.concurrency}
+    work = asyncio.ensure_future(graph.ainvoke(given, {"callbacks": workspace.callbacks}))
     # a polite end: the write in hand is finished and the run directory closed
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, work.cancel)

@@ -12,6 +12,7 @@ from metasynth.config import RunConfig
 from metasynth.errors import RequestError
 from metasynth.eval import Count, Fact, Report, Role, Side, render_report, report_metrics
 from metasynth.records import Record
+from metasynth.redaction import Redactor
 from metasynth.rundir import write_atomically
 
 from .reporting_curves import score_charts, steering_charts, student_charts
@@ -19,7 +20,6 @@ from .reporting_limits import limits_of
 from .reporting_metrics import Texts, compared
 from .reporting_records import listed
 from .reporting_run import RunFiles, read_run
-from .reporting_secrets import Redactor
 from .reporting_seeds import RealTexts, real_texts
 from .reporting_stages import reason_code, rounds_of, sent_back, stages_of, student_facts
 from .reporting_vectors import TextVectors, Told, coverage_of, plane_of, untold

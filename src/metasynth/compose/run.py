@@ -30,6 +30,7 @@ from .plan import RunPlan, roles_of
 from .screening import attach_screening
 from .softsrv import attach_softsrv
 from .template_plan import template_pool
+from .tracing import end_traces, open_tracer
 from .voices import make_voices
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             )
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
+        await end_traces(workspace)
         yield workspace
 
 
@@ -126,7 +128,8 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         siblings=_siblings(plan),
     )
     budget = Budget(config.budget, ledger.totals)
-    recorder = ledger.callback(prices=config.prices)
+    tracer = await open_tracer(plan, directory, stack)
+    recorder = ledger.callback(prices=config.prices, tracer=tracer)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
     voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
     return Workspace(
@@ -153,6 +156,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checkpointer=checkpointer,
         prompt_version=plan.prompt_version,
         exemplars=plan.exemplars,
+        tracer=tracer,
     )
 
 

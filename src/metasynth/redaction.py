@@ -1,4 +1,4 @@
-"""What must not leave the machine with a report: keys, passwords, and where files lie."""
+"""What no trace, log, corpus or report may show: keys, passwords; and where files lie."""
 
 import dataclasses
 import re

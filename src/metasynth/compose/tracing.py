@@ -1,0 +1,52 @@
+"""The traces of a run: a file in its directory, and whatever collector its user has named."""
+
+import asyncio
+import functools
+import os
+from contextlib import AsyncExitStack
+
+from metasynth import __version__
+from metasynth.graphs import Workspace, node_facts
+from metasynth.memory import TraceFile, Tracer
+from metasynth.redaction import Redactor
+from metasynth.rundir import RunDirectory
+
+from .plan import RunPlan
+
+
+async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Tracer:
+    """The tracer of a run; `stack` closes it and its file.
+
+    Raises:
+        RequestError: The file cannot be written.
+        MetaSynthError: A line of it is broken.
+    """
+    config = plan.config
+    resource = {
+        "service.name": "metasynth",
+        "service.version": __version__,
+        "metasynth.run.name": config.name,
+        "metasynth.run.identity": plan.identity,
+        "metasynth.graph": config.graph,
+    }
+    redactor = Redactor(os.environ, config.model_dump(mode="json"))
+    file = await asyncio.to_thread(
+        functools.partial(TraceFile, directory.traces, resource, clean=redactor.text)
+    )
+    stack.callback(file.close)
+    tell = functools.partial(node_facts, plan.identity)
+    tracer = Tracer(file, tell, graph=config.graph)
+    stack.push_async_callback(tracer.close)
+    return tracer
+
+
+async def end_traces(workspace: Workspace) -> None:
+    """End the traces of records that ended when a kill came before their last span was written."""
+    if workspace.tracer is None:
+        return
+    for record_id, last in (await asyncio.to_thread(workspace.tracer.unended)).items():
+        record = await asyncio.to_thread(workspace.corpus.find, record_id)
+        if record is not None:
+            outcome = "rejected" if record.reason else "accepted"
+            told = {"metasynth.reason": record.reason or ""}
+            await workspace.tracer.end_record(record_id, outcome, told, end=last)
