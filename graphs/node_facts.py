@@ -83,9 +83,9 @@ def _asked(update: Mapping[str, Any]) -> list[str]:
         if isinstance(message, AIMessage)
         for call in message.tool_calls
     ]
-    return [
-        excerpt(" ".join([call["name"], *_names(call["args"])]), _WORDS) for call in calls
-    ] or ["nothing that it may call for"]
+    return [excerpt(" ".join([call["name"], *_names(call["args"])]), _WORDS) for call in calls] or [
+        "nothing that it may call for"
+    ]
 
 
 def _names(args: Mapping[str, Any]) -> list[str]:

@@ -11,6 +11,7 @@ from .recorder import CallRecorder
 from .records import RecordMemory
 from .spans import Span, Value, busy_seconds, span_id_of
 from .trace_file import TraceFile, read_spans
+from .traced import RecordTrace, Used, find_trace, read_traces, used_by
 from .tracer import NodeFacts, Tracer
 
 if TYPE_CHECKING:
@@ -40,13 +41,18 @@ __all__ = [
     "NodeFacts",
     "Price",
     "RecordMemory",
+    "RecordTrace",
     "Span",
     "Totals",
     "TraceFile",
     "Tracer",
+    "Used",
     "Value",
     "busy_seconds",
+    "find_trace",
     "payload_hash",
     "read_spans",
+    "read_traces",
     "span_id_of",
+    "used_by",
 ]

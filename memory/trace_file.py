@@ -166,4 +166,3 @@ def _clean_value(value: Value, clean: Callable[[str], str]) -> Value:
     if isinstance(value, bool | int | float):
         return value
     return [clean(each) for each in value]
-

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from metasynth.compose.reporting_records import listed
-from metasynth.redaction import HIDDEN, Redactor
 from metasynth.memory import Ledger
 from metasynth.records import Message, Record, StudentScore
+from metasynth.redaction import HIDDEN, Redactor
 from tests.browser import Page, browser_page, find_browser
 from tests.commands import metasynth
 from tests.run_folders import records, write_run

@@ -21,6 +21,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from metasynth.errors import RequestError
+from metasynth.redaction import Redactor
 
 from .openai_client import background_loop
 from .openai_errors import judge, public_url
@@ -29,6 +30,7 @@ from .openai_messages import (
     is_empty,
     prompt_tokens,
     with_usage,
+    without_secrets,
 )
 from .openai_tries import Endpoint, Tries
 from .openai_wire import OPENAI_URL, PlainChatOpenAI
@@ -82,6 +84,7 @@ class OpenAIChat(PlainChatOpenAI):
     def _join_the_endpoint(self) -> Self:
         url = self.openai_api_base or OPENAI_URL
         key = self.openai_api_key
+        secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
         timeout = self.request_timeout
         self.stream_chunk_timeout = timeout if isinstance(timeout, int | float) else None
         self._jitter = random.Random(f"{self.model_name}/{self.seed}")
@@ -91,7 +94,7 @@ class OpenAIChat(PlainChatOpenAI):
             key_env=self.api_key_env,
             pacer=pacer_for(
                 url,
-                key.get_secret_value() if isinstance(key, SecretStr) else "",
+                secret,
                 requests_per_minute=self.requests_per_minute,
                 tokens_per_minute=self.tokens_per_minute,
                 max_concurrency=self.max_concurrency,
@@ -101,6 +104,7 @@ class OpenAIChat(PlainChatOpenAI):
             answer_timeout_s=self.stream_chunk_timeout,
             deadline_s=self.deadline_s,
             offered_models=self.offered_models,
+            redactor=Redactor({"API_KEY": secret, "ADDRESS": url}, {}),
         )
         return self
 
@@ -156,7 +160,7 @@ class OpenAIChat(PlainChatOpenAI):
             result = self._create_chat_result(error.completion)
         if not result.generations:
             raise ValueError("an answer without choices")
-        return result
+        return without_secrets(result, self._endpoint.redactor)
 
     async def _astream(
         self,

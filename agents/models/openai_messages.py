@@ -5,7 +5,9 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from metasynth.redaction import Redactor
 
 
 def plain_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -90,6 +92,26 @@ def with_usage(result: ChatResult, prompt: int) -> ChatResult:
             message.usage_metadata = _usage(prompt, _answer_tokens(message))
             message.response_metadata["usage_estimated"] = True
     return result
+
+
+def without_secrets(result: ChatResult, redactor: Redactor) -> ChatResult:
+    """The result without the key or password that the endpoint was called with.
+
+    A server that is set up badly repeats what it was sent, and the answer goes into files.
+    """
+    generations = []
+    for generation in result.generations:
+        message = generation.message
+        names = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
+        told = {name: getattr(message, name) for name in names if hasattr(message, name)}
+        clean = redactor.known_everywhere(told)
+        if clean != told:
+            info = generation.generation_info
+            generation = ChatGeneration(
+                message=message.model_copy(update=clean), generation_info=info
+            )
+        generations.append(generation)
+    return result.model_copy(update={"generations": generations})
 
 
 class StreamedAnswer:

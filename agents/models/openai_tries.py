@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import openai
 
 from metasynth.errors import ModelCallError
+from metasynth.redaction import Redactor
 
 from .openai_errors import Verdict, final_error, judge
 from .pacer import HeldTooLongError, Pacer, Slot
@@ -31,6 +32,7 @@ class Endpoint:
         answer_timeout_s: Time for one try.
         deadline_s: Time for the whole call.
         offered_models: Asks the endpoint for its models, for the error message.
+        redactor: Takes key and password out of what the server says, should it repeat them.
     """
 
     url: str
@@ -42,12 +44,13 @@ class Endpoint:
     answer_timeout_s: float | None
     deadline_s: float | None
     offered_models: Callable[[], Awaitable[list[str]]]
+    redactor: Redactor
 
     def error(
         self, error: Exception | None, verdict: Verdict, tries: int, offered: list[str]
     ) -> ModelCallError:
         """What a person is told."""
-        return final_error(
+        found = final_error(
             error,
             verdict,
             endpoint=self.url,
@@ -56,6 +59,7 @@ class Endpoint:
             tries=tries,
             offered=offered,
         )
+        return type(found)(self.redactor.text(found.message), hint=found.hint)
 
 
 @dataclass

@@ -2,9 +2,10 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TypeVar, cast
+from urllib.parse import unquote
 
 HIDDEN = "(not shown)"
 _SHORTEST = 8  # of a value that is searched for in texts: a shorter one is no key, and too common
@@ -21,6 +22,7 @@ _KEY_SHAPES = re.compile(
     r"AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,})"
 )
 _USER_IN_ADDRESS = re.compile(r"(\w+://)[^/\s@]+@")
+_PASSWORD_IN_ADDRESS = re.compile(r"\w+://[^/\s@:]*:([^/\s@]+)@")
 _FREE_FORM = {"extra_body"}  # may hold anything that an endpoint asks for
 _LEFT_OUT = {"api_key_env"}
 
@@ -43,38 +45,30 @@ class Redactor:
             if name in named or _SECRET_VARIABLE.search(name)
         }
         secrets |= set(_secret_settings(config))
+        for address in (*environment.values(), *(v for _, v in _items(config))):
+            if isinstance(address, str) and "://" in address:
+                secrets |= set(_passwords(address))
         found = sorted((s for s in secrets if len(s) >= _SHORTEST), key=lambda s: (-len(s), s))
         self._secrets = re.compile("|".join(map(re.escape, found))) if found else None
 
+    def known(self, text: str) -> str:
+        """The text without the secrets that are known by their value; nothing else is changed."""
+        return self._secrets.sub(HIDDEN, text) if self._secrets is not None else text
+
     def text(self, text: str) -> str:
         """The text without any secret."""
-        if self._secrets is not None:
-            text = self._secrets.sub(HIDDEN, text)
+        text = self.known(text)
         if "://" in text:
             text = _USER_IN_ADDRESS.sub(r"\1", text)
         return _KEY_SHAPES.sub(HIDDEN, text)
 
     def everywhere(self, data: T) -> T:
         """The same data with every string in it free of secrets."""
-        return cast(T, self._walk(data))
+        return cast(T, _walk(data, self.text))
 
-    def _walk(self, data: Any) -> Any:
-        if isinstance(data, str):
-            return self.text(data)
-        if dataclasses.is_dataclass(data) and not isinstance(data, type):
-            changed = {
-                field.name: self._walk(getattr(data, field.name))
-                for field in dataclasses.fields(data)
-            }
-            return dataclasses.replace(data, **changed)
-        if isinstance(data, Mapping):
-            return {self._walk(key): self._walk(value) for key, value in data.items()}
-        if isinstance(data, tuple):
-            parts = [self._walk(part) for part in data]
-            return type(data)(*parts) if hasattr(data, "_fields") else tuple(parts)
-        if isinstance(data, list):
-            return [self._walk(part) for part in data]
-        return data
+    def known_everywhere(self, data: T) -> T:
+        """The same data with no secret that is known by its value."""
+        return cast(T, _walk(data, self.known)) if self._secrets is not None else data
 
     def settings(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """A run file for strangers: no free-form values, no key, files by their last names."""
@@ -98,6 +92,31 @@ class Redactor:
         if "://" in value:
             value = value.partition("?")[0]
         return self.text(_short_path(value))
+
+
+def _walk(data: Any, clean: Callable[[str], str]) -> Any:
+    if isinstance(data, str):
+        return clean(data)
+    if dataclasses.is_dataclass(data) and not isinstance(data, type):
+        changed = {
+            field.name: _walk(getattr(data, field.name), clean)
+            for field in dataclasses.fields(data)
+        }
+        return dataclasses.replace(data, **changed)
+    if isinstance(data, Mapping):
+        return {_walk(key, clean): _walk(value, clean) for key, value in data.items()}
+    if isinstance(data, tuple):
+        parts = [_walk(part, clean) for part in data]
+        return type(data)(*parts) if hasattr(data, "_fields") else tuple(parts)
+    if isinstance(data, list):
+        return [_walk(part, clean) for part in data]
+    return data
+
+
+def _passwords(address: str) -> Iterator[str]:
+    """The password in an address, as it is written there and as it is meant."""
+    for found in _PASSWORD_IN_ADDRESS.findall(address):
+        yield from {found, unquote(found)}
 
 
 def _short_path(value: str) -> str:

@@ -1,5 +1,6 @@
 """The commands, and what the user is told when one fails."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -7,8 +8,9 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
+from metasynth.redaction import Redactor
 
-from . import corpus, exporting, inspection, report, roles, run, schema, softsrv, student
+from . import corpus, exporting, inspection, report, roles, run, schema, softsrv, student, trace
 from . import eval as evaluation
 
 app = typer.Typer(
@@ -25,6 +27,7 @@ exporting.register(app)
 inspection.register(app)
 report.register(app)
 schema.register(app)
+trace.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
 app.add_typer(student.app, name="student")
@@ -55,9 +58,10 @@ def guarded(command: Callable[[], object]) -> int:
 
 
 def _tell(message: str, hint: str | None) -> None:
-    """One line, whatever the message quotes."""
+    """One line without a secret, whatever the message quotes."""
     text = f"error: {message}; {hint}" if hint else f"error: {message}"
-    print(" ".join(text.split()), file=sys.stderr)  # noqa: T201 - this is the place that prints
+    shown = Redactor(os.environ, {}).text(" ".join(text.split()))
+    print(shown, file=sys.stderr)  # noqa: T201 - this is the place that prints
 
 
 def _tell_usage(message: str) -> None:

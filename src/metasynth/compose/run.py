@@ -1,6 +1,7 @@
 """A run opened for work: everything connected, and closed again whatever happens."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from metasynth.graphs import (
     keeps_time,
 )
 from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
+from metasynth.redaction import Redactor
 from metasynth.rundir import RunDirectory
 
 from .active import attach_rounds
@@ -183,14 +185,16 @@ def _documents(plan: RunPlan) -> DocumentPicker | None:
 
 
 def _resolved(plan: RunPlan) -> dict[str, Any]:
-    """What `run.yaml` says: the whole configuration, and the versions that carried it out."""
+    """What `run.yaml` says: the whole configuration without secrets, and the versions."""
     import importlib.metadata
 
+    config = plan.config.model_dump(mode="json")
+    redactor = Redactor(os.environ, config)
     versions = {"metasynth": __version__}
     for name in ("langgraph", "langchain-core", "chromadb", "torch", "transformers"):
         versions[name] = importlib.metadata.version(name)
     return {
         "versions": versions,
         "prompt_version": plan.prompt_version,
-        "config": plan.config.model_dump(mode="json"),
+        "config": redactor.everywhere(config),
     }
