@@ -157,11 +157,14 @@ def _ended(root: Path) -> dict[str, str | None]:
     """
     ended: dict[str, str | None] = {}
     for path in (root / "corpus.jsonl", root / "rejected.jsonl"):
-        for number, line in enumerate(path.open("rb") if path.exists() else (), start=1):
-            try:
-                if line.endswith(b"\n"):
-                    record = json.loads(line)
-                    ended[record["id"]] = record.get("reason")
-            except (ValueError, KeyError, TypeError) as error:
-                raise MetaSynthError(f"{path}, line {number}: not a record ({error})") from error
+        if not path.exists():
+            continue
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    if line.endswith(b"\n"):
+                        record = json.loads(line)
+                        ended[record["id"]] = record.get("reason")
+                except (ValueError, KeyError, TypeError) as error:
+                    raise MetaSynthError(f"{path}, line {number}: not a record ({error})") from None
     return ended

@@ -104,7 +104,7 @@ class OpenAIChat(PlainChatOpenAI):
             answer_timeout_s=self.stream_chunk_timeout,
             deadline_s=self.deadline_s,
             offered_models=self.offered_models,
-            redactor=Redactor({"API_KEY": secret, "ADDRESS": url}, {}),
+            redactor=Redactor({"API_KEY": secret.removeprefix(_NO_KEY), "ADDRESS": url}, {}),
         )
         return self
 

@@ -22,6 +22,7 @@ _KEY_SHAPES = re.compile(
     r"AKIA[0-9A-Z]{16}|xox[abprs]-[A-Za-z0-9-]{10,})"
 )
 _USER_IN_ADDRESS = re.compile(r"(\w+://)[^/\s@]+@")
+_HEADERS_VARIABLE = re.compile(r"^OTEL_EXPORTER_OTLP_.*HEADERS$")
 _PASSWORD_IN_ADDRESS = re.compile(r"\w+://[^/\s@:]*:([^/\s@]+)@")
 _FREE_FORM = {"extra_body"}  # may hold anything that an endpoint asks for
 _LEFT_OUT = {"api_key_env"}
@@ -45,6 +46,9 @@ class Redactor:
             if name in named or _SECRET_VARIABLE.search(name)
         }
         secrets |= set(_secret_settings(config))
+        for name in environment:
+            if _HEADERS_VARIABLE.search(name):  # OTLP's: `name=value,name=value`
+                secrets |= {one.partition("=")[2] for one in environment[name].split(",")}
         for address in (*environment.values(), *(v for _, v in _items(config))):
             if isinstance(address, str) and "://" in address:
                 secrets |= set(_passwords(address))

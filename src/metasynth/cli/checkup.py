@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 
@@ -29,7 +30,38 @@ def check_up(config: Path | None) -> int:
         fine = _model("experts", run.model_for("experts")) and fine
     key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
     typer.echo(f"  OPENAI_API_KEY   {key}")
+    fine = _traces() and fine
     return 0 if fine else 1
+
+
+def _traces() -> bool:
+    """Where traces go: always into the run directory, and where the environment says."""
+    from metasynth.compose import Exporter, collector_of
+
+    typer.echo("  traces           kept as traces.jsonl in each run directory")
+    if (langsmith := _langsmith()) is not None:
+        typer.echo(f"  LangSmith        on: calls and their texts go to {langsmith}")
+    collector = collector_of(os.environ)
+    if collector is None:
+        return True
+    variable, address = collector
+    try:
+        Exporter(variable, os.environ, clean=str).close()
+    except MetaSynthError as error:
+        typer.echo(f"✗ collector: {error.message}")
+        typer.echo(f"  {error.hint}")
+        return False
+    typer.echo(f"✓ collector: spans go to {address} ({variable})")
+    return True
+
+
+def _langsmith() -> str | None:
+    """The address that LangSmith's own environment variables have LangChain send to."""
+    from langsmith.utils import get_api_url, tracing_is_enabled
+
+    if not tracing_is_enabled():
+        return None
+    return urlsplit(get_api_url(None)).hostname or "LangSmith"
 
 
 def _device() -> None:

@@ -119,7 +119,7 @@ def _lines(
     for place, span in enumerate(shown):
         last = place == len(shown) - 1
         below = children.get(span.span_id, [])
-        yield f"{indent}{'└─' if last else '├─'} {span.name}", _told(span, below)
+        yield f"{indent}{'└─' if last else '├─'} {span.name}", _told(span)
         yield from _lines(below, children, indent + ("   " if last else "│  "))
 
 
@@ -129,7 +129,7 @@ def _is_idle(span: Span) -> bool:
     return told.get("metasynth.node") == "decide" and "metasynth.reason" not in told
 
 
-def _told(span: Span, below: Sequence[Span]) -> str:
+def _told(span: Span) -> str:
     told = span.attributes
     parts = [f"{span.seconds:8.2f} s"]
     used = used_by([span])

@@ -9,6 +9,7 @@ from .run import open_run
 from .softsrv_folder import SoftSRVFolder
 from .steering import backbone_source, load_backbone, start_ids
 from .student import judge_by, load_student
+from .tracing_export import Exporter, collector_of
 from .trial import Tried, try_expert
 from .voices import make_voices
 
@@ -28,12 +29,14 @@ else:
 
 __all__ = [
     "Exported",
+    "Exporter",
     "RoundsFolder",
     "RunPlan",
     "SoftSRVFolder",
     "Target",
     "Tried",
     "backbone_source",
+    "collector_of",
     "export_run",
     "judge_by",
     "load_backbone",

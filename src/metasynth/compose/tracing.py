@@ -12,13 +12,14 @@ from metasynth.redaction import Redactor
 from metasynth.rundir import RunDirectory
 
 from .plan import RunPlan
+from .tracing_export import Exporter, collector_of
 
 
 async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Tracer:
-    """The tracer of a run; `stack` closes it and its file.
+    """The tracer of a run; `stack` closes it, its file, and the way to a collector.
 
     Raises:
-        RequestError: The file cannot be written.
+        RequestError: The file cannot be written, or a collector is named that cannot be sent to.
         MetaSynthError: A line of it is broken.
     """
     config = plan.config
@@ -30,8 +31,15 @@ async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitSt
         "metasynth.graph": config.graph,
     }
     redactor = Redactor(os.environ, config.model_dump(mode="json"))
+    send = None
+    if (collector := collector_of(os.environ)) is not None:
+        exporter = await asyncio.to_thread(
+            functools.partial(Exporter, collector[0], os.environ, clean=redactor.text)
+        )
+        stack.push_async_callback(asyncio.to_thread, exporter.close)
+        send = exporter.send
     file = await asyncio.to_thread(
-        functools.partial(TraceFile, directory.traces, resource, clean=redactor.text)
+        functools.partial(TraceFile, directory.traces, resource, clean=redactor.text, also=send)
     )
     stack.callback(file.close)
     tell = functools.partial(node_facts, plan.identity)
