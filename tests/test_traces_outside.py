@@ -47,7 +47,8 @@ class Collector:
                     self.rfile.readline()
                 else:
                     body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                kept.append((self.path, dict(self.headers), body))
+                names = {name.lower(): value for name, value in self.headers.items()}
+                kept.append((self.path, names, body))
                 self.send_response(200)
                 self.send_header("Content-Length", "2")
                 self.end_headers()
@@ -76,7 +77,7 @@ class Collector:
         found = []
         for path, headers, body in self.posts:
             assert path == "/v1/traces"
-            assert headers["Content-Type"] == "application/x-protobuf"
+            assert headers["content-type"] == "application/x-protobuf"
             for resourced in ExportTraceServiceRequest.FromString(body).resource_spans:
                 names = {one.key: one.value.string_value for one in resourced.resource.attributes}
                 assert names["service.name"] == "metasynth"
