@@ -2,10 +2,7 @@
 
 import http.server
 import logging
-import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.tracers.context import collect_runs
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from metasynth.compose import collector_of
@@ -86,7 +84,14 @@ class Collector:
         return found
 
 
-def test_a_collector_that_the_environment_names_gets_every_span(
+def below(run: Any) -> Iterator[tuple[Any, Any]]:
+    """Each run with the one that it is part of."""
+    for child in run.child_runs:
+        yield run, child
+        yield from below(child)
+
+
+def test_a_collector_gets_every_span_and_langchains_tracers_see_one_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, collector = tmp_path / "run", Collector()
@@ -95,7 +100,8 @@ def test_a_collector_that_the_environment_names_gets_every_span(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=collectors-own-key")
         monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
         args = small_run(server.base_url, budget__records=1, concurrency=1)
-        assert metasynth(*args, "--out", out) == 0
+        with collect_runs() as langchain:  # as LangSmith's tracer is brought in
+            assert metasynth(*args, "--out", out) == 0
     kept = {span.span_id: span for _, span in read_spans(out / "traces.jsonl")}
     sent = collector.spans()
     assert len(sent) == len(kept) > 10
@@ -107,35 +113,11 @@ def test_a_collector_that_the_environment_names_gets_every_span(
         assert (span.start_time_unix_nano, span.end_time_unix_nano) == (mine.start, mine.end)
         assert {one.key for one in span.attributes} == set(mine.attributes)
     assert all(headers["api-key"] == "collectors-own-key" for _, headers, _ in collector.posts)
-
-
-def test_langsmith_hears_of_every_call_under_its_node(
-    tmp_path: Path,
-) -> None:
-    """In a process of its own, because LangSmith reads its variables once."""
-    collector = Collector()
-    with collector.serving() as address, OpenAIServer(Teacher()) as server:
-        named = {
-            "LANGSMITH_TRACING": "true",
-            "LANGSMITH_ENDPOINT": address,
-            "LANGSMITH_API_KEY": "langsmiths-own-key",
-            "LANGSMITH_DISABLE_RUN_COMPRESSION": "true",
-            "OPENAI_API_KEY": KEY,
-            "OMP_NUM_THREADS": "1",
-        }
-        args = small_run(server.base_url, budget__records=1, concurrency=1)
-        done = subprocess.run(
-            [sys.executable, "-m", "metasynth", *args, "--out", str(tmp_path / "run")],
-            env={**os.environ, **named},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    sent = b"".join(body for path, _, body in collector.posts if "runs" in path).decode()
-    assert KEY not in sent
-    for name in ("conductor", "consult", "gate", "admit", "summarizer"):
-        assert f'"name":"{name}"' in sent
+    (whole,) = langchain.traced_runs
+    under = {run.name: parent.name for parent, run in below(whole) if run.run_type == "chat_model"}
+    assert under["conductor"] == "conductor"
+    assert {under[expert] for expert in set(under) - {"conductor"}} == {"consult"}
+    assert len(under) > 3
 
 
 @pytest.mark.parametrize(
