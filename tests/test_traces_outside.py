@@ -6,11 +6,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.tracers.context import collect_runs
+from langchain_core.tracers.context import register_configure_hook
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from metasynth.compose import collector_of
@@ -22,6 +24,8 @@ from tests.openai_server import OpenAIServer
 from tests.teacher import Teacher
 
 KEY = "sk-test-0123456789abcdef"
+TRACER: ContextVar[RunCollectorCallbackHandler | None] = ContextVar("tracer", default=None)
+register_configure_hook(TRACER, inheritable=True)  # as LangSmith's tracer is brought in
 PASSWORD = "open-the-door-77"
 
 
@@ -100,8 +104,9 @@ def test_a_collector_gets_every_span_and_langchains_tracers_see_one_tree(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=collectors-own-key")
         monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
         args = small_run(server.base_url, budget__records=1, concurrency=1)
-        with collect_runs() as langchain:  # as LangSmith's tracer is brought in
-            assert metasynth(*args, "--out", out) == 0
+        token = TRACER.set(langchain := RunCollectorCallbackHandler())
+        assert metasynth(*args, "--out", out) == 0
+        TRACER.reset(token)
     kept = {span.span_id: span for _, span in read_spans(out / "traces.jsonl")}
     sent = collector.spans()
     assert len(sent) == len(kept) > 10
@@ -114,7 +119,7 @@ def test_a_collector_gets_every_span_and_langchains_tracers_see_one_tree(
         assert {one.key for one in span.attributes} == set(mine.attributes)
     assert all(headers["api-key"] == "collectors-own-key" for _, headers, _ in collector.posts)
     (whole,) = langchain.traced_runs
-    under = {run.name: parent.name for parent, run in below(whole) if run.run_type == "chat_model"}
+    under = {run.name: parent.name for parent, run in below(whole) if run.run_type == "llm"}
     assert under["conductor"] == "conductor"
     assert {under[expert] for expert in set(under) - {"conductor"}} == {"consult"}
     assert len(under) > 3
