@@ -1,5 +1,6 @@
 """The documentation builds strictly, and its pages load nothing from elsewhere."""
 
+import ast
 import os
 import re
 import subprocess
@@ -88,3 +89,32 @@ def test_every_key_says_what_it_is(model: type[BaseModel]) -> None:
         for key, field in part.get("properties", {}).items():
             told = field.get("description") or "$ref" in str(field)
             assert told, f"{name}.{key} has no description"
+
+
+def codes_of(source: str) -> set[str]:
+    """The codes that a file gives verdicts: the first word of one, or what is called `code`."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            first = node.args[:1] if ast.unparse(node.func) == "Verdict" else []
+            given = [*first, *(each.value for each in node.keywords if each.arg == "code")]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("code", "_CODES"):
+            given = list(ast.walk(node.value))  # type: ignore[arg-type]
+        else:
+            continue
+        found |= {
+            each.value
+            for each in given
+            if isinstance(each, ast.Constant)
+            and isinstance(each.value, str)
+            and re.fullmatch("[a-z]+(_[a-z]+)*", each.value)
+        }
+    return found - {"high", "low", "middle"}  # the directions of the student's codes
+
+
+def test_every_reason_of_a_rejection_is_told() -> None:
+    page = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (.*?) \|", page, re.MULTILINE))))
+    given = set().union(*(codes_of(file.read_text()) for file in (ROOT / "graphs").glob("*.py")))
+    assert {"too_close", "wrong_answer", "student_easy", "overlap", "no_question"} <= given
+    assert given <= told
