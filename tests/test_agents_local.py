@@ -19,6 +19,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.tools import tool
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
@@ -259,13 +260,24 @@ def test_what_cannot_be_asked_is_refused(chat: LocalChat) -> None:
 
 
 def test_the_context_limit_is_told_with_counts(chat: LocalChat) -> None:
-    with pytest.raises(ContextLimitError, match=r"tokens and 60 for the answer .* 4096") as caught:
+    with pytest.raises(ContextLimitError, match="fills the context of 4096 tokens") as caught:
         chat.invoke("word " * 4000)
     assert caught.value.hint
-    assert "lower max_tokens" in caught.value.hint
-    free = local_chat(chat.model_name)
-    with pytest.raises(ContextLimitError, match="fills the context of 4096 tokens"):
-        free.invoke("word " * 4000)
+    assert "attach less" in caught.value.hint
+
+
+def test_an_answer_has_the_room_that_the_prompt_leaves(chat: LocalChat) -> None:
+    def asked(words: int) -> UsageMetadata:
+        answer = chat.invoke("word " * words, max_tokens=1)
+        assert answer.usage_metadata is not None
+        return answer.usage_metadata
+
+    short, long = asked(100)["input_tokens"], asked(200)["input_tokens"]
+    words = 100 + (4096 - 20 - short) * 100 // (long - short)
+    answer = chat.invoke("word " * words, max_tokens=4096)
+    assert answer.usage_metadata is not None
+    assert 0 < 4096 - answer.usage_metadata["input_tokens"] < 40
+    assert answer.usage_metadata["total_tokens"] <= 4096
 
 
 def test_a_missing_model_is_told_before_anything_starts() -> None:

@@ -50,12 +50,10 @@ def settings_of(
 
 
 def _room(lm: "LoadedLM", prompt: int, asked: int | None) -> int:
-    """How many tokens the answer may have; whether as many as asked fit, the engine checks."""
+    """How many tokens the answer may have: what is asked for is the most, not a promise."""
     left = lm.context_length - prompt
-    if asked is not None:
-        return asked
     if left >= 1:
-        return min(left, DEFAULT_MAX_TOKENS)
+        return min(left, asked or DEFAULT_MAX_TOKENS)
     raise ContextLimitError(
         f"prompt of {prompt} tokens fills the context of {lm.context_length} tokens of {lm.name}",
         hint="attach less, or take a model with a longer context",
