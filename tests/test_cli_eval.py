@@ -229,6 +229,28 @@ class TestContamination:
         assert found["test"]["texts"] == 2
         assert found["corpora"]["mine"]["exact"] == 1
 
+    def test_a_benchmark_is_known_by_its_name(self, shell: Shell) -> None:
+        (question, page), answer = prose(2, 79), "It is 3. #### 3"
+        rows = [
+            {"id": "q-1", "question": question, "answer": answer},
+            {"id": "q-2", "question": "Why?", "qa": {"pages": [page]}},
+        ]
+        data = shell.folder / "data"
+        (data / "gsm8k").mkdir(parents=True)
+        (data / "gsm8k" / "test.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+        ours = shell.write("ours.jsonl", [f"so {question}", f"{page} indeed", answer, "Why?"])
+        named = ("--test-set", "gsm8k", "--data", data)
+        found = shell("contamination", ours, *named, "--json").data
+        assert found["test"] == {"sets": ["gsm8k"], "texts": 2, "shorter_than_ngram": 0}
+        hits = [one["hits"][0]["place"] for one in found["corpora"]["ours"]["hits"]]
+        assert hits == ["gsm8k, row 1, question", "gsm8k, row 2, qa.pages"]
+        found = shell("contamination", ours, *named, "--test-field", "answer", "--json").data
+        assert [one["place"][-7:] for one in found["corpora"]["ours"]["hits"]] == [" line 3"]
+        told = refused(shell("contamination", ours, *named, "--test-field", "body"))
+        assert "gsm8k: no text in 'body' in 2 rows" in told
+        told = refused(shell("contamination", ours, "--test-set", "svamp", "--data", data))
+        assert "no file" in told
+
     def test_a_test_set_without_text_is_refused(self, shell: Shell) -> None:
         test = shell.write("test.jsonl", ["…", "!!"])
         told = refused(shell("contamination", shell.folder / "ours.jsonl", "--test-set", test))

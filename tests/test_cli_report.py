@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from metasynth.compose.reporting_records import listed
+from metasynth.compose.reporting_settings import changed_settings
 from metasynth.memory import Ledger
 from metasynth.records import Message, Record, StudentScore
 from metasynth.redaction import HIDDEN, Redactor
+from metasynth.run_file import load_run_config
 from tests.browser import Page, browser_page, find_browser
-from tests.commands import metasynth
+from tests.commands import FINANCE, metasynth
 from tests.run_folders import records, write_run
 
 HOSTILE = "</script><script>document.title = 'taken'</script><b>\u202eevil</b>"
@@ -280,6 +282,20 @@ class TestSecrets:
             {"roles": ["/home/somebody/project/roles"], "model": "local:/home/somebody/models/m"}
         )
         assert shown == {"roles": ["…/project/roles"], "model": "local:…/models/m"}
+
+
+class TestSettings:
+    def test_a_section_that_is_off_by_default_shows_its_own_differences(self) -> None:
+        given = load_run_config(FINANCE, ["student.model=embedded", "active.candidates.window=9"])
+        told = dict(changed_settings(given.model_dump(mode="json")))
+        assert told["active.candidates.window"] == "9"
+        assert not any(name.startswith("active.teacher") for name in told)
+        assert told["name"] == "finance"
+
+    def test_a_section_without_differences_is_named(self) -> None:
+        given = load_run_config(FINANCE, ["student.model=embedded", "active.candidates={}"])
+        told = dict(changed_settings(given.model_dump(mode="json")))
+        assert told["active.candidates"] == "as it is by default"
 
 
 class TestSize:

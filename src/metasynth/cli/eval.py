@@ -174,13 +174,21 @@ def contamination(
     files: FilesArgument,
     test_set: Annotated[
         list[str],
-        typer.Option("--test-set", metavar="FILE", help="texts that must stay unseen, or hf:NAME"),
+        typer.Option(
+            "--test-set",
+            metavar="FILE",
+            help="texts that must stay unseen, hf:NAME, or a benchmark of `eval tasks --list`",
+        ),
     ],
     test_field: Annotated[
         list[str] | None,
         typer.Option("--test-field", metavar="NAME", help="fields of the test set, each a text"),
     ] = None,
     test_split: Annotated[str, typer.Option(metavar="NAME", help="split of hf:NAME")] = "test",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="data sets of benchmarks by name [the hub's]"),
+    ] = None,
     ngram: Annotated[int, typer.Option(min=2, help="words that may not be shared in a row")] = 13,
     near: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="similarity of near-duplicates; 0: no check")
@@ -194,12 +202,11 @@ def contamination(
     """Find texts that share a run of words with a test set, or nearly equal one of its texts."""
     from .eval_contamination import ContaminationRequest, carry_out_contamination
     from .eval_inputs import Inputs
+    from .eval_test_sets import TestSets
 
     request = ContaminationRequest(
         files=files,
-        test_sets=test_set,
-        test_fields=tuple(test_field or ()),
-        test_split=test_split,
+        tests=TestSets(test_set, tuple(test_field or ()), test_split, data),
         ngram=ngram,
         near=near or None,
         show=show,

@@ -2,17 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from metasynth.contamination import Contamination, Hit
 from metasynth.errors import RequestError
 from metasynth.eval import Document, TextCorpus
-from metasynth.rows import PlacedText, hub_texts, placed_texts
 
 from .bars import Bar
 from .eval_inputs import Inputs, interruption_told
+from .eval_test_sets import TestSets
 from .terminal import tell
 
 _KINDS = ("ngram", "exact", "near")
@@ -24,9 +23,7 @@ class ContaminationRequest:
     """What the command line says."""
 
     files: Sequence[str]
-    test_sets: Sequence[str]
-    test_fields: tuple[str, ...]
-    test_split: str
+    tests: TestSets
     ngram: int
     near: float | None
     show: int
@@ -42,9 +39,11 @@ class _Flagged:
 def carry_out_contamination(request: ContaminationRequest, *, as_json: bool, quiet: bool) -> None:
     """Read the test set, look at every text, print."""
     corpora = request.inputs.read(request.files)
-    known = Contamination(_test_texts(request), ngram=request.ngram, near=request.near)
+    known = Contamination(
+        request.tests.texts(request.inputs), ngram=request.ngram, near=request.near
+    )
     if not known.size:
-        raise RequestError(f"{', '.join(request.test_sets)}: no text to check against")
+        raise RequestError(f"{', '.join(request.tests.given)}: no text to check against")
     total, done = sum(len(corpus.documents) for corpus in corpora), 0
     found: list[tuple[TextCorpus, list[_Flagged]]] = []
     with interruption_told(None), Bar("text", quiet=quiet) as bar:
@@ -63,28 +62,6 @@ def carry_out_contamination(request: ContaminationRequest, *, as_json: bool, qui
     _tell(request, known, found)
 
 
-def _test_texts(request: ContaminationRequest) -> Iterator[PlacedText | str]:
-    for given in request.test_sets:
-        if given.startswith("hf:"):
-            yield from _hub_texts(request, given.removeprefix("hf:"))
-            continue
-        path = Path(given).expanduser()
-        if not path.is_file() or not request.test_fields:
-            (corpus,) = request.inputs.read([given])
-            yield from (PlacedText(one.text, one.place) for one in corpus.documents)
-        else:
-            yield from placed_texts(path, request.test_fields, setting="--test-field")
-
-
-def _hub_texts(request: ContaminationRequest, name: str) -> Iterator[PlacedText]:
-    for field in request.test_fields or ("text",):
-        texts = hub_texts(
-            name, field, split=request.test_split, what="--test-set", setting="--test-field"
-        )
-        for number, text in enumerate(texts, start=1):
-            yield PlacedText(text, f"hf:{name}, row {number}, {field}")
-
-
 def _counts(flagged: Sequence[_Flagged]) -> Counter[str]:
     return Counter(kind for one in flagged for kind in {hit.kind for hit in one.hits})
 
@@ -97,7 +74,7 @@ def _plain(
     return {
         "settings": {"ngram": request.ngram, "near": request.near},
         "test": {
-            "sets": list(request.test_sets),
+            "sets": list(request.tests.given),
             "texts": known.size,
             "shorter_than_ngram": known.short,
         },

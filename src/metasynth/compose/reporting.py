@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from metasynth.config import RunConfig
 from metasynth.errors import RequestError
-from metasynth.eval import Count, Fact, Report, Role, Side, render_report, report_metrics
+from metasynth.eval import Count, Report, Role, Side, render_report, report_metrics
 from metasynth.records import Record
 from metasynth.redaction import Redactor
 from metasynth.rundir import write_atomically
@@ -21,6 +20,7 @@ from .reporting_metrics import Texts, compared
 from .reporting_records import listed
 from .reporting_run import RunFiles, read_run
 from .reporting_seeds import RealTexts, real_texts
+from .reporting_settings import changed_settings
 from .reporting_stages import reason_code, rounds_of, sent_back, stages_of, student_facts
 from .reporting_vectors import TextVectors, Told, coverage_of, plane_of, untold
 
@@ -140,7 +140,7 @@ def _gather(
         records=shown.entries,
         records_note=shown.note,
         stages=tuple(stages_of(run)),
-        settings=tuple(changed_settings(redactor.settings(run.config))),
+        settings=changed_settings(redactor.settings(run.config)),
         configuration=_yaml(redactor.settings(run.config)),
         versions={**run.versions, "prompts": run.prompt_version},
         limits=tuple(limits_of(run, others, real, vectors, found, shown.note)),
@@ -196,33 +196,6 @@ def _counts(labels: Iterable[str], declared: Sequence[str] = ()) -> tuple[Count,
     counts = Counter(dict.fromkeys(declared, 0))
     counts.update(" ".join(label.split()) for label in labels if label.strip())
     return tuple(Count(label, number) for label, number in counts.most_common())
-
-
-def changed_settings(config: Mapping[str, Any]) -> Iterable[Fact]:
-    """The settings of a run file that differ from the defaults, by their path of keys."""
-    defaults = RunConfig.model_construct().model_dump(mode="json", warnings=False)
-    for path, value in _leaves(config, ()):
-        default: Any = defaults
-        for key in path:
-            default = default.get(key) if isinstance(default, Mapping) else None
-        if value != default and value not in (None, [], {}):
-            yield Fact(".".join(path), _inline(value))
-
-
-def _leaves(data: Any, path: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Any]]:
-    if isinstance(data, Mapping) and data:
-        for key, value in data.items():
-            yield from _leaves(value, (*path, str(key)))
-    else:
-        yield path, data
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, list):
-        parts = [", ".join(map(str, one)) if isinstance(one, list) else str(one) for one in value]
-        told = "; ".join(parts[:6])
-        return f"{told}; and {len(parts) - 6} more" if len(parts) > 6 else told
-    return str(value)
 
 
 def _yaml(config: Mapping[str, Any]) -> str:
