@@ -19,6 +19,7 @@ from metasynth.lm import LoadedLM
 from metasynth.randomness import derive_seed, generator
 from metasynth.student import CRITERIA, StudentRow, embed_gradients, embed_rows, score_rows, select
 
+DECILES = 10
 MAX_ANSWER = 12  # tokens; the longest right answer has 8 and its end
 
 
@@ -31,12 +32,15 @@ class Arm:
         criterion: The score that it needs, if any.
         schedule: `static` chooses everything before the first training.
         is_permuted: Whether the scores are dealt out anew among the seeds: a control.
+        is_length_matched: Whether each tenth of the seeds by length gives as many: then no arm
+            wins by choosing long ones.
     """
 
     selection: SelectionConfig
     criterion: Criterion | None = None
     schedule: Literal["static", "rounds"] = "rounds"
     is_permuted: bool = False
+    is_length_matched: bool = False
 
 
 _TOP, _RANDOM = SelectionConfig(strategy="top"), SelectionConfig(strategy="random")
@@ -49,6 +53,7 @@ ARMS: Mapping[str, Arm] = MappingProxyType(
         "random": Arm(_RANDOM),
         "loss_self": Arm(_TOP, "loss_self"),
         "permuted": Arm(_TOP, "loss_self", is_permuted=True),
+        "loss_matched": Arm(_TOP, "loss_self", is_length_matched=True),
         "loss_gold": Arm(_TOP, "loss_gold"),
         "entropy": Arm(_TOP, "entropy"),
         "margin": Arm(_TOP, "margin"),
@@ -71,12 +76,14 @@ class Choice:
         seconds: CPU time.
         tokens: Tokens that the student read or wrote.
         unscored: Seeds without a score, which cannot be chosen.
+        scores: Of the seeds, where the arm goes by scores.
     """
 
     ids: list[str] = field(default_factory=list)
     seconds: float = 0.0
     tokens: int = 0
     unscored: int = 0
+    scores: Mapping[str, float] = field(default_factory=dict)
 
     def count(self, tokens: int) -> None:
         """Add to the tokens."""
@@ -109,6 +116,11 @@ def choose(
         if arm.is_permuted:
             scores = permuted(scores, seed=seed)
         seeds = [row for row in seeds if row.id in scores]
+        choice.scores = scores
+        if arm.is_length_matched:
+            choice.ids = length_matched(seeds, scores, n)
+            choice.seconds = time.process_time() - begin
+            return choice
     ids = [row.id for row in seeds]
     config = arm.selection
     gradients = embeddings = kept = None
@@ -130,6 +142,18 @@ def choose(
     )
     choice.seconds = time.process_time() - begin
     return choice
+
+
+def length_matched(seeds: Sequence[StudentRow], scores: Mapping[str, float], n: int) -> list[str]:
+    """The highest scores of each tenth of the seeds by length, as many of each as can be."""
+    ordered = sorted(seeds, key=lambda row: (len(row.prompt[0].content) + len(row.answer), row.id))
+    tenths = [part.tolist() for part in np.array_split(np.arange(len(ordered)), DECILES)]
+    found: list[str] = []
+    for number, tenth in enumerate(tenths):
+        wanted = n // DECILES + (number < n % DECILES)
+        best = sorted(tenth, key=lambda place: (-scores[ordered[place].id], ordered[place].id))
+        found += [ordered[place].id for place in best[:wanted]]
+    return found
 
 
 def permuted(scores: Mapping[str, float], *, seed: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from metasynth.student.intervals import Interval, bootstrap  # type: ignore[import-not-found]
+from metasynth.student import Fidelity, Interval, Pair, bootstrap, score_fidelity, share
 
 Run = dict[str, Any]
 Curve = Sequence[float]
@@ -95,6 +95,27 @@ def rows_needed(
         return rows_to_reach(rows, own[drawn].mean(0).tolist(), float(level[drawn].mean()))
 
     return bootstrap(statistic, len(starts), seed=seed)
+
+
+def over_items(runs: Sequence[Run], pool: str, arm: str) -> Interval | None:
+    """The final accuracy over the test items of all starts; None where runs do not tell of them."""
+    last = [run["rounds"][-1] for run in runs if (run["pool"], run["arm"]) == (pool, arm)]
+    if not last or not all("tested" in one for one in last):
+        return None
+    hits = sum(round(one["accuracy"] * one["tested"]) for one in last)
+    return share(hits, sum(one["tested"] for one in last))
+
+
+def fidelity_of(runs: Sequence[Run], pool: str, arm: str) -> Fidelity | None:
+    """How well parents' scores tell their children's; a set is a round of a start."""
+    pairs = [
+        Pair(f"start {run['start']}, round {n}", f"{run['start']}/{n}/{place}", parent, child)
+        for run in runs
+        if (run["pool"], run["arm"]) == (pool, arm)
+        for n, one in enumerate(run["rounds"])
+        for place, (parent, child) in enumerate(one.get("pairs") or ())
+    ]
+    return score_fidelity(pairs, seed=0) if pairs else None
 
 
 def mean_of(runs: Sequence[Run], pool: str, arm: str, name: str) -> list[float]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from benchmarks.active_arms import ARMS, Arm, Choice, choose
+from benchmarks.active_arms import ARMS, Arm, Choice, choose, scored
 from benchmarks.active_pools import (
     PoolName,
     Sizes,
@@ -132,9 +132,10 @@ class Study:
 
     def round(self, number: int) -> dict[str, Any]:
         """Score, select, write, train, evaluate."""
-        choice, parents = Choice(), list[StudyItem]()
+        choice, parents, pairs = Choice(), list[StudyItem](), None
         if self.arm.schedule == "rounds":
             choice, parents = self.grow(number)
+            pairs = self.pairs(choice)
         loss = train(
             self.student,
             [*self.base, *(item.row for item in self.rows)],
@@ -142,7 +143,7 @@ class Study:
             rate=self.plan.rate,
             seed=self.seed(number, "training"),
         )
-        return self.measured(number, choice, parents, loss=loss)
+        return {**self.measured(number, choice, parents, loss=loss), "pairs": pairs}
 
     def grow(self, number: int) -> tuple[Choice, list[StudyItem]]:
         """Choose seeds and let the teacher write a child of each."""
@@ -158,6 +159,23 @@ class Study:
         rng = generator(self.seed(number, "teacher"))
         self.rows += [self.teacher.child(rng, parent) for parent in parents]
         return choice, parents
+
+    def pairs(self, choice: Choice) -> list[tuple[float, float]] | None:
+        """The scores of the round's parents and children, by the student that chose the parents.
+
+        None where nothing was scored, where the scores are dealt out at random, and for
+        `learnable`, which trains to score.
+        """
+        criterion = self.arm.criterion
+        if criterion in (None, "learnable") or self.arm.is_permuted or not choice.scores:
+            return None
+        children = [item.row for item in self.rows[-len(choice.ids) :]]
+        found = scored(criterion, self.student, children, Choice(), seed=self.run.start)
+        return [
+            (round(choice.scores[parent], 5), round(found[child.id], 5))
+            for parent, child in zip(choice.ids, children, strict=True)
+            if child.id in found
+        ]
 
     def seed(self, number: int, name: str) -> int:
         """Of what happens in a round; the same for all arms, unless they are named."""
@@ -175,6 +193,7 @@ class Study:
             "round": number,
             "rows": number * self.plan.rows,
             "steps": number * self.plan.steps,
+            "tested": len(hits),
             "accuracy": fmean(hits),
             "skills": {skill: round(fmean(some), 3) for skill, some in by_skill.items()},
             "loss": loss,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.active_arms import ARMS, choose, permuted
+from benchmarks.active_arms import ARMS, choose, length_matched, permuted
 from benchmarks.active_pools import (
     ASKED,
     BEYOND,
@@ -20,11 +20,12 @@ from benchmarks.active_pools import (
     seed_pool,
     test_items,
 )
-from benchmarks.active_report import drawing, report
+from benchmarks.active_report import drawing, fidelities, report
 from benchmarks.active_results import (
     NEVER,
     append_run,
     area,
+    fidelity_of,
     paired,
     read_runs,
     rows_needed,
@@ -158,6 +159,27 @@ def test_arms_differ_in_nothing_but_their_choice(tmp_path: Path) -> None:
     assert sum(runs[1]["rounds"][1]["picks"].values()) == PLAN.rows
 
 
+def test_scores_of_parents_stand_beside_those_of_their_children(tmp_path: Path) -> None:
+    runs = [carry_out(PLAN, Run("learnable", "loss_gold", start), tmp_path) for start in (1, 2)]
+    assert [len(one.get("pairs") or ()) for one in runs[0]["rounds"]] == [0, 10, 10]
+    found = fidelity_of(runs, "learnable", "loss_gold")
+    assert found is not None
+    assert (found.pairs, len(found.cells)) == (40, 4)
+    assert "| loss_gold | " in fidelities(runs, ["loss_gold", "static"], "learnable")
+    assert all(one["tested"] == 48 for one in runs[0]["rounds"])
+
+
+def test_length_matched_takes_as_many_of_each_tenth() -> None:
+    rows = [item.row for item in seed_pool("learnable", SIZES, 1, forbidden=())][:80]
+    scores = {row.id: float(len(row.prompt[0].content)) for row in rows}  # the longest, if it could
+    chosen = length_matched(rows, scores, 20)
+    assert len(set(chosen)) == 20
+    assert chosen == length_matched(rows[::-1], scores, 20)
+    lengths = sorted(len(row.prompt[0].content) + len(row.answer) for row in rows)
+    of_chosen = [len(row.prompt[0].content) + len(row.answer) for row in rows if row.id in chosen]
+    assert sum(one <= lengths[len(lengths) // 2] for one in of_chosen) >= 8
+
+
 def test_a_base_is_trained_once(tmp_path: Path) -> None:
     first, seconds = base_student(PLAN, 1, tmp_path)
     again, told = base_student(PLAN, 1, tmp_path)
@@ -195,7 +217,8 @@ def test_the_report_tells_each_arm(tmp_path: Path) -> None:
             append_run(path, _made_up(arm, start, gain))
     runs = read_runs(path, "made up")
     told = report(runs, list(ARMS), POOLS)
-    assert "| entropy | 4 | 0.300 | 0.700 | 0.500 |" in told
+    assert "| entropy | 4 | 0.300 | 0.700 | 0.500 | 0.700 [0.653, 0.743] |" in told
+    assert "score fidelity" not in told
     assert "| entropy | +0.200 [+0.200, +0.200] |" in told
     assert "| 50 [50, 50] |" in told
     assert "4 of 4" in told
@@ -206,6 +229,7 @@ def _made_up(arm: str, start: int, gain: float) -> dict[str, Any]:
     rounds = [
         {
             "rows": 100 * n,
+            "tested": 100,
             "accuracy": 0.3 + n * (0.2 + gain),
             "skills": {"sort": 0.5},
             "noise": None if n == 0 or arm == "static" else 0.25,

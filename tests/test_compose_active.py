@@ -32,7 +32,10 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "no checker": ({"active__test__checker": "maths"}, "active.test.checker: no checker 'maths'"),
     "no problem": ({"active__teacher__prompt": "Write!"}, "does not mention {{ problem }}"),
     "unknown word": ({"active__teacher__prompt": "'{{ seed }}'"}, "active.teacher.prompt: 'seed'"),
-    "reward": ({"active__pool__scoring__criterion": "reward"}, "names no reward model"),
+    "reward": (
+        {"active__pool__scoring__criterion": "reward"},
+        "criterion: reward needs a reward model",
+    ),
     "no rounds": ({"active__rounds": 0}, "active.rounds"),
 }
 

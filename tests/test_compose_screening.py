@@ -43,7 +43,7 @@ class TestPlan:
             ([f"{SCORING}=loss_self"], "needs a question that the student answers, and graph docu"),
             ([f"{SCORING}=ifd"], f"{SCORING}: ifd needs a question"),
             ([f"{SCORING}=learnable"], f"{SCORING}: learnable trains on hundreds of rows"),
-            ([f"{SCORING}=reward"], "a run file names no reward model"),
+            ([f"{SCORING}=reward"], f"{SCORING}: reward needs a reward model"),
             (["active.rounds=2"], "active.candidates: this key is needed in graph document"),
         ],
     )

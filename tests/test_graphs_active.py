@@ -11,6 +11,7 @@ import pytest
 from metasynth.records import Record
 from tests.active_runs import POOL, ROUNDS, ROWS, ProblemTeacher, Rounds, bodies, pool_row, run_file
 from tests.openai_server import OpenAIServer
+from tests.tiny_lm import save_tiny_reward
 
 STAGES = ("score_seeds", "select", "generate", "score_children", "fine_tune", "evaluate", "finish")
 
@@ -136,6 +137,23 @@ async def test_a_copy_of_a_test_row_is_refused(tmp_path: Path) -> None:
         await rounds(active__rounds=1)
     assert rounds.round(1)["reasons"] == {"contaminated": ROWS}
     assert rounds.round(1)["training"] is None  # there is nothing to learn from
+
+
+async def test_a_reward_model_may_choose_seeds_and_candidates(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    folder = save_tiny_reward(tmp_path / "reward")
+    named = f"{{criterion: reward, max_new_tokens: 4, reward_model: {folder}}}"
+    rounds = Rounds(tmp_path, server, active__rounds=1, active__pool__scoring=named)
+    workspace = await rounds(active__candidates=f"{{warmup: 1, quantile: 0, scoring: {named}}}")
+    scores = {one["row_id"]: one["score"] for one in rounds.lines(1, "scores.jsonl")}
+    assert len(set(scores.values())) == POOL
+    chosen = [one["seed_ids"][0] for one in rounds.lines(1, "selected.jsonl")]
+    assert set(chosen) == set(sorted(scores, key=lambda id_: -scores[id_])[:ROWS])
+    records = bodies(workspace).values()
+    assert len(records) == ROWS
+    assert {record.student.criterion for record in records if record.student} == {"reward"}
+    assert all(record.student is not None for record in records)
 
 
 class StoppedError(Exception):

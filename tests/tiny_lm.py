@@ -8,7 +8,12 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 END = "<|end|>"
 ROLES = ["<|pad|>", END, "<|sys|>", "<|user|>", "<|ai|>", "<|tool|>", "<|doc|>"]
@@ -79,5 +84,16 @@ def save_tiny_lm(folder: Path, **config: Any) -> Path:
     """A folder with model and tokenizer, as `save_pretrained` leaves it."""
     tokenizer = tiny_tokenizer()
     tiny_llama(tokenizer, **config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_tiny_reward(folder: Path) -> Path:
+    """A folder with a reward model of random weights."""
+    tokenizer = tiny_tokenizer()
+    config = tiny_llama(tokenizer, hidden_size=32, intermediate_size=48).config.to_dict()
+    options = {**config, "num_labels": 1, "pad_token_id": tokenizer.pad_token_id}
+    model: Any = LlamaForSequenceClassification(LlamaConfig(**options))  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -234,10 +234,7 @@ class RunConfig(Section):
             del data["active"], data["student"]
         else:
             del data["student"]["device"]
-            if self.active.candidates is not None:
-                del data["active"]["candidates"]["scoring"]["tokens_per_batch"]
-            if self.active.arm != "static":  # more rounds may follow those that are done
-                del data["active"]["rounds"]
+            _leave_out(data["active"])
         if self.graph not in INSTRUCT_GRAPHS:
             del data["instruct"]
         if self.softsrv is None:
@@ -257,6 +254,18 @@ class RunConfig(Section):
                 if getattr(getattr(self, part), key) == fields[key].default:
                     del data[part][key]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _leave_out(active: dict[str, Any]) -> None:
+    """Take out of the section `active` what may change between two starts, or was added later."""
+    candidates, pool = active["candidates"], active["pool"]
+    if candidates is not None:
+        del candidates["scoring"]["tokens_per_batch"]
+    for part in (candidates, pool):
+        if part is not None and part["scoring"]["reward_model"] is None:
+            del part["scoring"]["reward_model"]
+    if active["arm"] != "static":  # more rounds may follow those that are done
+        del active["rounds"]
 
 
 def _check_softsrv(graph: str, section: SoftSRVConfig | None) -> None:

@@ -96,6 +96,9 @@ class ScoringConfig(Section):
     top_tokens: int = Field(
         default=64, ge=1, description="of the vocabulary kept in gradient embeddings"
     )
+    reward_model: str | None = Field(
+        default=None, min_length=1, description="folder or hub id, for criterion reward"
+    )
 
 
 class SelectionConfig(Section):

@@ -15,6 +15,7 @@ from .screening import ask_teacher
 from .softsrv_folder import SoftSRVFolder
 from .softsrv_plan import SoftSRVPlan
 from .steering import Steering
+from .student import reward_loader
 
 
 def attach_rounds(
@@ -49,6 +50,7 @@ def attach_rounds(
         helpers=Helpers(
             ask=ask_teacher(workspace) if "judge" in needs else None,
             checker=plan.checker if "checker" in needs else None,
+            reward=reward_loader(plan.settings.pool.scoring, plan.student),
         ),
         sampling=sampling,
     )

@@ -200,10 +200,10 @@ def _check_criterion(config: RunConfig, section: ActiveConfig) -> None:
     needs, key = CRITERIA[criterion].needs, "active.pool.scoring.criterion"
     if section.arm != "active":
         return
-    if "reward model" in needs:
+    if "reward model" in needs and section.pool.scoring.reward_model is None:
         raise ConfigError(
-            f"{key}: a run file names no reward model",
-            hint="take another criterion here; `metasynth student score --reward` has one",
+            f"{key}: {criterion} needs a reward model",
+            hint="name its folder or hub id as reward_model beside the criterion",
         )
     if "judge" in needs and config.model_for("experts").model == "embedded":
         raise ConfigError(f"{key}: {criterion}: the embedded model cannot judge")

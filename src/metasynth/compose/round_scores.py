@@ -1,7 +1,7 @@
 """Scores of a round, written as they come and gone on with after a kill."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ from .threads import Check
 
 if TYPE_CHECKING:
     from metasynth.lm import LoadedLM
-    from metasynth.student import AskJudge, Checker, Scored, StudentRow
+    from metasynth.student import AskJudge, Checker, RewardModel, Scored, StudentRow
 
 _TOGETHER = 64  # scores that are written at once: each time the disk is waited for
 
@@ -24,6 +24,7 @@ class Helpers(NamedTuple):
 
     ask: "AskJudge | None" = None
     checker: "Checker | None" = None
+    reward: "Callable[[], RewardModel] | None" = None
 
 
 async def kept_scores(
@@ -61,6 +62,7 @@ async def kept_scores(
             config,
             ask=helpers.ask,
             checker=helpers.checker,
+            reward=await asyncio.to_thread(helpers.reward) if helpers.reward else None,
             seed=seed,
             skip=first + len(found),
             on_batch=lambda _tokens: check(),

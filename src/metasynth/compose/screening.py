@@ -16,11 +16,11 @@ from metasynth.memory import Journal
 from metasynth.records import Record
 
 from .screening_plan import ScreeningPlan
-from .student import load_student
+from .student import load_student, reward_loader
 
 if TYPE_CHECKING:
     from metasynth.lm import LoadedLM
-    from metasynth.student import AskJudge, Checker, Scored, StudentRow
+    from metasynth.student import AskJudge, Checker, RewardModel, Scored, StudentRow
 
 _CHAIN = "student"
 _JUDGE = "judge"
@@ -50,6 +50,7 @@ def attach_screening(
         seed=config.random_seed,
         ask=ask_teacher(workspace) if "judge" in needs else None,
         checker=make_checker(config.checker) if "checker" in needs and config.checker else None,
+        reward=reward_loader(settings.scoring, plan.student),
     )
     room = None
     if settings.accept == "best":
@@ -77,6 +78,7 @@ class StudentScorer:
         seed: Of everything that is drawn.
         ask: The judge, where the criterion needs one.
         checker: Likewise.
+        reward: Gives the reward model, where the criterion needs one; blocks.
     """
 
     def __init__(
@@ -88,12 +90,14 @@ class StudentScorer:
         seed: int,
         ask: "AskJudge | None" = None,
         checker: "Checker | None" = None,
+        reward: "Callable[[], RewardModel] | None" = None,
     ) -> None:
         self._settings = settings
         self._load = load
         self._seed = seed
         self._ask = ask
         self._checker = checker
+        self._reward = reward
         self._lm: LoadedLM | None = None
         self._waiting: list[_Waiting] = []
         self._one_at_a_time = asyncio.Lock()
@@ -109,6 +113,7 @@ class StudentScorer:
         """See `Scorer.prepare`."""
         async with self._one_at_a_time:
             await self._student()
+            await self._reward_model()
 
     async def score(self, record: Record) -> "Scored":
         """See `Scorer.score`."""
@@ -141,6 +146,7 @@ class StudentScorer:
             self._settings.scoring,
             ask=self._ask,
             checker=self._checker,
+            reward=await self._reward_model(),
             seed=self._seed,
         )
         async with aclosing(found):
@@ -148,6 +154,9 @@ class StudentScorer:
             async for scored in found:
                 waiting[number].found = scored
                 number += 1
+
+    async def _reward_model(self) -> "RewardModel | None":
+        return await asyncio.to_thread(self._reward) if self._reward else None
 
     async def _student(self) -> "LoadedLM":
         if self._lm is None:

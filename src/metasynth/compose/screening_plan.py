@@ -51,10 +51,10 @@ def plan_screening(config: RunConfig) -> ScreeningPlan | None:
             hint="take loss_gold here; learnable chooses from a pool of seeds",
         )
     needs = CRITERIA[criterion].needs
-    if "reward model" in needs:
+    if "reward model" in needs and settings.scoring.reward_model is None:
         raise ConfigError(
-            f"{_KEY}: a run file names no reward model",
-            hint="take another criterion here; `metasynth student score --reward` has one",
+            f"{_KEY}: {criterion} needs a reward model",
+            hint="name its folder or hub id as reward_model beside the criterion",
         )
     if ("own answer" in needs or criterion == "ifd") and not _has_prompts(config):
         raise ConfigError(

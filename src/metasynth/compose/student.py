@@ -1,17 +1,19 @@
 """The student and its judge, from what a run file or the command line says."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from metasynth.config import ModelConfig
 from metasynth.config_softsrv import BackboneConfig
-from metasynth.config_student import StudentConfig
+from metasynth.config_student import ScoringConfig, StudentConfig
 
 from .steering import backbone_source
 
 if TYPE_CHECKING:
     from metasynth.lm import LoadedLM
-    from metasynth.student import AskJudge
+    from metasynth.student import AskJudge, RewardModel
 
 
 def load_student(config: StudentConfig) -> "LoadedLM":
@@ -31,6 +33,26 @@ def load_student(config: StudentConfig) -> "LoadedLM":
     )
     # the folder that a package lies in says nothing to another machine
     return replace(lm, name="embedded") if config.model == "embedded" else lm
+
+
+def reward_loader(
+    scoring: ScoringConfig, student: StudentConfig
+) -> "Callable[[], RewardModel] | None":
+    """What loads the reward model where it is first needed; None where none is named.
+
+    The function raises `RequestError` where there is no such model, or it is no reward model.
+    """
+    if scoring.criterion != "reward" or scoring.reward_model is None:
+        return None
+    path = scoring.reward_model
+
+    @cache
+    def load() -> "RewardModel":
+        from metasynth.student import RewardModel
+
+        return RewardModel.load(path, device=student.device)
+
+    return load
 
 
 def judge_by(config: ModelConfig) -> "AskJudge":
