@@ -12,10 +12,10 @@ import yaml
 
 from .card_sources import Source, sources_of
 from .card_tables import columns_table, cost_table, metrics_of, table
-from .reporting import changed_settings
 from .reporting_limits import card_limits
 from .reporting_run import RunFiles
 from .reporting_secrets import Redactor
+from .reporting_settings import changed_settings
 from .reporting_stages import reason_code
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
