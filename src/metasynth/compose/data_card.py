@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
 
+from metasynth.redaction import Redactor
+
 from .card_sources import Source, sources_of
 from .card_tables import columns_table, cost_table, metrics_of, table
 from .reporting_limits import card_limits
 from .reporting_run import RunFiles
-from .reporting_secrets import Redactor
 from .reporting_settings import changed_settings
 from .reporting_stages import reason_code
 
