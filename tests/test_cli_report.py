@@ -357,6 +357,10 @@ class TestInABrowser:
     async def _opens_a_path(self, page: Page) -> None:
         await page.run("document.querySelector('.record button').click()")
         assert await page.run("document.querySelectorAll('.record .path li').length") == 2
+        used = await page.run("document.querySelector('.record .path .used').textContent")
+        assert used.startswith("0.50 s · 40 → 10")
+        more = await page.run("document.querySelector('.record .more').textContent")
+        assert "1.0 s of calls" in more and "metasynth trace DIR abc-00-" in more
         text = await page.run("document.querySelector('.record .text').textContent")
         assert text.startswith("</script>") and "⟦U+202E⟧" in text
         assert await page.run("document.querySelectorAll('.record .text *').length") == 0

@@ -3,6 +3,7 @@
 import http.server
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +16,9 @@ from langchain_core.tracers.context import register_configure_hook
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from metasynth.compose import collector_of
+from metasynth.cli.checkup import tell_traces
+from metasynth.compose import Exporter, collector_of
+from metasynth.errors import RequestError
 from metasynth.memory import read_spans
 from metasynth.redaction import HIDDEN, Redactor
 from tests.commands import corpus_of, metasynth, small_run
@@ -162,6 +165,31 @@ def test_a_collector_that_speaks_something_else_is_told_before_the_run(
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in told and "not as grpc" in told
 
 
+def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(RequestError, match="not installed") as told:
+        Exporter("OTEL_EXPORTER_OTLP_ENDPOINT", {}, clean=str)
+    assert told.value.hint is not None and "metasynth-agents[otlp]" in told.value.hint
+
+
+def test_doctor_says_where_traces_go(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tell_traces({})
+    assert capsys.readouterr().out.splitlines() == [
+        "  traces           kept as traces.jsonl in each run directory"
+    ]
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:secret-word@127.0.0.1:9"}
+    monkeypatch.setenv(*next(iter(named.items())))
+    assert tell_traces(named)
+    assert not tell_traces({**named, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    told = capsys.readouterr().out
+    assert "✓ collector: spans go to http://127.0.0.1:9 (" in told
+    assert "✗ collector: OTEL_EXPORTER_OTLP_ENDPOINT: traces are sent as http/protobuf" in told
+    assert "secret-word" not in told
+
+
 class Talkative:
     """A server that repeats key and password: in errors, in texts, in what it asks for."""
 
@@ -240,8 +268,6 @@ def test_what_a_redactor_knows() -> None:
 def test_a_secret_in_what_the_exporter_logs_is_hidden(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from metasynth.compose import Exporter
-
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     exporter = Exporter(
         "OTEL_EXPORTER_OTLP_ENDPOINT", {}, clean=lambda text: text.replace("secret", "…")

@@ -36,7 +36,9 @@ function detailsOf(record) {
     add("student, " + what, criterion + " " + score.toPrecision(4) + ", round " + round);
   }
   const [calls, tokensIn, tokensOut, usd] = record.cost;
-  add("cost", plural(calls, "call") + ", " + number(tokensIn) + " tokens in, " + number(tokensOut) + " out" + (usd ? ", $" + usd.toPrecision(3) : ""));
+  const seconds = (record.path || []).reduce((sum, call) => sum + call[2], 0);
+  add("cost", plural(calls, "call") + ", " + number(tokensIn) + " tokens in, " + number(tokensOut) + " out" + (seconds ? ", " + seconds.toFixed(1) + " s of calls" : "") + (usd ? ", $" + usd.toPrecision(3) : ""));
+  add("whole trace", "metasynth trace DIR " + record.id);
   add("models", record.models);
   return node("div", { class: "more" },
     node("h3", { style: "margin-top:0" }, "Path through the graph"), pathOf(record),

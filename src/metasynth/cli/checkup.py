@@ -4,6 +4,7 @@ import asyncio
 import importlib.metadata
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,23 +31,23 @@ def check_up(config: Path | None) -> int:
         fine = _model("experts", run.model_for("experts")) and fine
     key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
     typer.echo(f"  OPENAI_API_KEY   {key}")
-    fine = _traces() and fine
+    fine = tell_traces(os.environ) and fine
     return 0 if fine else 1
 
 
-def _traces() -> bool:
-    """Where traces go: always into the run directory, and where the environment says."""
+def tell_traces(environment: Mapping[str, str]) -> bool:
+    """Say where traces go: into the run directory, and where the environment names a place."""
     from metasynth.compose import Exporter, collector_of
 
     typer.echo("  traces           kept as traces.jsonl in each run directory")
     if (langsmith := _langsmith()) is not None:
         typer.echo(f"  LangSmith        on: calls and their texts go to {langsmith}")
-    collector = collector_of(os.environ)
+    collector = collector_of(environment)
     if collector is None:
         return True
     variable, address = collector
     try:
-        Exporter(variable, os.environ, clean=str).close()
+        Exporter(variable, environment, clean=str).close()
     except MetaSynthError as error:
         typer.echo(f"✗ collector: {error.message}")
         typer.echo(f"  {error.hint}")
