@@ -19,7 +19,7 @@ from tests.openai_server import OpenAIServer
 from tests.teacher import Teacher
 
 DEMO = Path("runs") / "demo"
-SMALLER = ["--quiet", "--set", "budget.records=3", "--set", "concurrency=3"]
+SMALLER = ["--quiet", "--set", "budget.records=3", "--set", "concurrency=1"]
 
 
 def is_run(block: Block) -> bool:
