@@ -72,6 +72,7 @@ class Reader:
     def _run(self, words: list[str], where: str) -> None:
         name = program(words)
         if name == "metasynth":
+            assert words[1] != "studio", f"{where}: it serves until it is ended: mark it as not run"
             status = metasynth(*self._filled_in(words[1:]))
             assert status == 0, f"{where}: {' '.join(words)}"
         elif name == "export":
