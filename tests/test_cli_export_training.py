@@ -59,6 +59,25 @@ def test_the_sft_trainer_takes_it(tmp_path: Path, options: tuple[str, ...], temp
     assert not torch.equal(before, model.get_output_embeddings().weight)
 
 
+def test_the_sft_trainer_takes_a_packed_mix_with_the_loss_on_all_tokens(tmp_path: Path) -> None:
+    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
+
+    run = write_run(tmp_path / "run", instructions(20), **ASKED)
+    model = save_tiny_lm(tmp_path / "model")
+    options = ("--tokenizer", model, "--length", 64)
+    assert metasynth("mix", tmp_path / "rows.parquet", run, *options) == 0
+    trainer = SFTTrainer(
+        model=str(model),
+        args=SFTConfig(output_dir=str(tmp_path / "out"), **ON_THE_SPOT),
+        train_dataset=loaded(tmp_path / "rows.parquet", tmp_path),
+        processing_class=tiny_tokenizer(),
+    )
+    batch = next(iter(trainer.get_train_dataloader()))
+    assert batch["input_ids"].shape == (2, 64)
+    assert torch.equal(batch["labels"], batch["input_ids"])
+    assert trainer.train().training_loss > 0
+
+
 def test_the_dpo_trainer_takes_the_preference_pairs(tmp_path: Path) -> None:
     from trl import DPOConfig, DPOTrainer  # type: ignore[attr-defined]
 

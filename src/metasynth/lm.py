@@ -93,6 +93,23 @@ def load_lm(
     return wrap_lm(model, tokenizer, name=str(path_or_id))
 
 
+def load_tokenizer(path_or_id: str | Path) -> "PreTrainedTokenizerBase":
+    """A model's tokenizer alone; its folder needs no weights.
+
+    Raises:
+        RequestError: There is none, it cannot be reached, or it needs code of its own.
+    """
+    path = Path(path_or_id).expanduser()
+    source, local = (str(path), True) if path.is_dir() else _locate(path_or_id)
+    with quiet_transformers(), _told_in_one_line(source, trust_remote_code=False):
+        import transformers
+
+        tokenizer: PreTrainedTokenizerBase = transformers.AutoTokenizer.from_pretrained(
+            source, trust_remote_code=False, local_files_only=local
+        )
+    return tokenizer
+
+
 def wrap_lm(model: Any, tokenizer: Any, *, name: str) -> LoadedLM:
     """A `LoadedLM` from a model and a tokenizer that are already in memory."""
     model.eval().requires_grad_(False)

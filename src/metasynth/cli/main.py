@@ -10,7 +10,19 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
 
-from . import corpus, exporting, inspection, report, roles, run, schema, softsrv, student, trace
+from . import (
+    corpus,
+    exporting,
+    inspection,
+    mixing,
+    report,
+    roles,
+    run,
+    schema,
+    softsrv,
+    student,
+    trace,
+)
 from . import eval as evaluation
 
 app = typer.Typer(
@@ -24,6 +36,7 @@ app = typer.Typer(
 run.register(app)
 corpus.register(app)
 exporting.register(app)
+mixing.register(app)
 inspection.register(app)
 report.register(app)
 schema.register(app)

@@ -15,10 +15,13 @@ from .voices import make_voices
 
 if TYPE_CHECKING:
     from .exporting import Exported, Target, export_run
+    from .mixing import MixSettings, write_mix
     from .reporting import write_report
+    from .tokenizing import TextTokenizer
 else:
     _OF = dict.fromkeys(("Exported", "Target", "export_run"), "exporting")
-    _OF["write_report"] = "reporting"
+    _OF |= {"MixSettings": "mixing", "write_mix": "mixing", "write_report": "reporting"}
+    _OF["TextTokenizer"] = "tokenizing"
 
     def __getattr__(name):
         # what a report measures with is slow to import, and an export reads as one does
@@ -30,11 +33,13 @@ else:
 __all__ = [
     "Exported",
     "Exporter",
+    "MixSettings",
     "RoundsFolder",
     "RunPlan",
     "SoftSRVFolder",
     "Target",
     "Tried",
+    "TextTokenizer",
     "backbone_source",
     "collector_of",
     "export_run",
@@ -46,5 +51,6 @@ __all__ = [
     "plan_run",
     "start_ids",
     "try_expert",
+    "write_mix",
     "write_report",
 ]
