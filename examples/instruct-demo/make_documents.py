@@ -1,5 +1,7 @@
 """Writes documents.jsonl: short texts in many forms, by the project's own generator.
 
+Their questions without the solutions go to instructions.jsonl: what two baselines start from.
+
 python examples/instruct-demo/make_documents.py
 """
 
@@ -22,5 +24,9 @@ def documents() -> list[str]:
 
 
 if __name__ == "__main__":
-    lines = (json.dumps({"text": document}) + "\n" for document in documents())
-    Path(__file__).with_name("documents.jsonl").write_text("".join(lines), encoding="utf-8")
+    texts = documents()
+    questions = [text.partition(" Solution:")[0] for text in texts]
+    for name, found in (("documents", texts), ("instructions", questions)):
+        lines = (json.dumps({"text": text}) + "\n" for text in found)
+        path = Path(__file__).with_name(f"{name}.jsonl")
+        path.write_text("".join(lines), encoding="utf-8")

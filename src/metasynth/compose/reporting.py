@@ -109,7 +109,10 @@ def _gather(
         corpora[_name(real)] = Texts("real", texts)
     found = compared(corpora, vectors, seed=int(run.setting("random_seed", 0)))
     plane = plane_of(
-        shown.records, {one.label: corpora[one.label].texts for one in others}, real, vectors
+        [(record, run.measured(record)) for record in shown.records],
+        {one.label: corpora[one.label].texts for one in others},
+        real,
+        vectors,
     )
     coverage = coverage_of(run, real, vectors)
     redactor = Redactor({}, run.config)
@@ -153,10 +156,10 @@ def _name(real: RealTexts) -> str:
 
 
 def _texts(run: RunFiles, role: Role) -> Texts:
-    kept = [record for record in run.accepted if record.body.strip()]
+    kept = [record for record in run.accepted if run.measured(record).strip()]
     return Texts(
         role,
-        [record.body for record in kept],
+        [run.measured(record) for record in kept],
         [record.topic for record in kept],
         [record.persona for record in kept],
     )

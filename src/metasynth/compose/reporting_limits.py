@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from metasynth.config_instruct import INSTRUCT_GRAPHS
+
 from .reporting_metrics import MOST, Compared
 from .reporting_run import RunFiles
 from .reporting_seeds import RealTexts
@@ -28,6 +30,7 @@ def limits_of(
         yield (warning[:1].upper() + warning[1:] if is_sentence else warning) + "."
     for one in (run, *others):
         yield from (f"{one.label}: {note}" for note in one.notes)
+    yield from _of_instructions(run, others)
     yield from _of_sizes(run, others)
     yield from _of_models(run)
     yield from _of_cost(run)
@@ -65,6 +68,18 @@ def card_limits(run: RunFiles, measured: Sequence[str]) -> Iterator[str]:
     )
     told = {*own, *_of_cost(run), _OF_THE_MAP}
     yield from (limit for limit in measured if limit not in told)
+
+
+def _of_instructions(run: RunFiles, others: Sequence[RunFiles]) -> Iterator[str]:
+    if run.graph in INSTRUCT_GRAPHS:
+        yield "Metrics and map are of what instructions ask; their answers do not count in them."
+    other_kind = [
+        one.label
+        for one in others
+        if (one.graph in INSTRUCT_GRAPHS) != (run.graph in INSTRUCT_GRAPHS)
+    ]
+    if other_kind:
+        yield f"{' and '.join(other_kind)}: instructions do not compare with other texts."
 
 
 def _of_sizes(run: RunFiles, others: Sequence[RunFiles]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from metasynth.config_instruct import INSTRUCT_GRAPHS
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.eval import Cost
 from metasynth.memory import Ledger, Totals
@@ -40,6 +41,10 @@ class RunFiles:
     def graph(self) -> str:
         """The graph that wrote the records."""
         return str(self.config.get("graph", "document"))
+
+    def measured(self, record: Record) -> str:
+        """The text that metrics and the map are of: of instructions what they ask, else all."""
+        return record.question if self.graph in INSTRUCT_GRAPHS else record.body
 
     def setting(self, path: str, default: Any = None) -> Any:
         """A value of the run file by its path of keys."""

@@ -1,7 +1,7 @@
 """The real texts that a run started from, for a report to set its records beside."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from metasynth.config import SeedsConfig
+from metasynth.documents import load_documents, load_instructions
 from metasynth.errors import MetaSynthError
-from metasynth.seeds import load_seeds
+from metasynth.seeds import Seed, load_seeds
 from metasynth.text import cut_words
 
 from .reporting_run import RunFiles
@@ -19,6 +20,12 @@ from .softsrv_folder import SoftSRVFolder
 if TYPE_CHECKING:
     from metasynth.student import StudentRow
 
+_LOADERS: Mapping[str, Callable[..., Sequence[Seed]]] = {
+    "instruct": load_documents,
+    "template_qa": load_documents,
+    "self_instruct": load_instructions,
+    "evol_instruct": load_instructions,
+}
 _MOST = 2000
 _WORDS = 400
 
@@ -68,16 +75,20 @@ def _of_seeds(run: RunFiles) -> RealTexts:
     documents = str(run.setting("seeds.documents", ""))
     if documents.startswith("hf:"):
         return RealTexts("", {}, reason="the seeds lie on a hub, which a report does not call")
+    load = _LOADERS.get(run.graph, load_seeds)
     try:
         config = SeedsConfig.model_validate(run.setting("seeds", {}))
-        seeds = load_seeds(config, random_seed=int(run.setting("random_seed", 0)))
+        seeds = load(config, random_seed=int(run.setting("random_seed", 0)))
     except (MetaSynthError, ValidationError, OSError, ImportError) as error:
         first = str(error).partition("\n")[0]
         return RealTexts("", {}, reason=f"the seeds cannot be read any more ({first})")
     texts = _first({seed.id: seed.text for seed in seeds})
     if all(seed.keywords for seed in seeds):
         return RealTexts("keyword seed", texts, are_texts=False)
-    return RealTexts("seed document", texts)
+    if load is load_instructions:
+        return RealTexts("seed instruction", texts)
+    # documents are not of the kind that is written where instructions are made of them
+    return RealTexts("seed document", texts, are_texts=load is load_seeds)
 
 
 def _first(texts: Mapping[str, str]) -> dict[str, str]:

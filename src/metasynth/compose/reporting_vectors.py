@@ -87,7 +87,7 @@ def sampled(things: Sequence[T], most: int = _MOST_SHOWN) -> list[T]:
 
 
 def plane_of(
-    records: Sequence[Record],
+    records: Sequence[tuple[Record, str]],
     baselines: Mapping[str, Sequence[str]],
     real: RealTexts,
     vectors: TextVectors,
@@ -95,22 +95,23 @@ def plane_of(
     """Where the listed records lie, with seeds and baselines beside them.
 
     Args:
-        records: Those that the page lists, in its order; the rejected among them are shown too.
+        records: Those that the page lists, in its order, each with its text that is measured; the
+            rejected among them are shown too.
         baselines: The texts of each one's records, by label.
     """
-    own = [(place, record) for place, record in enumerate(records) if record.body.strip()]
+    own = [(place, *one) for place, one in enumerate(records) if one[1].strip()]
     seeds = sampled(list(real.texts.values()))
     others = [
         (label, sampled([t for t in texts if t.strip()])) for label, texts in baselines.items()
     ]
     groups = [
-        vectors.of([record.body for _, record in own], what="records"),
+        vectors.of([text for _, _, text in own], what="records"),
         *(vectors.of(texts, what=label) for label, texts in others),
         vectors.of(seeds, what="seeds"),
     ]
     if any(group is None for group in groups):
         return Plane(reason=f"no vectors: {vectors.reason}")
-    kept = [row for row, (_, record) in enumerate(own) if record.reason is None]
+    kept = [row for row, (_, record, _) in enumerate(own) if record.reason is None]
     fitted = [groups[0][kept], *groups[1:-1]]
     found = project(fitted, [groups[0], groups[-1]])
     if found is None:
@@ -127,7 +128,7 @@ def plane_of(
     add(started, "seeds", seeds, None)
     for (label, shown), places in zip(others, fits[1:], strict=True):
         add(places, f"baseline:{label}", shown, None)
-    add(mine, "run", [""] * len(own), [place for place, _ in own])
+    add(mine, "run", [""] * len(own), [place for place, _, _ in own])
     return Plane(tuple(points), tuple(texts), found.explained)
 
 
