@@ -1,6 +1,6 @@
 """The tables of the diversity study, in Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
@@ -42,16 +42,16 @@ def report(
     if not found:
         return "nothing is finished yet"
     words = " / ".join(f"{one['words']:,}" for one in found)
-    values = _by_arm(found)
+    values = by_arm(found)
     parts = [
         NOTE.format(seeds=len(found), records=records, words=words),
-        "## Values\n\n" + _table(values, [*ARMS, WORLD], None),
+        "## Values\n\n" + table(values, [*ARMS, WORLD], None),
         f"## Differences from `{BASELINE}`, paired by seed\n\n"
         "Bold: the interval misses zero. (+): in the direction of more diversity, (-): of less.\n\n"
-        + _table(values, [name for name in (*ARMS, WORLD) if name != BASELINE], BASELINE),
+        + table(values, [name for name in (*ARMS, WORLD) if name != BASELINE], BASELINE),
         f"## Differences of `{WHOLE}` with a part left out from `{WHOLE}`, paired by seed\n\n"
-        + _table(values, [name for name in ARMS if _is_part(name)], WHOLE),
-        "## Costs\n\n" + _costs(costs),
+        + table(values, [name for name in ARMS if _is_part(name)], WHOLE),
+        "## Costs\n\n" + costs_table(costs, ARMS),
         "## Arms\n\n" + "\n".join(f"- `{name}`: {arm.told}." for name, arm in ARMS.items()),
     ]
     told = sorted({warning for one in found for warning in one["warnings"]})
@@ -74,7 +74,7 @@ def interval(values: Sequence[float]) -> tuple[float, float] | None:
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]
 
 
-def _by_arm(found: Sequence[Mapping[str, Any]]) -> Values:
+def by_arm(found: Sequence[Mapping[str, Any]]) -> Values:
     """Arm, metric, seed; values that are not defined are left out."""
     values: dict[str, dict[str, dict[int, float]]] = {}
     for one in found:
@@ -90,7 +90,7 @@ def _is_part(name: str) -> bool:
     return name.startswith("no_") or name == "none_of_them"
 
 
-def _table(values: Values, names: Sequence[str], against: str | None) -> str:
+def table(values: Values, names: Sequence[str], against: str | None) -> str:
     """A row an arm, a column a metric."""
     shown = [name for name in names if name in values]
     metrics = [metric for metric in METRICS if any(values[name].get(metric) for name in shown)]
@@ -133,11 +133,11 @@ def _difference(values: Sequence[float], metric: str) -> str:
     return f"**{text}** ({'+' if better else '-'})"
 
 
-def _costs(costs: Mapping[tuple[str, int], Mapping[str, Any]]) -> str:
-    """What an accepted record took, over all seeds that are done."""
+def costs_table(costs: Mapping[tuple[str, int], Mapping[str, Any]], names: Iterable[str]) -> str:
+    """What an accepted record of these arms took, over all seeds that are done."""
     heads = ("arm", "seeds", "records", "rejected", "calls / record", "tokens / record")
     lines = [_row(*heads, "CPU s / record"), _row(*["---"] * 7)]
-    for name in ARMS:
+    for name in names:
         own = [one for (arm, _), one in costs.items() if arm == name and one.get("records")]
         if own:
             made = sum(one["records"] for one in own)

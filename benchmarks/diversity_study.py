@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.diversity_arms import ARMS, WORLD, corpus_path, run_config, write_real
 from benchmarks.diversity_report import report
+from metasynth.config import RunConfig
 from metasynth.errors import MetaSynthError
 from metasynth.eval import METRICS, Means, read_corpus
 from metasynth.rundir import write_atomically
@@ -34,31 +35,40 @@ DONE = "study.json"
 
 def carry_out(name: str, seed: int, records: int, out: Path) -> str:
     """Write the corpus of an arm on one thread, or go on with it; a line about it."""
+    config = run_config(name, seed, records=records, out=out)
+    return write_corpus(config, out / f"{name}-{seed}", asked=records)
+
+
+def write_corpus(config: RunConfig, folder: Path, *, asked: int) -> str:
+    """Carry a run out on one thread, or go on with it, and note what it took; a line about it.
+
+    Args:
+        asked: What the run is done with, records or tokens; kept beside it.
+    """
     import torch
 
     torch.set_num_threads(1)
-    folder = out / f"{name}-{seed}"
-    before = _read(folder / DONE)
+    before = read_json(folder / DONE)
     begin = time.process_time()
     try:
-        found = asyncio.run(_write(name, seed, records, out))
+        found = asyncio.run(_write(config, folder))
     except MetaSynthError as error:
-        return f"{name} {seed}: failed: {error.message}"
+        return f"{folder.name}: failed: {error.message}"
     found["cpu_seconds"] = time.process_time() - begin + before.get("cpu_seconds", 0.0)
-    found["asked"] = records
+    found["asked"] = asked
     write_atomically(folder / DONE, json.dumps(found) + "\n")
     return (
-        f"{name} {seed}: {found['records']} records, {found['rejected']} rejected, "
+        f"{folder.name}: {found['records']} records, {found['rejected']} rejected, "
         f"{found['calls']} calls, {found['cpu_seconds']:.0f} CPU s ({found['ended']})"
     )
 
 
-async def _write(name: str, seed: int, records: int, out: Path) -> dict[str, Any]:
+async def _write(config: RunConfig, folder: Path) -> dict[str, Any]:
     from metasynth.compose import open_run, plan_run
     from metasynth.graphs import constant, corpus_graph
 
-    plan = plan_run(run_config(name, seed, records=records, out=out))
-    async with open_run(plan, out / f"{name}-{seed}") as workspace:
+    plan = plan_run(config)
+    async with open_run(plan, folder) as workspace:
         graph = corpus_graph(constant(workspace)).compile()
         graph = graph.with_config(recursion_limit=1_000_000_000)
         result = await graph.ainvoke({"chains": plan.config.concurrency})
@@ -75,7 +85,7 @@ async def _write(name: str, seed: int, records: int, out: Path) -> dict[str, Any
 
 def is_done(name: str, seed: int, records: int, out: Path) -> bool:
     """Whether an arm has come to its end with so many records asked for."""
-    return int(_read(out / f"{name}-{seed}" / DONE).get("asked", 0)) >= records
+    return int(read_json(out / f"{name}-{seed}" / DONE).get("asked", 0)) >= records
 
 
 def measured(out: Path, seed: int, arms: Sequence[str], *, records: int, probe: bool) -> Any:
@@ -99,7 +109,9 @@ def measured(out: Path, seed: int, arms: Sequence[str], *, records: int, probe: 
 
 def write_report(out: Path, seeds: Sequence[int], *, records: int, probe: bool) -> str:
     """The tables of all that is finished."""
-    costs = {(name, seed): _read(out / f"{name}-{seed}" / DONE) for name in ARMS for seed in seeds}
+    costs = {
+        (name, seed): read_json(out / f"{name}-{seed}" / DONE) for name in ARMS for seed in seeds
+    }
     whole = {key: one for key, one in costs.items() if one.get("records", 0) >= records}
     found = []
     for seed in seeds:
@@ -123,7 +135,8 @@ def _probe(seed: int) -> Any:
     return lambda texts: task2vec_diversity(lm, texts, settings)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """What a file of the study says; nothing where there is none."""
     if not path.exists():
         return {}
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
