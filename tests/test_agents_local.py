@@ -269,8 +269,9 @@ def test_the_context_limit_is_told_with_counts(chat: LocalChat) -> None:
 def test_an_answer_has_the_room_that_the_prompt_leaves(chat: LocalChat) -> None:
     def asked(words: int) -> UsageMetadata:
         answer = chat.invoke("word " * words, max_tokens=1)
-        assert answer.usage_metadata is not None
-        return answer.usage_metadata
+        used: UsageMetadata | None = answer.usage_metadata
+        assert used is not None
+        return used
 
     short, long = asked(100)["input_tokens"], asked(200)["input_tokens"]
     words = 100 + (4096 - 20 - short) * 100 // (long - short)
