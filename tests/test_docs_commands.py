@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +55,32 @@ def test_every_command_is_one_that_there_is(block: Block) -> None:
             assert words[1] == "dev", block.where
         else:
             assert name in OTHERS, f"{block.where}: {name}"
+
+
+def mentioned(page: Path) -> Iterator[tuple[str, list[str], set[str]]]:
+    """Commands within the text of a page: as they stand, the names of each, and its options."""
+    prose = re.sub(
+        r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    for span in re.findall(r"`(?:\.venv/bin/)?(metasynth [^`]+)`", prose):
+        text = span.replace("\\|", "|")
+        names = re.match(r"metasynth((?: [a-z][a-z|-]*)*)", text)
+        assert names is not None
+        yield span, names[1].split(), set(re.findall(r"--[a-z][a-z-]*", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_within_a_text_have_the_names_and_options_that_it_says(page: Path) -> None:
+    for span, names, options in mentioned(page):
+        found: list[Any] = [typer.main.get_command(app)]
+        for name in names:
+            known = [getattr(command, "commands", {}) for command in found]
+            if not any(known):
+                break  # a word that is no command's name, such as a file's
+            found = [group[each] for group in known for each in name.split("|") if each in group]
+            assert len(found) == len(name.split("|")), f"{page.name}: `{span}`: {name}"
+        known_options = {each for command in found for p in command.params for each in p.opts}
+        assert options <= known_options | {"--help"}, f"{page.name}: `{span}`"
 
 
 def test_a_command_that_is_none_would_be_found() -> None:
