@@ -2,6 +2,7 @@
 
 from .active import active_graph
 from .admission import Admission
+from .approval import Answer
 from .asking import TeacherAsk
 from .baseline_ways import BASELINES
 from .briefing import digest_for
@@ -37,6 +38,7 @@ from .seeding import GivenSeeds, SeedPicker
 from .siblings import Siblings
 from .softsrv import softsrv_graph
 from .template import TEMPLATE_VARIABLES, template_graph
+from .threads import EndedThreads, thread_of
 from .threshold import FollowingThreshold, Limit
 from .verbalised import Verbalised, draw_verbalised, parse_verbalised
 from .waiting import Candidate, Choice, WaitingRoom
@@ -47,6 +49,7 @@ __all__ = [
     "RECORD_GRAPHS",
     "TEMPLATE_VARIABLES",
     "Admission",
+    "Answer",
     "AnswerSource",
     "Budget",
     "Caller",
@@ -60,6 +63,7 @@ __all__ = [
     "Draft",
     "DraftSampler",
     "Drawn",
+    "EndedThreads",
     "FollowingThreshold",
     "Gate",
     "GivenSeeds",
@@ -110,6 +114,7 @@ __all__ = [
     "settle",
     "softsrv_graph",
     "template_graph",
+    "thread_of",
     "unseen_mention",
     "without_label",
 ]

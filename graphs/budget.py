@@ -114,6 +114,7 @@ class Quota:
         self._past = past
         self._rejected_in_row = 0
         self._stall_after = stall_after
+        self._aside: set[str] = set()
         self._changed = asyncio.Condition()
         self.stopped_because: str | None = None
 
@@ -156,6 +157,22 @@ class Quota:
             self._held += 1
             self._rejected_in_row = 0
             self._changed.notify_all()
+
+    async def put_aside(self, id_: str) -> None:
+        """A record in work waits for a person: somebody else may have its place."""
+        async with self._changed:
+            self._in_work -= 1
+            self._aside.add(id_)
+            self._changed.notify_all()
+
+    async def take_up(self, id_: str) -> bool:
+        """A record that was put aside is in work again, be there a place or not; False if none."""
+        async with self._changed:
+            if id_ not in self._aside:
+                return False
+            self._aside.discard(id_)
+            self._in_work += 1
+            return True
 
     async def decide(self, *, accepted: bool) -> None:
         """A record that waited was chosen or not; not to be the best is no sign of a stall."""

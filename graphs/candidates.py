@@ -1,57 +1,43 @@
 """One question after the other through answer and gate, as workers of softsrv and active do it.
 
-take ─► (ask ─►) answer ─► gate ─► score ─► admit | reject ─► take …
+take ─► (ask ─►) answer ─► gate ─► score (─► approve) ─► admit | reject ─► take …
 
 In a round of the graph active the teacher is asked for the problem too, and gives it with its
 solution; see `rounds`.
 """
 
-import asyncio
-import operator
-from typing import Annotated, Any, TypedDict
+from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from metasynth.errors import BudgetEndedError
-from metasynth.records import CheckerResult, Message, Novelty, Record
-from metasynth.text import excerpt
 
 from .answering import ask_for_answer
-from .choosing import hold, stamped
-from .drafts import generation
-from .gate import Draft, Verdict
+from .approval import after_score, review_of
+from .candidate_records import (
+    APPROVAL,
+    CandidateState,
+    candidate_record,
+    candidate_verdict,
+    draft_of_candidate,
+    given_up,
+    id_of,
+    judged,
+    questions_of,
+)
+from .choosing import hold
 from .problems import ask_for_problem
-from .questions import AnswerSource
-from .workspace import RunContext, Source, Workspace
+from .workspace import RunContext, Source
 
 CHAIN = "softsrv"
-_SUMMARY_WORDS = 40  # there is no summarizer: the question's beginning stands for the record
 
 
 class CandidateInput(TypedDict):
     """Which worker it is."""
 
     worker: int
-
-
-class CandidateState(TypedDict, total=False):
-    """The question in work."""
-
-    worker: int
-    chain: str
-    place: int
-    question: str
-    context_id: str
-    answer: str
-    cut: bool
-    agent: str
-    novelty: dict[str, Any] | None
-    checker: dict[str, Any] | None
-    code: str
-    reason: str
-    finished: Annotated[list[str], operator.add]
 
 
 class CandidateOutput(TypedDict, total=False):
@@ -79,7 +65,13 @@ def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         "score",
         nodes.score,
         metadata={"agent": "student"},
-        destinations=("admit", "take", "reject", END),
+        destinations=("approve", "admit", "reject", END),
+    )
+    graph.add_node(
+        "approve",
+        nodes.approve,
+        metadata={"agent": "person"},
+        destinations=("admit", "approve", "reject", END),
     )
     graph.add_node("admit", nodes.admit, destinations=("take", "reject"))
     graph.add_node("reject", nodes.reject)
@@ -115,6 +107,8 @@ class _Nodes:
             agent="",
             novelty=None,
             checker=None,
+            review={},
+            edit={},
             code="junk" if fault else "",
             reason=f"junk: {fault}" if fault else "",
         )
@@ -133,7 +127,7 @@ class _Nodes:
                 workspace.rounds.request(state["place"]),
                 chain=state["chain"],
                 step=str(state["place"]),
-                record_id=_id(workspace, state),
+                record_id=id_of(workspace, state),
             )
         except BudgetEndedError as ended:
             assert workspace.quota is not None
@@ -152,7 +146,7 @@ class _Nodes:
     async def answer(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Have the question answered, where answers are asked for."""
         workspace = await self._source(runtime.context)
-        prompt = _questions(workspace).answer_prompt(state["question"])
+        prompt = questions_of(workspace).answer_prompt(state["question"])
         try:
             if prompt is None:
                 workspace.budget.check()  # as every call does; here there is none
@@ -162,7 +156,7 @@ class _Nodes:
                 prompt,
                 chain=state["chain"],
                 step=str(state["place"]),
-                record_id=_id(workspace, state),
+                record_id=id_of(workspace, state),
             )
         except BudgetEndedError as ended:
             assert workspace.quota is not None
@@ -182,42 +176,41 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         if state["code"]:  # there is no answer
             return Command(goto="reject")
-        draft = _draft(state)
-        verdict = await workspace.gate.judge(draft, needs_summary=False)
-        if verdict.passed:
-            shared = await asyncio.to_thread(_questions(workspace).contaminated, draft.text)
-            if shared:
-                verdict = Verdict("contaminated", shared, verdict.novelty, verdict.checker)
-        return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
+        verdict = await candidate_verdict(workspace, state)
+        return Command(update=judged(verdict), goto="score" if verdict.passed else "reject")
 
     async def score(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is None:
-            return Command(goto="admit")
-        record = await asyncio.to_thread(_record, workspace, state)
+            return Command(goto=after_score(workspace))
         try:
-            verdict = await workspace.screen.judge(record)
+            verdict = await workspace.screen.judge(await candidate_record(workspace, state))
         except BudgetEndedError as ended:
             assert workspace.quota is not None
             await workspace.quota.stop(ended.message)
             return _ended(state)
-        if not verdict.passed:
-            update = CandidateState(code=str(verdict.code), reason=verdict.reason)
-            return Command(update=update, goto="reject")
-        # made anew: asking a judge has cost something
-        record = await asyncio.to_thread(_record, workspace, state)
-        if await hold(workspace, record, _draft(state)):
-            return Command(goto="take")
-        return Command(goto="admit")
+        return Command(goto=after_score(workspace)) if verdict.passed else given_up(state, verdict)
+
+    async def approve(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit or reject the record."""
+        workspace = await self._source(runtime.context)
+        try:
+            return await APPROVAL(workspace, state)
+        except BudgetEndedError as ended:  # a judge may not be asked about an edit
+            assert workspace.quota is not None
+            await workspace.quota.stop(ended.message)
+            return _ended(state)
 
     async def admit(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Enter the corpus, if the record is still new."""
+        """Enter the corpus, if the record is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
-        record = await asyncio.to_thread(_record, workspace, state)
-        verdict = await workspace.admission.admit(record, _draft(state))
+        record = await candidate_record(workspace, state)
+        if await hold(workspace, record, draft_of_candidate(state)):
+            return Command(goto="take")
+        verdict = await workspace.admission.admit(record, draft_of_candidate(state))
         if not verdict.passed:
-            return Command(update={**_judged(verdict), "checker": state["checker"]}, goto="reject")
+            return Command(update={**judged(verdict), "checker": state["checker"]}, goto="reject")
         assert workspace.quota is not None
         await workspace.quota.finish(accepted=True)
         return Command(goto="take")
@@ -225,10 +218,10 @@ class _Nodes:
     async def reject(self, state: CandidateState, runtime: Runtime[RunContext]) -> CandidateState:
         """Keep the record with the reason why not."""
         workspace = await self._source(runtime.context)
-        record = await asyncio.to_thread(_record, workspace, state)
-        await workspace.admission.reject(
-            record.model_copy(update={"reason": state["reason"], "refusals": [state["code"]]})
-        )
+        record = await candidate_record(workspace, state)
+        ended = {"reason": state["reason"], "refusals": [state["code"]]}
+        review = review_of(state, state["reason"])
+        await workspace.admission.reject(record.model_copy(update={**ended, "review": review}))
         assert workspace.quota is not None
         await workspace.quota.finish(accepted=False)
         return CandidateState()
@@ -236,65 +229,3 @@ class _Nodes:
 
 def _ended(state: CandidateState) -> Command[Any]:
     return Command(update={"finished": [f"{state['worker']:02d}"]}, goto=END)
-
-
-def _judged(verdict: Verdict) -> CandidateState:
-    return CandidateState(
-        novelty=verdict.novelty.model_dump() if verdict.novelty else None,
-        checker=verdict.checker.model_dump() if verdict.checker else None,
-        code=verdict.code or "",
-        reason=verdict.reason,
-    )
-
-
-def _questions(workspace: Workspace) -> AnswerSource:
-    source = workspace.rounds or workspace.questions
-    assert source is not None
-    return source
-
-
-def _id(workspace: Workspace, state: CandidateState) -> str:
-    return workspace.record_id(state["chain"], state["place"])
-
-
-def _draft(state: CandidateState) -> Draft:
-    return Draft(
-        text="\n\n".join(part for part in (state["question"], state["answer"]) if part),
-        summary=excerpt(state["question"], _SUMMARY_WORDS),
-        topic="",
-        seed_set=(),
-        cut=state["cut"],
-    )
-
-
-def _record(workspace: Workspace, state: CandidateState) -> Record:
-    questions = _questions(workspace)
-    record_id = _id(workspace, state)
-    made = generation(workspace, record_id)
-    models = dict(questions.models)
-    asks = workspace.rounds is not None and workspace.rounds.asks
-    if state["agent"]:
-        models["questions and answers" if asks else "answers"] = workspace.voices.experts.name
-    novelty, checker = state["novelty"], state["checker"]
-    record = Record(
-        id=record_id,
-        text=state["question"],
-        domain=workspace.config.domain.name,
-        summary=excerpt(state["question"], _SUMMARY_WORDS),
-        parent_ids=[state["context_id"]] if state["context_id"] else [],
-        experts=[name for name in ("" if asks else questions.method, state["agent"]) if name],
-        source=questions.method,
-        novelty=Novelty.model_validate(novelty) if novelty else None,
-        checker=CheckerResult.model_validate(checker) if checker else None,
-        generation=made.model_copy(update={"models": models}),
-    )
-    if workspace.rounds is not None:
-        record = workspace.rounds.of_seed(record)
-    if not state["agent"]:
-        return stamped(workspace, record)
-    messages = [
-        Message(role="user", content=state["question"]),
-        Message(role="assistant", content=state["answer"]),
-    ]
-    update = {"kind": "instruction", "text": None, "messages": messages}
-    return stamped(workspace, record.model_copy(update=update))

@@ -11,9 +11,13 @@ from .workspace import Workspace
 def new_quota(workspace: Workspace) -> Quota:
     """The quota of a run that starts or goes on; candidates that wait are in it."""
     budget, screen = workspace.config.budget, workspace.screen
+    person = " and the person who decides" if workspace.config.review.ask else ""
     if screen is None:
         return Quota(
-            budget.records, accepted=workspace.corpus.accepted, stall_after=budget.stall_after
+            budget.records,
+            accepted=workspace.corpus.accepted,
+            stall_after=budget.stall_after,
+            past=f"the gate{person}",
         )
     chooses = screen.room is not None
     return Quota(
@@ -23,7 +27,7 @@ def new_quota(workspace: Workspace) -> Quota:
         held=len(screen.room) if screen.room is not None else 0,
         batch=screen.settings.batch if chooses else 1,
         keep=screen.settings.keep if chooses else 1,
-        past="the gate and the student",
+        past=f"the gate and the student{person}",
     )
 
 

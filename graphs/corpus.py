@@ -6,15 +6,16 @@ open ─► chain, chain, … (each runs the record graph again and again) ─�
 import asyncio
 from typing import Any
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import GraphInterrupt
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Command, Send, interrupt
 
 from metasynth.errors import BudgetEndedError
 
+from .approval import Answer
 from .baseline_ways import BASELINES
 from .choosing import new_quota, settle
 from .document import document_graph
@@ -22,6 +23,7 @@ from .instruct import instruct_graph
 from .instruct_baseline import baseline_graph
 from .state import ChainTask, CorpusInput, CorpusState
 from .template import template_graph
+from .threads import thread_config
 from .workspace import RunContext, Source, Workspace, constant
 
 RECORD_GRAPHS = {
@@ -30,7 +32,6 @@ RECORD_GRAPHS = {
     "template": template_graph,
     **{way: baseline_graph(way) for way in BASELINES},
 }
-_RECURSION_LIMIT = 10_000  # a record's own bounds (turns, tries) end it long before
 
 
 def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
@@ -40,10 +41,9 @@ def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         CorpusState, context_schema=RunContext, input_schema=CorpusInput
     )
     graph.add_node("open", nodes.open, input_schema=CorpusInput, destinations=("chain",))
-    graph.add_node("chain", nodes.chain, input_schema=ChainTask)
+    graph.add_node("chain", nodes.chain, input_schema=ChainTask, destinations=("chain", "close"))
     graph.add_node("close", nodes.close, defer=True)
     graph.add_edge(START, "open")
-    graph.add_edge("chain", "close")
     graph.add_edge("close", END)
     return graph
 
@@ -68,22 +68,28 @@ class _Nodes:
         sends = [Send("chain", ChainTask(chain=number)) for number in order]
         return Command(update={"chains": state.chains}, goto=sends)
 
-    async def chain(self, state: ChainTask, runtime: Runtime[RunContext]) -> CorpusState:
+    async def chain(self, state: ChainTask, runtime: Runtime[RunContext]) -> Command[Any]:
         """Write record after record while the quota gives any out."""
         workspace = await self._source(runtime.context)
         chain = _name(state["chain"])
+        quota = workspace.quota = workspace.quota or new_quota(workspace)  # gone after a restart
         writer = RecordWriter(workspace, chain)
-        assert workspace.quota is not None
-        while await workspace.quota.take():
+        while await quota.take_up(chain) or await quota.take():
             try:
                 outcome = await writer.write_next()
             except BudgetEndedError as ended:
-                await workspace.quota.stop(ended.message)
+                await quota.stop(ended.message)
                 break
+            except GraphInterrupt:
+                await quota.put_aside(chain)  # while a person thinks, another may have its place
+                raise
             if outcome != "held":  # what waits for a choice has told the quota itself
-                await workspace.quota.finish(accepted=outcome == "accepted")
+                await quota.finish(accepted=outcome == "accepted")
+            if workspace.config.review.ask and workspace.reviewer is None:
+                # an answer is found by its place in the step, so a step asks once
+                return Command(goto=Send("chain", state))
         workspace.memory.release(chain)
-        return CorpusState(finished=[chain])
+        return Command(update=CorpusState(finished=[chain]), goto="close")
 
     async def close(
         self,
@@ -121,19 +127,26 @@ class RecordWriter:
         """
         workspace = self._workspace
         record_id = workspace.record_id(self._chain, self._number)
-        config = RunnableConfig(
-            configurable={"thread_id": record_id}, recursion_limit=_RECURSION_LIMIT
-        )
+        config = thread_config(record_id)
         begun = (await self._graph.aget_state(config)).values if workspace.checkpointer else {}
         if "seed" in begun:
             workspace.seeds.remember(self._chain, begun["seed"]["id"])
         given = {"record_id": record_id, "chain": self._chain, "number": self._number}
         result = await self._graph.ainvoke(None if begun else given, config)
+        while asked := result.get("__interrupt__"):
+            answer = await self._answer(asked[0].value)
+            result = await self._graph.ainvoke(Command(resume=answer), config)
         self._number += 1
-        if workspace.checkpointer is not None:
-            await workspace.checkpointer.adelete_thread(record_id)
+        if workspace.threads is not None:
+            await workspace.threads.add(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
         return str(result["outcome"])
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """What a person says: asked in this process, or through the interrupts of the whole run."""
+        if self._workspace.reviewer is not None:
+            return await self._workspace.reviewer(question)
+        return interrupt(question, response_schema=Answer).model_dump(mode="json")
 
 
 async def _prepare(workspace: Workspace) -> None:
@@ -153,9 +166,8 @@ async def _has_begun(workspace: Workspace, chain: int) -> bool:
     if workspace.checkpointer is None:
         return False
     name = _name(chain)
-    thread = workspace.record_id(name, workspace.next_number(name))
-    config = RunnableConfig(configurable={"thread_id": thread})
-    return await workspace.checkpointer.aget_tuple(config) is not None
+    record_id = workspace.record_id(name, workspace.next_number(name))
+    return await workspace.checkpointer.aget_tuple(thread_config(record_id)) is not None
 
 
 def record_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:

@@ -102,6 +102,12 @@ def lost(reason: str) -> Command[Any]:
     return Command(update={"reason": reason}, goto="reject")
 
 
+def given_up(_state: DocumentState, verdict: Verdict) -> Command[Any]:
+    """No further try, whatever is left of them."""
+    update = {"reason": verdict.reason, "refusals": [str(verdict.code)]}
+    return Command(update=update, goto="reject")
+
+
 def _final_reason(state: DocumentState, reason: str) -> str:
     refusals = state.get("refusals", [])
     return f"{reason} (after {', '.join(refusals)})" if refusals else reason

@@ -1,8 +1,8 @@
 """The document graph: a conductor directs experts until the gate takes a draft.
 
-brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score ─► admit
-             ▲                                     │        │ (reason)
-             └─────────────────────────────────────┴────────┘    bounded tries ─► reject
+brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score (─► approve) ─► admit
+             ▲                                     │        │ (reason)  │
+             └─────────────────────────────────────┴────────┴───────────┘   bounded tries ─► reject
 """
 
 import asyncio
@@ -25,12 +25,13 @@ from metasynth.agents import (
 from metasynth.errors import PromptError
 from metasynth.records import Record
 
+from .approval import Answer, Approval, after_score, text_of
 from .briefing import digest_for
 from .choosing import hold, stamped
 from .consultation import consult_expert, normalised, prepare
-from .decision import Decision, lost, refused
-from .drafts import document_record, draft_of, new_artifact
-from .gate import Verdict
+from .decision import Decision, given_up, lost, refused
+from .drafts import document_record, draft_of, new_artifact, next_ref
+from .gate import Draft, Verdict
 from .sampling import draw_drafts, offer_of
 from .state import Consultation, DocumentInput, DocumentOutput, DocumentState, Sampling
 from .workspace import RunContext, Source, Workspace
@@ -64,7 +65,13 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         "score",
         nodes.score,
         metadata={"agent": "student"},
-        destinations=("admit", "conductor", "reject", END),
+        destinations=("approve", "admit", "conductor", "reject"),
+    )
+    graph.add_node(
+        "approve",
+        nodes.approve,
+        metadata={"agent": "person"},
+        destinations=("admit", "approve", "conductor", "reject"),
     )
     graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
     graph.add_node("reject", nodes.reject)
@@ -166,30 +173,30 @@ class _Nodes:
         if not state["seed_set"]:
             unsettled = Verdict("seeds_missing", "no seed set is settled: call set_seeds first")
             return refused(workspace, state, unsettled)
-        verdict = await workspace.gate.judge(draft_of(state, state["submission"]["draft"]))
+        verdict = await _judged(workspace, state)
         if verdict.passed:
             return Command(goto="score")
         return refused(workspace, state, verdict)
 
     async def score(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        if workspace.screen is None:
-            return Command(goto="admit")
-        verdict = await workspace.screen.judge(await _candidate(workspace, state))
-        if not verdict.passed:
-            return refused(workspace, state, verdict)
-        # made anew: asking a judge has cost something
-        draft = draft_of(state, state["submission"]["draft"])
-        if await hold(workspace, await _candidate(workspace, state), draft):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        return Command(goto="admit")
+        if workspace.screen is not None:
+            verdict = await workspace.screen.judge(await _candidate(workspace, state))
+            if not verdict.passed:
+                return refused(workspace, state, verdict)
+        return Command(goto=after_score(workspace))
+
+    async def approve(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit, reject or send the draft back."""
+        return await _APPROVAL(await self._source(runtime.context), state)
 
     async def admit(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Enter the corpus, if the draft is still new."""
+        """Enter the corpus, if the draft is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
-        draft = draft_of(state, state["submission"]["draft"])
-        record = await _candidate(workspace, state)
+        draft, record = _submitted(state), await _candidate(workspace, state)
+        if await hold(workspace, record, draft):
+            return Command(update={"outcome": "held", "reason": ""}, goto=END)
         verdict = await workspace.admission.admit(record, draft)
         if not verdict.passed:
             return refused(workspace, state, verdict)
@@ -205,9 +212,38 @@ class _Nodes:
 
 async def _candidate(workspace: Workspace, state: DocumentState) -> Record:
     """The record of the submitted draft, as it would enter the corpus."""
-    checker = workspace.gate.sound(draft_of(state, state["submission"]["draft"])).checker
+    checker = workspace.gate.sound(_submitted(state)).checker
     record = await asyncio.to_thread(document_record, workspace, state, checker=checker)
     return stamped(workspace, record)
+
+
+def _submitted(state: DocumentState) -> Draft:
+    return draft_of(state, state["submission"]["draft"])
+
+
+async def _judged(workspace: Workspace, state: DocumentState) -> Verdict:
+    return await workspace.gate.judge(_submitted(state))
+
+
+def _edited(state: DocumentState, answer: Answer) -> dict[str, Any]:
+    """A draft of its own, which keeps the summary and the label of the one that was edited."""
+    artifacts, old = state["artifacts"], state["submission"]["draft"]
+    ref = next_ref("draft", artifacts, set())
+    made = {ref: {**artifacts[old], "text": text_of(answer), "by": "person", "cut": False}}
+    for artifact in artifacts.values():
+        if artifact["about"] == old and (kind := artifact["kind"]) in ("summary", "topic"):
+            made[next_ref(kind, artifacts, set())] = {**artifact, "about": ref}
+    return {"artifacts": made, "submission": {**state["submission"], "draft": ref}}
+
+
+_APPROVAL = Approval(
+    record=_candidate,
+    draft=_submitted,
+    edited=_edited,
+    judge=_judged,
+    reject=given_up,
+    send_back=refused,
+)
 
 
 def _seed_line(text: str, is_keywords: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from metasynth.records import CheckerResult, Generation, Novelty, Record
 
+from .approval import review_of
 from .gate import Draft
 from .state import Artifact, CallResult, DocumentState
 from .workspace import Workspace
@@ -88,6 +89,7 @@ def document_record(
         refusals=list(state.get("refusals", [])),
         novelty=novelty,
         checker=checker,
+        review=review_of(state, reason),
         generation=generation(workspace, state["record_id"]),
         reason=reason,
     )

@@ -1,9 +1,10 @@
 """The instruct graph: a conductor evolves an instruction from a document, experts answer it.
 
-brief ─► conductor ⇄ consult / decide ─► gate ─► answer ⇄ review ─► score ─► admit
-             ▲                             │       ▲         │ ▲ (ask on)
-             │ (reason)                    │       └─ follow_up  │
-             └─────────────────────────────┴─────────────────────┘   bounded tries ─► reject
+brief ─► conductor ⇄ consult / decide ─► gate ─► answer ⇄ review ─► score (─► approve) ─► admit
+             ▲                             │       ▲         │ ▲ (ask on)         │
+             │ (reason)                    │       └─ follow_up  │                │
+             └─────────────────────────────┴─────────────────────┴────────────────┘
+                                                                     bounded tries ─► reject
 
 MetaSynth-Instruct: Riaz et al., arXiv 2504.12563. Which experts are consulted, how often and in
 which order is the conductor's choice; who answers is not known from the paper.
@@ -12,7 +13,7 @@ which order is the conductor's choice; who answers is not known from the paper.
 import asyncio
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send
@@ -23,19 +24,16 @@ from metasynth.agents import (
     InstructConsult,
     bounded,
     estimated_tokens,
-    instruct_brief,
-    instruct_prompt,
     instruct_schemas,
 )
-from metasynth.documents import Document
 from metasynth.errors import PromptError
+from metasynth.records import Record
 
-from .briefing import digest_for
+from .approval import Approval, after_score
 from .choosing import hold, stamped
 from .consultation import consult_expert, normalised, prepare
-from .decision import Decision
-from .drafts import new_artifact
-from .gate import Draft, Verdict
+from .decision import Decision, given_up
+from .gate import Verdict
 from .instruct_answers import (
     CRITIC,
     FOLLOW_UP,
@@ -45,14 +43,21 @@ from .instruct_answers import (
     question_problem,
     write_answer,
 )
+from .instruct_briefing import instruct_begun, instruct_system
 from .instruct_ends import answered, refused, stopped, unanswered, with_rejected
-from .instruct_records import asked_in, instruct_record, question_draft
+from .instruct_records import (
+    checked,
+    conversation_draft,
+    conversation_verdict,
+    edited_conversation,
+    instruct_record,
+    question_draft,
+)
 from .instruct_state import InstructState
 from .state import Consultation, DocumentInput, DocumentOutput, DocumentState
 from .workspace import RunContext, Source, Workspace
 
 GRAPH = "instruct"
-_ASKED_SHOWN = 6  # earlier instructions of the document that the conductor is told of
 
 
 def instruct_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
@@ -87,7 +92,13 @@ def instruct_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         "score",
         nodes.score,
         metadata={"agent": "student"},
-        destinations=("admit", "conductor", "reject", END),
+        destinations=("approve", "admit", "conductor", "reject"),
+    )
+    graph.add_node(
+        "approve",
+        nodes.approve,
+        metadata={"agent": "person"},
+        destinations=("admit", "approve", "conductor", "reject"),
     )
     graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
     graph.add_node("reject", nodes.reject)
@@ -105,30 +116,7 @@ class _Nodes:
 
     async def brief(self, state: DocumentInput, runtime: Runtime[RunContext]) -> InstructState:
         """Choose the document and tell the conductor what was asked of it before."""
-        workspace = await self._source(runtime.context)
-        chain = state.chain
-        number = state.number if state.record_id else workspace.next_number(chain)
-        record_id = state.record_id or workspace.record_id(chain, number)
-        seed = await workspace.seeds.pick(chain)
-        siblings = workspace.gate.siblings
-        asked = siblings.asked_of(seed.id)[-_ASKED_SHOWN:] if siblings is not None else []
-        digest, neighbours = await digest_for(workspace, seed.text, chain, number)
-        message = instruct_brief(_told(seed), digest, asked)
-        message.id = f"{record_id}/brief"
-        artifacts = {"document-1": new_artifact("document", seed.text, by="seeds")}
-        if known := "\n".join([*asked, neighbours]).strip():
-            artifacts["neighbours"] = new_artifact("neighbours", known, by="memory")
-        return InstructState(
-            record_id=record_id,
-            chain=chain,
-            number=number,
-            seed={"id": seed.id, "text": seed.text, "keywords": []},
-            topic=seed.topic if isinstance(seed, Document) else "",
-            messages=[message],
-            artifacts=artifacts,
-            turns=0,
-            tries=0,
-        )
+        return await instruct_begun(await self._source(runtime.context), state)
 
     async def conductor(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Ask the conductor what to do next; at its bounds, its last question is taken."""
@@ -137,7 +125,9 @@ class _Nodes:
         turn = state["turns"] + 1
         if turn > limits.max_turns:
             return stopped(state, f"turns: no instruction accepted within {limits.max_turns}")
-        messages = bounded([_system(workspace), *state["messages"]], limits.max_prompt_tokens)
+        messages = bounded(
+            [instruct_system(workspace), *state["messages"]], limits.max_prompt_tokens
+        )
         if estimated_tokens(messages) > limits.max_prompt_tokens:
             return stopped(state, f"prompt: longer than {limits.max_prompt_tokens} tokens")
         try:
@@ -249,25 +239,25 @@ class _Nodes:
         return Command(update={**update, **opened}, goto="answer")
 
     async def score(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        if workspace.screen is None:
-            return Command(goto="admit")
-        record = await asyncio.to_thread(instruct_record, workspace, state)
-        verdict = await workspace.screen.judge(record)
-        if not verdict.passed:
-            return refused(workspace, state, verdict)
-        # made anew: asking a judge has cost something
-        record = await asyncio.to_thread(instruct_record, workspace, state)
-        if await hold(workspace, record, _draft(state)):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        return Command(goto="admit")
+        if workspace.screen is not None:
+            verdict = await workspace.screen.judge(await _candidate(workspace, state))
+            if not verdict.passed:
+                return refused(workspace, state, verdict)
+        return Command(goto=after_score(workspace))
+
+    async def approve(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit, reject or send the instruction back."""
+        return await _APPROVAL(await self._source(runtime.context), state)
 
     async def admit(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Enter the corpus, if the instruction is still new."""
+        """Enter the corpus, if it is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
-        record = await asyncio.to_thread(instruct_record, workspace, state)
-        verdict = await workspace.admission.admit(stamped(workspace, record), _draft(state))
+        record, draft = await _candidate(workspace, state), conversation_draft(state)
+        if await hold(workspace, record, draft):
+            return Command(update={"outcome": "held", "reason": ""}, goto=END)
+        verdict = await workspace.admission.admit(record, draft)
         if not verdict.passed:
             return refused(workspace, state, verdict)
         return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
@@ -280,19 +270,17 @@ class _Nodes:
         return InstructState(outcome="rejected")
 
 
-def _draft(state: InstructState) -> Draft:
-    return question_draft(asked_in(state), parent=state["seed"]["id"])
+async def _candidate(workspace: Workspace, state: InstructState) -> Record:
+    """The record of the conversation, as it would enter the corpus."""
+    return stamped(workspace, await asyncio.to_thread(instruct_record, workspace, state))
 
 
-def _told(seed: Any) -> str:
-    """A line about the document: what its record says of it, and how long it is."""
-    line = f"document-1, {len(seed.text.split())} words"
-    topic, summary = getattr(seed, "topic", ""), getattr(seed, "summary", "")
-    line += f", topic: {topic}" if topic else ""
-    return f"{line}. It says: {summary}" if summary else line
-
-
-def _system(workspace: Workspace) -> SystemMessage:
-    variables = workspace.variables()
-    variables["max_words"] = workspace.config.instruct.max_question_words
-    return instruct_prompt(variables, workspace.offered(GRAPH), tries=workspace.config.gate.tries)
+_APPROVAL = Approval(
+    record=_candidate,
+    draft=conversation_draft,
+    edited=edited_conversation,
+    judge=conversation_verdict,
+    judged=checked,
+    reject=given_up,
+    send_back=refused,
+)

@@ -1,6 +1,6 @@
 """The baselines of instructions: Self-Instruct, Evol-Instruct, and one template for both parts.
 
-draw ─► ask ─► gate ─► answer ─► review ─► score ─► admit | reject
+draw ─► ask ─► gate ─► answer ─► review ─► score (─► approve) ─► admit | reject
 
 The same teacher, gate, answer expert and checker as the instruct graph, without a conductor, a
 critic and second tries; see `baseline_ways`.
@@ -16,11 +16,18 @@ from langgraph.types import Command
 
 from metasynth.randomness import generator
 
+from .approval import Approval, after_score
 from .baseline_ways import Drawn, answer_failed, ask, draw, eliminated
 from .choosing import hold, stamped
 from .gate import Draft, Verdict
 from .instruct_answers import answer_problem, question_problem, write_answer
-from .instruct_records import instruct_record, question_draft
+from .instruct_records import (
+    checked,
+    conversation_verdict,
+    edited_conversation,
+    instruct_record,
+    question_draft,
+)
 from .instruct_state import InstructState
 from .pool import Pool
 from .state import DocumentInput, DocumentOutput
@@ -56,7 +63,13 @@ def baseline_graph(way: str) -> Callable[[Source], StateGraph[Any, Any, Any, Any
             "score",
             nodes.score,
             metadata={"agent": "student"},
-            destinations=("admit", "reject", END),
+            destinations=("approve", "admit", "reject"),
+        )
+        graph.add_node(
+            "approve",
+            nodes.approve,
+            metadata={"agent": "person"},
+            destinations=("admit", "approve", "reject"),
         )
         graph.add_node("admit", nodes.admit, destinations=(END, "reject"))
         graph.add_node("reject", nodes.reject)
@@ -162,22 +175,24 @@ class _Nodes:
         return Command(update={"conversation": [turn], "checker": checker}, goto="score")
 
     async def score(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        if workspace.screen is None:
-            return Command(goto="admit")
-        verdict = await workspace.screen.judge(await _candidate(workspace, state))
-        if not verdict.passed:
-            return _rejected(verdict)
-        # made anew: asking a judge has cost something
-        if await hold(workspace, await _candidate(workspace, state), _draft(state)):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        return Command(goto="admit")
+        if workspace.screen is not None:
+            verdict = await workspace.screen.judge(await _candidate(workspace, state))
+            if not verdict.passed:
+                return _rejected(verdict)
+        return Command(goto=after_score(workspace))
+
+    async def approve(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit or reject the instruction."""
+        return await _APPROVAL(await self._source(runtime.context), state)
 
     async def admit(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Enter the corpus, if the instruction is still new."""
+        """Enter the corpus, if it is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record = await _candidate(workspace, state)
+        if await hold(workspace, record, _draft(state)):
+            return Command(update={"outcome": "held", "reason": ""}, goto=END)
         verdict = await workspace.admission.admit(record, _draft(state))
         if not verdict.passed:
             return _rejected(verdict)
@@ -216,3 +231,13 @@ def _record(workspace: Workspace, state: BaselineState, *, reason: str | None = 
 
 async def _candidate(workspace: Workspace, state: BaselineState) -> Any:
     return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
+
+
+_APPROVAL = Approval(
+    record=_candidate,
+    draft=_draft,
+    edited=edited_conversation,
+    judge=conversation_verdict,
+    judged=checked,
+    reject=lambda _state, verdict: _rejected(verdict),
+)

@@ -1,10 +1,16 @@
 """Drafts and records of instructions."""
 
+import asyncio
+from dataclasses import replace
+from typing import Any
+
 from metasynth.records import CheckerResult, Message, Record, RejectedAnswer
 from metasynth.text import excerpt
 
+from .approval import Answer, review_of, turns_of
 from .drafts import generation
-from .gate import Draft
+from .gate import Draft, Verdict
+from .instruct_answers import answer_problem, question_problem
 from .instruct_state import InstructState
 from .workspace import Workspace
 
@@ -23,6 +29,43 @@ def asked_in(state: InstructState) -> str:
     """All questions of the conversation."""
     asked = [turn["question"] for turn in state.get("conversation", [])]
     return "\n\n".join(asked or [state.get("question", "")])
+
+
+def conversation_draft(state: InstructState) -> Draft:
+    """What the gate compares of a whole conversation."""
+    return question_draft(asked_in(state), parent=state["seed"]["id"])
+
+
+def edited_conversation(_state: InstructState, answer: Answer) -> dict[str, Any]:
+    """The update that takes a person's version of the conversation."""
+    turns = turns_of(answer)
+    return {"conversation": turns, "question": turns[-1]["question"], "answer": turns[-1]["answer"]}
+
+
+async def conversation_verdict(workspace: Workspace, state: InstructState) -> Verdict:
+    """What the gate says of a conversation that is written already, turn by turn."""
+    first = Verdict()
+    for number, turn in enumerate(state["conversation"]):
+        at: InstructState = {
+            **state,
+            "conversation": state["conversation"][:number],
+            "question": turn["question"],
+            "answer": turn["answer"],
+            "cut": False,
+        }
+        verdict = await asyncio.to_thread(question_problem, workspace, at, turn["question"])
+        if verdict.passed:
+            verdict = await asyncio.to_thread(answer_problem, workspace, at)
+        if not verdict.passed:
+            return verdict
+        first = verdict if number == 0 else first
+    novelty = await workspace.gate.novelty(conversation_draft(state))
+    return replace(novelty, checker=first.checker)
+
+
+def checked(verdict: Verdict) -> dict[str, Any]:
+    """The update that keeps what the checker said of an edited conversation."""
+    return {"checker": verdict.checker.model_dump() if verdict.checker else None}
 
 
 def question_draft(text: str, *, parent: str) -> Draft:
@@ -61,6 +104,7 @@ def instruct_record(
         refusals=list(state.get("refusals", [])),
         rejected_answers=rejected or None,
         checker=CheckerResult.model_validate(checker) if checker else None,
+        review=review_of(state, reason),
         generation=generation(workspace, state["record_id"]),
         reason=reason,
     )

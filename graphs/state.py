@@ -60,7 +60,10 @@ class DocumentInput(BaseModel):
 
 
 class DocumentState(TypedDict, total=False):
-    """One record on its way."""
+    """One record on its way.
+
+    `review` is what a person decided, `edit` an edited draft that was refused, with the reason.
+    """
 
     record_id: str
     chain: str
@@ -78,6 +81,8 @@ class DocumentState(TypedDict, total=False):
     samplings: int
     submission: Submission
     refusals: Annotated[list[str], operator.add]
+    review: dict[str, str]
+    edit: dict[str, Any]
     outcome: str
     reason: str
 
@@ -155,5 +160,7 @@ class TemplateState(TypedDict, total=False):
     novelty: dict[str, Any] | None
     checker: dict[str, Any] | None
     code: str
+    review: dict[str, str]
+    edit: dict[str, Any]
     outcome: str
     reason: str

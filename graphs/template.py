@@ -1,6 +1,6 @@
 """The baseline: one call a record from a fixed template, with the same gate and corpus.
 
-seed ─► write ─► gate ─► score ─► admit | reject
+seed ─► write ─► gate ─► score (─► approve) ─► admit | reject
 
 Where all candidates of a call are taken, each is a record of its own: those after the first start
 from what the first has kept, make the same call, and the ledger answers it.
@@ -19,6 +19,7 @@ from metasynth.randomness import generator
 from metasynth.records import CheckerResult, Novelty, Record
 from metasynth.text import excerpt
 
+from .approval import Answer, Approval, after_score, review_of, text_of
 from .briefing import least_used_genres
 from .choosing import hold, stamped
 from .drafts import generation
@@ -63,7 +64,13 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         "score",
         nodes.score,
         metadata={"agent": "student"},
-        destinations=("admit", "reject", END),
+        destinations=("approve", "admit", "reject"),
+    )
+    graph.add_node(
+        "approve",
+        nodes.approve,
+        metadata={"agent": "person"},
+        destinations=("admit", "approve", "reject"),
     )
     graph.add_node("admit", nodes.admit, destinations=(END, "reject"))
     graph.add_node("reject", nodes.reject)
@@ -130,27 +137,28 @@ class _Nodes:
     async def gate(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
         """Measure the document."""
         workspace = await self._source(runtime.context)
-        verdict = await workspace.gate.judge(_draft(state), needs_summary=False)
+        verdict = await _verdict(workspace, state)
         return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
 
     async def score(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Ask the student, where it has a say; what it has to choose from waits outside."""
+        """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        if workspace.screen is None:
-            return Command(goto="admit")
-        verdict = await workspace.screen.judge(await _candidate(workspace, state))
-        if not verdict.passed:
-            update = TemplateState(code=str(verdict.code), reason=verdict.reason)
-            return Command(update=update, goto="reject")
-        # made anew: asking a judge has cost something
-        if await hold(workspace, await _candidate(workspace, state), _draft(state)):
-            return Command(update={"outcome": "held"}, goto=END)
-        return Command(goto="admit")
+        if workspace.screen is not None:
+            verdict = await workspace.screen.judge(await _candidate(workspace, state))
+            if not verdict.passed:
+                return _given_up(state, verdict)
+        return Command(goto=after_score(workspace))
+
+    async def approve(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit or reject the document."""
+        return await _APPROVAL(await self._source(runtime.context), state)
 
     async def admit(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
-        """Enter the corpus, if the document is still new."""
+        """Enter the corpus, if the document is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record = await _candidate(workspace, state)
+        if await hold(workspace, record, _draft(state)):
+            return Command(update={"outcome": "held"}, goto=END)
         verdict = await workspace.admission.admit(record, _draft(state))
         if verdict.passed:
             return Command(update={"outcome": "accepted"}, goto=END)
@@ -161,7 +169,13 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         record = await _candidate(workspace, state)
         await workspace.admission.reject(
-            record.model_copy(update={"reason": state["reason"], "refusals": [state["code"]]})
+            record.model_copy(
+                update={
+                    "reason": state["reason"],
+                    "refusals": [state["code"]],
+                    "review": review_of(state, state["reason"]),
+                }
+            )
         )
         return TemplateState(outcome="rejected")
 
@@ -221,6 +235,29 @@ async def _candidate(workspace: Workspace, state: TemplateState) -> Record:
     return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
 
 
+async def _verdict(workspace: Workspace, state: TemplateState) -> Verdict:
+    return await workspace.gate.judge(_draft(state), needs_summary=False)
+
+
+def _given_up(_state: TemplateState, verdict: Verdict) -> Command[Any]:
+    update = TemplateState(code=str(verdict.code), reason=verdict.reason)
+    return Command(update=update, goto="reject")
+
+
+def _edited(_state: TemplateState, answer: Answer) -> dict[str, Any]:
+    return {"text": text_of(answer), "cut": False}
+
+
+_APPROVAL = Approval(
+    record=_candidate,
+    draft=_draft,
+    edited=_edited,
+    judge=_verdict,
+    judged=_judged,
+    reject=_given_up,
+)
+
+
 def _record(workspace: Workspace, state: TemplateState) -> Record:
     draft, novelty, checker = _draft(state), state["novelty"], state["checker"]
     return Record(
@@ -236,5 +273,6 @@ def _record(workspace: Workspace, state: TemplateState) -> Record:
         source="template",
         novelty=Novelty.model_validate(novelty) if novelty else None,
         checker=CheckerResult.model_validate(checker) if checker else None,
+        review=review_of(state),
         generation=generation(workspace, state["record_id"]),
     )

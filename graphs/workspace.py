@@ -22,6 +22,10 @@ from .questions import CandidateQueue, DraftSampler, QuestionSource
 from .rounds import Rounds
 from .screening import Screen
 from .seeding import Seeds
+from .threads import EndedThreads
+
+Reviewer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Puts a question about a draft to a person; see `approval` for question and answer."""
 
 
 class Voice(NamedTuple):
@@ -51,7 +55,8 @@ class Workspace:
 
     `exemplars` are the real documents that a template shows. `questions` and their `queue` are
     there in the graph softsrv, `sampler` where the conductor has a tool to draw drafts with,
-    `screen` where the student has a say, `rounds` in the graph active.
+    `screen` where the student has a say, `rounds` in the graph active, `reviewer` where a person
+    answers in this process and not through the threads' interrupts.
     """
 
     config: RunConfig
@@ -67,6 +72,7 @@ class Workspace:
     budget: Budget
     caller: Caller
     checkpointer: BaseCheckpointSaver[Any] | None = None
+    threads: EndedThreads | None = None
     quota: Quota | None = None
     prompt_version: str = ""
     exemplars: Sequence[Seed] = ()
@@ -75,6 +81,7 @@ class Workspace:
     sampler: DraftSampler | None = None
     screen: Screen | None = None
     rounds: Rounds | None = None
+    reviewer: Reviewer | None = None
     tracer: Tracer | None = None
 
     @property
@@ -138,14 +145,34 @@ def prompt_variables(config: RunConfig, *, persona: str = "", genre: str = "") -
 class RunContext(BaseModel):
     """What Studio's form asks for before it runs a graph; the defaults work offline at once."""
 
-    domain: str = Field(default="everyday arithmetic", description="what the corpus is about")
-    teacher: str = Field(
-        default="embedded", description="embedded, local:PATH_OR_HUB_ID or openai:NAME"
+    domain: str = Field(
+        default="everyday arithmetic", title="Domain", description="what the corpus is about"
     )
-    base_url: str = Field(default="", description="OpenAI-compatible server, where not OpenAI's")
-    records: int = Field(default=4, ge=1, le=10_000, description="budget: accepted records")
-    roles: str = Field(default="", description="a directory of own role files, or library:DOMAIN")
-    run_file: str = Field(default="", description="a run file, instead of the fields above")
+    teacher: str = Field(
+        default="embedded",
+        title="Teacher",
+        description="embedded (offline), openai:NAME or local:PATH_OR_HUB_ID",
+        examples=["embedded", "openai:gpt-4o-mini"],
+    )
+    base_url: str = Field(
+        default="", title="Endpoint", description="OpenAI-compatible server, where not OpenAI's"
+    )
+    records: int = Field(
+        default=4, ge=1, le=10_000, title="Budget", description="accepted records that end the run"
+    )
+    roles: str = Field(
+        default="",
+        title="Role directory",
+        description="a directory of own role files, or library:DOMAIN",
+    )
+    review: bool = Field(
+        default=False, title="Review", description="ask a person before each admission"
+    )
+    run_file: str = Field(
+        default="",
+        title="Run file",
+        description="a run file, instead of the fields above but for the review",
+    )
 
 
 Source = Callable[[RunContext | None], Awaitable[Workspace]]

@@ -48,11 +48,17 @@ class Ended:
 
 
 class Command:
-    """`metasynth ARGS` in a process of its own, as a context manager that leaves none behind."""
+    """`metasynth ARGS` in a process of its own, as a context manager that leaves none behind.
 
-    def __init__(self, *args: object, folder: Path) -> None:
+    Args:
+        folder: Where the files `stdout` and `stderr` are written.
+        stdin: A file or terminal that the command reads from.
+    """
+
+    def __init__(self, *args: object, folder: Path, stdin: str = os.devnull) -> None:
         self._folder = folder
-        self._process = _context().Process(target=_command, args=([*map(str, args)], folder))
+        given = ([*map(str, args)], folder, stdin, dict(os.environ))
+        self._process = _context().Process(target=_command, args=given)
         self._process.start()
 
     def send(self, number: signal.Signals) -> None:
@@ -76,8 +82,11 @@ class Command:
             self._process.join()
 
 
-def _command(args: list[str], folder: Path) -> None:
-    """Runs in the new process."""
+def _command(args: list[str], folder: Path, stdin: str, environment: dict[str, str]) -> None:
+    """Runs in the new process, with the environment that the test has by now."""
+    os.environ.update(environment)
+    sys.stdin = Path(stdin).open()  # noqa: SIM115 - multiprocessing closes what was there
+    os.dup2(sys.stdin.fileno(), 0)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
     sys.argv = ["metasynth", *args]

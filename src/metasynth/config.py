@@ -16,6 +16,7 @@ from metasynth.config_instruct import INSTRUCT_GRAPHS, InstructConfig, InstructG
 from metasynth.config_model import ConductorConfig as ConductorConfig
 from metasynth.config_model import ModelConfig as ModelConfig
 from metasynth.config_model import PriceConfig as PriceConfig
+from metasynth.config_review import ReviewConfig, ReviewSection
 from metasynth.config_section import Section
 from metasynth.config_softsrv import SoftSRVConfig
 from metasynth.config_student import StudentConfig
@@ -170,6 +171,10 @@ class RunConfig(Section):
         description="an exact verifier: a checkable domain (story, deduction, passage, any), or "
         "FILE.py:FUNCTION of yours",
     )
+    review: ReviewSection = Field(
+        default=ReviewConfig(), description="a person before admission; `true` asks"
+    )
+    keep_threads: int = Field(default=50, ge=0, description="ended records to look at in Studio")
     concurrency: int = Field(default=8, ge=1, le=512, description="chains")
     random_seed: int = Field(default=0, description="every random choice comes from it")
 
@@ -222,11 +227,13 @@ class RunConfig(Section):
         """A hash of all that shapes the records; a run directory belongs to one identity.
 
         Left out is what may change between two starts of one run: its name, budget and prices, the
-        number of chains, the seeds' licence, and how fast an endpoint is called.
+        number of chains, the seeds' licence, whether a person is asked, what is kept to be looked
+        at, and how fast an endpoint is called.
         """
         pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
-        apart = {"name", "budget", "prices", "concurrency", "teacher", "conductor", "experts"}
+        apart = {"name", "budget", "prices", "concurrency", "review", "keep_threads"}
+        apart |= {"teacher", "conductor", "experts"}
         data = self.model_dump(mode="json", exclude=apart)
         del data["seeds"]["license"]
         # the hash of a run file that does not speak of a section stays what it was

@@ -78,6 +78,14 @@ class RejectedAnswer(_Part):
     reason: Text = Field(description="why it was not kept")
 
 
+class Review(_Part):
+    """What a person decided before admission, where one was asked; an edited body is theirs."""
+
+    decision: Literal["accept", "edit", "reject"] = Field(description="what was decided")
+    by: Text = Field(description="who decided, as the run file says")
+    note: Text = Field(default="", description="why")
+
+
 class Generation(_Part):
     """What made a record and what it cost (tokens, seconds of model time, US dollars)."""
 
@@ -100,7 +108,7 @@ class Record(_Part):
     `messages` that of an instruction. `refusals` are the codes with which the gate sent earlier
     drafts of this record back. `rejected_answers` were written to the questions of an instruction
     and are no part of it. `student` scored the record itself, `seed_score` the seed that it was
-    written from, when that was chosen.
+    written from, when that was chosen. `review` is there where a person was asked.
     """
 
     id: str = Field(description="made of configuration, chain and number")
@@ -130,6 +138,7 @@ class Record(_Part):
     student: StudentScore | None = None
     seed_score: StudentScore | None = None
     checker: CheckerResult | None = None
+    review: Review | None = Field(default=None, description="what a person decided")
     generation: Generation = Field(default_factory=Generation)
     reason: Text | None = Field(default=None, description="why it was rejected")
     created_at: str = Field(default="", description="empty where a run repeats byte for byte")

@@ -11,6 +11,7 @@ from metasynth.graphs import Workspace, active_graph, constant, corpus_graph, so
 
 from .forecast import print_forecast, trial_of
 from .progress import watch
+from .reviewing import TerminalReviewer
 from .summary import print_summary
 from .terminal import tell
 
@@ -25,6 +26,8 @@ def carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
 
 async def _carry_out(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
     async with open_run(plan, directory) as workspace:
+        if plan.config.review.ask:
+            workspace.reviewer, quiet = TerminalReviewer(workspace), True  # one voice at a time
         stopped_because = await _write(workspace, quiet=quiet)
         print_summary(workspace, directory, stopped_because)
         return 0 if _is_done(workspace, stopped_because) else 1

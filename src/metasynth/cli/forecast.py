@@ -26,7 +26,8 @@ def trial_of(config: RunConfig, records: int) -> RunConfig:
     """The same run with so many records, and as little of SoftSRV as gives them."""
     small = config.budget.model_copy(update={"records": records})
     few = min(config.concurrency, records)
-    update: dict[str, Any] = {"budget": small, "concurrency": few}
+    unasked = config.review.model_copy(update={"ask": False})  # nothing of it is kept
+    update: dict[str, Any] = {"budget": small, "concurrency": few, "review": unasked}
     if config.graph == "active" and config.active is not None:
         update["active"] = _short(config.active, records)
         update["student"] = config.student.model_copy(update={"steps": _STUDENT_STEPS})

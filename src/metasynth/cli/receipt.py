@@ -24,7 +24,7 @@ def print_receipt(directory: Path, record_id: str) -> None:
     record = _find(directory, record_id)
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
     for label, value in (
-        *_facts(record),
+        *facts_of(record),
         *seed_facts(directory, record),
         *origin_of(directory, record),
     ):
@@ -57,7 +57,16 @@ def _not_kept(answer: RejectedAnswer) -> str:
     return f"an answer to question {answer.turn} ({answer.by}: {excerpt(answer.reason, 20)})"
 
 
-def _facts(record: Record) -> list[tuple[str, str]]:
+def _review(record: Record) -> str:
+    if record.review is None:
+        return ""
+    done = {"accept": "accepted", "edit": "edited", "reject": "rejected"}[record.review.decision]
+    note = f": {record.review.note}" if record.review.note else ""
+    return f"{done} by {record.review.by}{note}"
+
+
+def facts_of(record: Record) -> list[tuple[str, str]]:
+    """What is known of a record, as labels and values; a value may be empty."""
     made, novelty, checker = record.generation, record.novelty, record.checker
     near = ""
     if novelty and novelty.distance is not None:
@@ -80,6 +89,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("summary", record.summary),
         ("nearest", near),
         ("checker", said),
+        ("review", _review(record)),
         ("student", told_score(record.student) if record.student else ""),
         ("models", ", ".join(f"{part} {name}" for part, name in made.models.items())),
         ("cost", cost + (f", ${made.usd:.6f}" if made.usd is not None else "")),

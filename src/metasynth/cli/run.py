@@ -38,10 +38,21 @@ def run(
     ] = None,
     set_: SetOption = None,
     roles: RolesOption = None,
+    review: Annotated[
+        bool | None,
+        typer.Option("--review/--no-review", help="ask before each record enters the corpus"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
 ) -> int:
     """Carry out a run, or go on with the one in its directory."""
     given = _load(config, set_, roles)  # first: what is wrong in it is told at once
+    if review is not None:
+        asked = given.review.model_copy(update={"ask": review})
+        given = given.model_copy(update={"review": asked})
+    if given.review.ask:
+        from .reviewing import check_terminal
+
+        check_terminal()
     from metasynth.compose import plan_run
 
     from .execution import carry_out

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .plan import RunPlan, plan_run
+from .record_threads import kept_threads
 from .rounds_folder import RoundsFolder
 from .run import open_run
 from .softsrv_folder import SoftSRVFolder
@@ -44,6 +45,7 @@ __all__ = [
     "collector_of",
     "export_run",
     "judge_by",
+    "kept_threads",
     "load_backbone",
     "load_student",
     "make_voices",

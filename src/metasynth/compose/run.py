@@ -15,6 +15,7 @@ from metasynth.graphs import (
     Budget,
     Caller,
     DocumentPicker,
+    EndedThreads,
     Gate,
     Pool,
     SeedPicker,
@@ -29,6 +30,7 @@ from metasynth.rundir import RunDirectory
 
 from .active import attach_rounds
 from .plan import RunPlan, roles_of
+from .record_threads import kept_threads
 from .screening import attach_screening
 from .softsrv import attach_softsrv
 from .template_plan import template_pool
@@ -72,7 +74,17 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         await end_traces(workspace)
+        workspace.threads = await asyncio.to_thread(_ended_threads, workspace, directory)
         yield workspace
+
+
+def _ended_threads(workspace: Workspace, directory: RunDirectory) -> EndedThreads | None:
+    """What keeps the threads of ended records; those of records in work are none of them."""
+    if workspace.checkpointer is None:
+        return None
+    records = kept_threads(directory.checkpoints).values()
+    ended = [record for record in records if workspace.has_ended(record)]
+    return EndedThreads(workspace.checkpointer, workspace.config.keep_threads, ended)
 
 
 def _remember_seeds(workspace: Workspace) -> None:
