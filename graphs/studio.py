@@ -7,10 +7,12 @@ run directory under `runs/studio`.
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from metasynth.compose import open_run, plan_run
 from metasynth.config import RunConfig
+from metasynth.errors import RequestError
 from metasynth.graphs import (
     RunContext,
     Workspace,
@@ -39,11 +41,12 @@ _GRAPH_OF = {
 
 
 class _Workspaces:
-    """The workspaces of this server, one for each context."""
+    """The workspaces of this server, one for each context; those of one run share what is open."""
 
     def __init__(self, graph: str) -> None:
         self._graph = graph
         self._open: dict[str, Workspace] = {}
+        self._runs: dict[str, Workspace] = {}
         self._stack = AsyncExitStack()
         self._one_at_a_time = asyncio.Lock()
 
@@ -58,9 +61,12 @@ class _Workspaces:
     async def _make(self, context: RunContext) -> Workspace:
         config = await asyncio.to_thread(_config_of, context, self._graph)
         plan = await asyncio.to_thread(plan_run, config)
+        if plan.identity in self._runs:  # another budget, or the review: its folder is held
+            return replace(self._runs[plan.identity], config=config, quota=None)
         folder = _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
         workspace = await self._stack.enter_async_context(open_run(plan, folder))
         workspace.checkpointer = None if self._graph != "corpus" else workspace.checkpointer
+        self._runs[plan.identity] = workspace
         return workspace
 
 
@@ -69,6 +75,8 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
     demo = _ROOT / "examples" / _DEMOS.get(graph, "demo.yaml")
     path = Path(context.run_file) if context.run_file else demo
     changes = [f"graph={_GRAPH_OF.get(graph, 'document')}"]
+    if context.review:
+        changes.append("review=true")
     if not context.run_file:
         changes += [
             f"domain.name={context.domain!r}",
@@ -83,7 +91,14 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
             changes.append(f"teacher.base_url={context.base_url!r}")
         if context.roles:
             changes.append(f"roles={role_source(context.roles, Path.cwd())!r}")
-    return load_run_config(path, changes)
+    config = load_run_config(path, changes)
+    conducts = config.active is not None and config.active.generate == "conductor"
+    if config.review.ask and config.graph == "active" and conducts:
+        raise RequestError(
+            "review: rounds in which a conductor writes ask nobody in Studio",
+            hint="use metasynth run --review",
+        )
+    return config
 
 
 document = document_graph(_Workspaces("document")).compile(name="document")

@@ -48,7 +48,10 @@ HOSTS = re.compile(
     re.IGNORECASE,
 )
 URL = re.compile(r"https?://([\w.-]+)")
-KNOWN_HOSTS = {"127.0.0.1", "HOST", "api.openai.com", "arxiv.org", "localhost"}
+KNOWN_HOSTS = {
+    *("127.0.0.1", "HOST", "api.openai.com", "arxiv.org", "localhost"),
+    "smith.langchain.com",  # LangGraph Studio's page, opened where the user says --open
+}
 
 
 def part_of(path: Path) -> str:

@@ -92,13 +92,18 @@ def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
     assert {"active", "document", "corpus", "instruct", "softsrv", "template"} <= set(found)
     for name, assistant in found.items():
         schemas = studio.get(f"/assistants/{assistant['assistant_id']}/schemas").json()
-        assert {"domain", "teacher", "base_url"} <= set(schemas["context_schema"]["properties"])
-        assert schemas["input_schema"]["properties"], name
+        form = schemas["context_schema"]["properties"]
+        assert {"domain", "teacher", "records", "roles", "review", "run_file"} <= set(form)
+        for field in (*form.values(), *schemas["input_schema"]["properties"].values()):
+            assert field["title"] and field["description"] and "default" in field, (name, field)
         nodes = studio.get(f"/assistants/{assistant['assistant_id']}/graph").json()["nodes"]
         assert len(nodes) >= 5
     drawn = studio.get(f"/assistants/{found['document']['assistant_id']}/graph").json()
     names = {node["id"] for node in drawn["nodes"]}
-    assert {"brief", "conductor", "consult", "decide", "gate", "admit", "reject"} <= names
+    assert {"brief", "conductor", "consult", "decide", "gate", "approve", "admit"} <= names
+    at = f"/assistants/{found['softsrv']['assistant_id']}/graph"
+    inside = {node["id"] for node in studio.get(at, params={"xray": True}).json()["nodes"]}
+    assert {"sample", "candidate:answer", "candidate:approve"} <= inside
 
 
 @pytest.mark.parametrize("graph", ["template", "document", "instruct"])
@@ -155,3 +160,71 @@ def test_it_runs_rounds(studio: httpx2.Client, tmp_path: Path) -> None:
         result = post(studio, f"/threads/{thread}/runs/wait", request)
     assert result["stopped_because"] == "rounds: all are done", result
     assert result["accepted"] + result["rejected"] == active_runs.ROUNDS * active_runs.ROWS
+
+
+def streamed(client: httpx2.Client, thread: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What a run's stream tells."""
+    request = {"stream_mode": ["updates"], **body}
+    with client.stream("POST", f"/threads/{thread}/runs/stream", json=request) as answer:
+        assert answer.status_code == 200
+        for line in answer.iter_lines():
+            if line.startswith("data: {"):
+                yield json.loads(line.removeprefix("data: "))
+
+
+def questions(client: httpx2.Client, thread: str) -> list[dict[str, Any]]:
+    """The interrupts that wait for an answer."""
+    state = client.get(f"/threads/{thread}/state").json()
+    return [asked for task in state["tasks"] for asked in task["interrupts"]]
+
+
+def test_a_person_decides_and_history_can_be_forked(studio: httpx2.Client) -> None:
+    with OpenAIServer(Teacher()) as server:
+        thread = post(studio, "/threads", {})["thread_id"]
+        form = {"teacher": "openai:test", "base_url": server.base_url, "review": True}
+        run = {"assistant_id": "document", "context": form}
+        passed = [name for told in streamed(studio, thread, {**run, "input": {}}) for name in told]
+        assert passed[1:3] == ["brief", "conductor"] and passed[-1] == "__interrupt__"
+        (asked,) = questions(studio, thread)
+        assert asked["value"]["decisions"] == ["accept", "edit", "reject", "send_back"]
+        assert asked["response_schema"]["properties"]["decision"]["enum"]
+        words = asked["value"]["draft"]["text"].split()
+        edit = {"decision": "edit", "text": " ".join(words[:3])}
+        post(studio, f"/threads/{thread}/runs/wait", {**run, "command": {"resume": edit}})
+        (again,) = questions(studio, thread)
+        assert again["value"]["last_try"]["refused"].startswith("too_short")
+        accept = {**run, "command": {"resume": "accept"}}
+        result = post(studio, f"/threads/{thread}/runs/wait", accept)
+        assert result["outcome"] == "accepted"
+        state = studio.get(f"/threads/{thread}/state").json()["values"]
+        assert state["review"]["decision"] == "accept"
+        assert {message["type"] for message in state["messages"]} == {"human", "ai", "tool"}
+        assert len(json.dumps(state)) < 64 * 1024
+
+        history = studio.get(f"/threads/{thread}/history", params={"limit": 100}).json()
+        before = next(each for each in history if each["next"] == ["score"])
+        paid = len(server.requests)
+        fork = {**run, "checkpoint": {"checkpoint_id": before["checkpoint"]["checkpoint_id"]}}
+        post(studio, f"/threads/{thread}/runs/wait", {**fork, "input": None})
+        (asked,) = questions(studio, thread)
+        reject = {**run, "command": {"resume": "reject: on second thoughts"}}
+        result = post(studio, f"/threads/{thread}/runs/wait", reject)
+        assert result["reason"] == "review: on second thoughts"
+        assert len(server.requests) == paid
+
+
+def test_chains_ask_at_the_same_time(studio: httpx2.Client) -> None:
+    with OpenAIServer(Teacher()) as server:
+        thread = post(studio, "/threads", {})["thread_id"]
+        form = {"teacher": "openai:test", "base_url": server.base_url, "review": True, "records": 2}
+        run = {"assistant_id": "corpus", "context": form}
+        post(studio, f"/threads/{thread}/runs/wait", {**run, "input": {"chains": 2}})
+        first, second = questions(studio, thread)
+        answers = {first["id"]: "reject: dull", second["id"]: "accept"}
+        post(studio, f"/threads/{thread}/runs/wait", {**run, "command": {"resume": answers}})
+        while asked := questions(studio, thread):
+            answers = {each["id"]: "accept" for each in asked}
+            body = {**run, "command": {"resume": answers}}
+            result = post(studio, f"/threads/{thread}/runs/wait", body)
+    assert result["accepted"] >= 2 and result["rejected"] == 1, result
+    assert result["stopped_because"] == "budget.records: all records are written"

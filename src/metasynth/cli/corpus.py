@@ -20,13 +20,18 @@ def explain(
     record: Annotated[str, typer.Argument(metavar="ID", help="a record's id")],
 ) -> int:
     """Tell a record's story: who wrote it, what they saw, what the gate said, what it cost."""
-    _check(directory)
+    check_run(directory)
     from .receipt import print_receipt
 
     print_receipt(directory, record)
     return 0
 
 
-def _check(directory: Path) -> None:
+def check_run(directory: Path) -> None:
+    """A run directory is expected.
+
+    Raises:
+        RequestError: It is none.
+    """
     if not (directory / "run.yaml").exists():
         raise RequestError(f"{directory}: no run directory (it has no run.yaml)")

@@ -21,6 +21,7 @@ from . import (
     schema,
     softsrv,
     student,
+    studio,
     trace,
 )
 from . import eval as evaluation
@@ -41,6 +42,7 @@ inspection.register(app)
 report.register(app)
 schema.register(app)
 trace.register(app)
+studio.register(app)
 app.add_typer(roles.app, name="roles")
 app.add_typer(softsrv.app, name="softsrv")
 app.add_typer(student.app, name="student")
