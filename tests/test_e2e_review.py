@@ -110,14 +110,14 @@ def test_a_kill_loses_nothing_and_studio_takes_the_answer_too(tmp_path: Path) ->
         run = [*small_run(server.base_url, budget__records=2, concurrency=2), "--review"]
         with Command(*run, "--out", out, folder=tmp_path, stdin=person.terminal) as command:
             person.sees("[q]uit > ")
-            waits_for(lambda: threads_that_ask(out) == 2)
+            waits_for(lambda: threads_with(out, "__interrupt__") == 2)
             command.send(signal.SIGKILL)
             command.end()
         paid = len(server.requests)
         person.looks_away()
         with Command(*run, "--out", out, folder=tmp_path, stdin=person.terminal) as command:
             person.answers("a")
-            waits_for(lambda: len(corpus_of(out)) == 1)
+            waits_for(lambda: threads_with(out, "outcome") == 1)
             person.answers("q")
             ended = command.end()
         assert ended.status == 130 and "the same command asks" in ended.stderr
@@ -167,10 +167,11 @@ def studio_of(out: Path, folder: Path) -> Iterator[httpx2.Client]:
                 server.send_signal(signal.SIGTERM)  # it ends the server that it has started
 
 
-def threads_that_ask(out: Path) -> int:
+def threads_with(out: Path, channel: str) -> int:
+    """How many threads have a step that wrote this part of the state."""
     with closing(sqlite3.connect(out / "checkpoints.sqlite")) as found:
-        asked = "SELECT count(DISTINCT thread_id) FROM writes WHERE channel = '__interrupt__'"
-        count: int = found.execute(asked).fetchone()[0]
+        written = "SELECT count(DISTINCT thread_id) FROM writes WHERE channel = ?"
+        count: int = found.execute(written, (channel,)).fetchone()[0]
         return count
 
 

@@ -52,8 +52,7 @@ def longer(question: dict[str, Any]) -> dict[str, Any]:
 
 def empty(question: dict[str, Any]) -> dict[str, Any]:
     """An edit that the gate refuses."""
-    messages = [dict(message) for message in question["draft"]["messages"]]
-    messages[0]["content"] = "Why?"
+    messages = [{**message, "content": "Why?"} for message in question["draft"]["messages"]]
     return {"decision": "edit", "messages": messages}
 
 
