@@ -36,6 +36,7 @@ class CandidateState(TypedDict, total=False):
     reason: str
     review: dict[str, str]
     edit: dict[str, Any]
+    outcome: str
     finished: Annotated[list[str], operator.add]
 
 

@@ -109,6 +109,7 @@ class _Nodes:
             checker=None,
             review={},
             edit={},
+            outcome="",
             code="junk" if fault else "",
             reason=f"junk: {fault}" if fault else "",
         )
@@ -207,7 +208,7 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         record = await candidate_record(workspace, state)
         if await hold(workspace, record, draft_of_candidate(state)):
-            return Command(goto="take")
+            return Command(update={"outcome": "held"}, goto="take")
         verdict = await workspace.admission.admit(record, draft_of_candidate(state))
         if not verdict.passed:
             return Command(update={**judged(verdict), "checker": state["checker"]}, goto="reject")

@@ -12,7 +12,7 @@ from metasynth.text import excerpt
 from .workspace import record_id
 
 _WORDS = 40
-_HAND_OVER = {"admit": "accepted", "score": "held", "reject": "rejected"}  # in a worker's loop
+_HAND_OVER = {"admit": "accepted", "reject": "rejected"}  # in a worker's loop
 
 
 def node_facts(identity: str, name: str, inputs: Any, outputs: Any) -> NodeFacts:
@@ -48,7 +48,7 @@ def node_facts(identity: str, name: str, inputs: Any, outputs: Any) -> NodeFacts
         told["metasynth.reason"] = excerpt(reason, _WORDS)
     record_id = _record_id(identity, name, inputs, state, update)
     outcome = str(update.get("outcome") or "")
-    if "place" in state and goto != "__end__" and name in _HAND_OVER and goto != "admit":
+    if "place" in state and not outcome and name in _HAND_OVER:
         outcome = _HAND_OVER[name] if goto in ("take", "") else ""
     return NodeFacts(record_id, title, told, outcome if record_id else "")
 
