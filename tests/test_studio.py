@@ -184,7 +184,8 @@ def test_a_person_decides_and_history_can_be_forked(studio: httpx2.Client) -> No
         form = {"teacher": "openai:test", "base_url": server.base_url, "review": True}
         run = {"assistant_id": "document", "context": form}
         passed = [name for told in streamed(studio, thread, {**run, "input": {}}) for name in told]
-        assert passed[1:3] == ["brief", "conductor"] and passed[-1] == "__interrupt__"
+        begun = passed.index("brief")
+        assert passed[begun + 1] == "conductor" and passed[-1] == "__interrupt__"
         (asked,) = questions(studio, thread)
         assert asked["value"]["decisions"] == ["accept", "edit", "reject", "send_back"]
         assert asked["response_schema"]["properties"]["decision"]["enum"]

@@ -201,6 +201,10 @@ def _resolved(plan: RunPlan) -> dict[str, Any]:
     import importlib.metadata
 
     config = plan.config.model_dump(mode="json")
+    models = {  # with what they have from the teacher
+        part: plan.config.model_for(part).model_dump(mode="json")
+        for part in ("conductor", "experts")
+    }
     redactor = Redactor(os.environ, config)
     versions = {"metasynth": __version__}
     for name in ("langgraph", "langchain-core", "chromadb", "torch", "transformers"):
@@ -209,4 +213,5 @@ def _resolved(plan: RunPlan) -> dict[str, Any]:
         "versions": versions,
         "prompt_version": plan.prompt_version,
         "config": redactor.everywhere(config),
+        "models": redactor.everywhere(models),
     }

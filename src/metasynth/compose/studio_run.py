@@ -52,7 +52,10 @@ async def checkpointer() -> AsyncIterator[AsyncSqliteSaver]:
 
 def _config() -> RunConfig:
     resolved = yaml.safe_load(_DIRECTORY.run_file.read_text(encoding="utf-8"))
-    return RunConfig.model_validate(resolved["config"])
+    config = resolved["config"]
+    for part, model in resolved.get("models", {}).items():
+        config[part] |= model
+    return RunConfig.model_validate(config)
 
 
 _CONFIG = _config()
