@@ -104,7 +104,7 @@ def test_accepted_edited_rejected_and_sent_back(
     assert "review       edited by a person" in capsys.readouterr().out
 
 
-def test_a_kill_loses_nothing_and_studio_takes_the_answer_too(tmp_path: Path) -> None:
+def test_a_kill_loses_nothing_and_studio_shows_the_threads(tmp_path: Path) -> None:
     out, person = tmp_path / "run", Person(tmp_path)
     with OpenAIServer(Teacher()) as server:
         run = [*small_run(server.base_url, budget__records=2, concurrency=2), "--review"]
@@ -138,13 +138,8 @@ def test_a_kill_loses_nothing_and_studio_takes_the_answer_too(tmp_path: Path) ->
             at = f"/threads/{waiting['thread_id']}"
             (task,) = studio.get(f"{at}/state").json()["tasks"]
             assert task["interrupts"][0]["value"]["draft"]["text"]
-            body = {"assistant_id": "document", "command": {"resume": "accept: by a colleague"}}
-            assert studio.post(f"{at}/runs/wait", json=body).json()["outcome"] == "accepted"
         assert len(server.requests) == paid == calls_in(out)
     person.close()
-    first, second = corpus_of(out)
-    assert first == accepted and second.review is not None
-    assert second.review.note == "by a colleague"
 
 
 @contextmanager

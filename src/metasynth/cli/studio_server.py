@@ -117,7 +117,9 @@ def _server(directory: Path, address: str, folder: Path) -> Iterator["subprocess
     environment |= {**_QUIET, "METASYNTH_STUDIO_RUN": str(directory)}
     environment.setdefault("LANGSMITH_TRACING", "false")
     host, port = address.removeprefix("http://").split(":")
-    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
+    # a step may write a file while the server waits: it serves one person
+    options = ("--no-browser", "--no-reload", "--allow-blocking")
+    command = [sys.executable, "-m", "langgraph_cli", "dev", *options]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603 - this interpreter, arguments made here
             [*command, "--host", host, "--port", port],
