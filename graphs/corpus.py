@@ -6,12 +6,13 @@ open ─► chain, chain, … (each runs the record graph again and again) ─�
 import asyncio
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphInterrupt
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send, interrupt
+from langgraph.types import Command, Durability, Send, interrupt
 
 from metasynth.errors import BudgetEndedError
 
@@ -132,15 +133,21 @@ class RecordWriter:
         if "seed" in begun:
             workspace.seeds.remember(self._chain, begun["seed"]["id"])
         given = {"record_id": record_id, "chain": self._chain, "number": self._number}
-        result = await self._graph.ainvoke(None if begun else given, config)
+        result = await self._invoke(None if begun else given, config)
         while asked := result.get("__interrupt__"):
-            answer = await self._answer(asked[0].value)
-            result = await self._graph.ainvoke(Command(resume=answer), config)
+            result = await self._invoke(Command(resume=await self._answer(asked[0].value)), config)
         self._number += 1
         if workspace.threads is not None:
             await workspace.threads.add(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
         return str(result["outcome"])
+
+    async def _invoke(self, given: Any, config: RunnableConfig) -> dict[str, Any]:
+        # a call is made of the steps before it: were they lost in a kill, other steps would take
+        # their place, and other calls would be paid for
+        durability: Durability | None = "sync" if self._workspace.checkpointer is not None else None
+        result: dict[str, Any] = await self._graph.ainvoke(given, config, durability=durability)
+        return result
 
     async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """What a person says: asked in this process, or through the interrupts of the whole run."""

@@ -263,7 +263,7 @@ class TestWrongRequests:
     def test_a_failure_that_is_nobodys_request_has_status_1(
         self, metasynth: Call, tmp_path: Path
     ) -> None:
-        RunDirectory(tmp_path / "out").open({}, identity="x").close()
+        RunDirectory(tmp_path / "out").open({"config": {}}, identity="x").close()
         done = metasynth("export", "out", "x.jsonl")
         assert done.status == 1
         assert done.err == "error: out: the corpus is empty, there is nothing to export\n"

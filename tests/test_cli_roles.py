@@ -210,7 +210,7 @@ class TestTry:
     def test_the_embedded_model_answers_and_nothing_is_kept(
         self, roles: Call, tmp_path: Path
     ) -> None:
-        draft = "Mia has 12 biscuits. She gives 5 to Tom. How many are left? 7."
+        draft = "Mia has 12 biscuits in the bakery. Mia gives 5 biscuits to Tom. How many now?"
         arguments = ("try", "topic_label", "--instruction", "Label the draft.")
         done = roles(*arguments, "--attach", f"draft={draft}")
         assert done.status == 0

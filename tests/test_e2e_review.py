@@ -137,7 +137,20 @@ def test_a_kill_loses_nothing_and_studio_shows_the_threads(tmp_path: Path) -> No
             assert steps[:4] == ["admit", "approve", "score", "gate"]
             at = f"/threads/{waiting['thread_id']}"
             (task,) = studio.get(f"{at}/state").json()["tasks"]
-            assert task["interrupts"][0]["value"]["draft"]["text"]
+            asked = task["interrupts"][0]["value"]["draft"]["text"]
+            body = {"assistant_id": waiting["metadata"]["graph_id"]}
+            resume = {**body, "command": {"resume": "accept"}}
+            answered = studio.post(f"{at}/runs/wait", json=resume).json()
+            assert answered["outcome"] == "accepted", answered
+            assert sorted(one.text for one in corpus_of(out)) == sorted([accepted.text, asked])
+            before = next(step for step in history if step["next"] == ["score"])
+            fork = {"checkpoint": {"checkpoint_id": before["checkpoint"]["checkpoint_id"]}}
+            at = f"/threads/{done['thread_id']}"
+            studio.post(f"{at}/runs/wait", json={**body, **fork, "input": None})
+            resume = {**body, "command": {"resume": "reject: on second thoughts"}}
+            forked = studio.post(f"{at}/runs/wait", json=resume).json()
+            assert forked["outcome"], forked
+            assert len(corpus_of(out)) == 2 and not (out / "rejected.jsonl").read_text()
         assert len(server.requests) == paid == calls_in(out)
     person.close()
 
