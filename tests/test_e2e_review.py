@@ -142,7 +142,7 @@ def test_a_kill_loses_nothing_and_studio_shows_the_threads(tmp_path: Path) -> No
             resume = {**body, "command": {"resume": "accept"}}
             answered = studio.post(f"{at}/runs/wait", json=resume).json()
             assert answered["outcome"] == "accepted", answered
-            assert sorted(one.text for one in corpus_of(out)) == sorted([accepted.text, asked])
+            assert {one.text for one in corpus_of(out)} == {accepted.text, asked}
             before = next(step for step in history if step["next"] == ["score"])
             fork = {"checkpoint": {"checkpoint_id": before["checkpoint"]["checkpoint_id"]}}
             at = f"/threads/{done['thread_id']}"
