@@ -1,4 +1,4 @@
-"""Which document an instruction is made from: so many of each, one after the other."""
+"""Which document an instruction is made from: each in turn, until each has so many."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ from metasynth.randomness import generator
 class DocumentPicker:
     """Hands documents to chains; see `Seeds`.
 
-    A chain begins all instructions of a document before it takes the next, so that each can be told
-    of those before it. Where no document is left that nobody has begun, chains join those at work.
+    The one with the fewest instructions begun comes next, so that a budget that ends early has been
+    spent on as many documents as it can, and the second instruction of a document is seldom in work
+    beside the first, which it is told of.
 
     Args:
         documents: In a stable order; they are handed out in one drawn from `random_seed`.
@@ -27,32 +28,27 @@ class DocumentPicker:
         generator(random_seed, "documents").shuffle(self._order)
         self._per_document = per_document
         self._begun: Counter[str] = Counter()
-        self._current: dict[str, str] = {}
 
-    def remember(self, chain: str, seed_id: str) -> None:
+    def remember(self, chain: str, seed_id: str) -> None:  # noqa: ARG002 - no chain has its own
         """An instruction of an earlier start was begun from this document."""
         if seed_id in self._documents:
             self._begun[seed_id] += 1
-            self._current[chain] = seed_id
 
     def find(self, seed_id: str) -> Document | None:
         """The document with this id."""
         return self._documents.get(seed_id)
 
-    async def pick(self, chain: str) -> Document:
-        """The document for the chain's next instruction.
+    async def pick(self, chain: str) -> Document:  # noqa: ARG002 - no chain has its own
+        """The document for the next instruction.
 
         Raises:
             BudgetEndedError: Every document has as many as it shall have.
         """
-        chosen = self._current.get(chain, "")
-        if not chosen or self._begun[chosen] >= self._per_document:
-            chosen = min(self._order, key=self._begun.__getitem__)  # of equals the first
-            if self._begun[chosen] >= self._per_document:
-                raise BudgetEndedError(
-                    f"documents: {self._per_document} instructions were begun from each of the "
-                    f"{len(self._order)}"
-                )
+        chosen = min(self._order, key=self._begun.__getitem__)  # of equals the first
+        if self._begun[chosen] >= self._per_document:
+            raise BudgetEndedError(
+                f"documents: {self._per_document} instructions were begun from each of the "
+                f"{len(self._order)}"
+            )
         self._begun[chosen] += 1
-        self._current[chain] = chosen
         return self._documents[chosen]

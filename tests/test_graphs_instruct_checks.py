@@ -128,13 +128,13 @@ class TestDocumentPicker:
         documents = [Document(f"d{n}", f"text {n}") for n in range(count)]
         return DocumentPicker(documents, per_document=each, random_seed=1)
 
-    async def test_a_chain_finishes_a_document_before_the_next(self) -> None:
+    async def test_every_document_has_its_turn_before_one_has_its_second(self) -> None:
         picker = self.picker(3)
-        picked = [(await picker.pick("00")).id for _ in range(6)]
-        assert picked[0::2] == picked[1::2]
-        assert sorted(picked[0::2]) == ["d0", "d1", "d2"]
+        picked = [(await picker.pick(chain)).id for chain in ("00", "01", "00", "01", "01", "00")]
+        assert picked[:3] == picked[3:]
+        assert sorted(picked[:3]) == ["d0", "d1", "d2"]
 
-    async def test_chains_join_where_nothing_fresh_is_left(self) -> None:
+    async def test_it_ends_when_each_has_as_many_as_it_shall_have(self) -> None:
         picker = self.picker(2, each=3)
         picked = [(await picker.pick(chain)).id for chain in ("00", "01", "02", "00", "01", "02")]
         assert picked.count("d0") == picked.count("d1") == 3
