@@ -11,28 +11,15 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from metasynth.config_section import Section
+from metasynth.config_weights import WeightsConfig
 
 Parameterisation = Literal["np", "mp", "mc"]
 Preset = Literal["practical", "paper"]
 Method = Literal["soft", "template", "template_single", "template_refine", "unconditional"]
 
 
-class BackboneConfig(Section):
+class BackboneConfig(WeightsConfig):
     """The frozen language model: `embedded`, or `local:PATH_OR_HUB_ID`."""
-
-    model: str = Field(
-        default="embedded",
-        pattern=r"^(embedded|local:.+)$",
-        description="embedded, or local:PATH_OR_HUB_ID",
-    )
-    revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
-    device: str = Field(default="auto", description="auto, cpu, cuda, …")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="of the weights"
-    )
-    trust_remote_code: bool = Field(
-        default=False, description="run Python code that comes with the model"
-    )
 
 
 class PromptConfig(Section):

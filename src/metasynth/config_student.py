@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from metasynth.config_section import Section
+from metasynth.config_weights import WeightsConfig
 
 Criterion = Literal[
     "random",
@@ -33,22 +34,9 @@ Strategy = Literal[
 ]
 
 
-class StudentConfig(Section):
+class StudentConfig(WeightsConfig):
     """The causal LM that scores and is fine-tuned: `embedded`, or `local:PATH_OR_HUB_ID`."""
 
-    model: str = Field(
-        default="embedded",
-        pattern=r"^(embedded|local:.+)$",
-        description="embedded, or local:PATH_OR_HUB_ID",
-    )
-    revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
-    device: str = Field(default="auto", description="auto, cpu, cuda, …")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="of the weights"
-    )
-    trust_remote_code: bool = Field(
-        default=False, description="run Python code that comes with the model"
-    )
     adapt: Literal["lora", "full"] = Field(default="lora", description="an adapter, or all weights")
     lora_rank: int = Field(default=16, ge=1, description="of the adapter")
     lora_alpha: int = Field(
