@@ -21,7 +21,8 @@ Split = Literal["auto", "line", "paragraph", "file"]
 
 MAX_LINE_BYTES = 16 * 2**20
 _TABLES = (".jsonl", ".jsonl.gz", ".parquet")
-_TEXTS = (".txt", ".txt.gz", ".md", ".text")
+_NOTES = (".md", ".rst")
+_TEXTS = (".txt", ".txt.gz", ".text", *_NOTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +124,21 @@ def _files(path: Path) -> Iterator[Path]:
     if (path / "run.yaml").exists():
         raise RequestError(f"{path}: the run has no corpus yet")
     known = (*_TABLES, *_TEXTS)
-    # notes about a data set are no part of it
     files = sorted(
         file
         for file in path.rglob("*")
         if file.is_file() and file.name.lower().endswith(known) and not _is_note(file)
     )
+    if any(file.name.lower().endswith(_TABLES) for file in files):
+        # beside rows, Markdown is a note about the data set and no part of it
+        files = [file for file in files if file.suffix.lower() not in _NOTES]
     if not files:
         raise RequestError(f"{path}: no file to read", hint=f"looked for {', '.join(known)}")
     yield from files
 
 
 def _is_note(file: Path) -> bool:
-    return file.name.lower().startswith(("readme", "license", ".")) or file.suffix == ".md"
+    return file.name.lower().startswith(("readme", "license", "."))
 
 
 def _documents(file: Path, shape: Shape) -> Iterator[Document]:

@@ -80,6 +80,16 @@ def test_a_folder_is_all_of_its_files_and_a_run_its_corpus(tmp_path: Path) -> No
     assert read_corpus(run).texts == TEXTS[:2]
 
 
+def test_markdown_in_a_folder_is_text_and_beside_rows_a_note(tmp_path: Path) -> None:
+    folder = tmp_path / "tea"
+    write(folder / "README.md", b"about it")
+    write(folder / "flush.md", b"two leaves and a bud")
+    write(folder / "pruning.rst", b"every third row")
+    assert read_corpus(folder).texts == ["two leaves and a bud", "every third row"]
+    write(folder / "rows.jsonl", lines(ROWS[:1]))
+    assert read_corpus(folder).texts == ["one text"]
+
+
 def test_fields_are_tried_in_order_and_labels_have_names(tmp_path: Path) -> None:
     rows = [{"answer": "a", "focus": "x"}, {"output": ["b", "c"], "answer": "no"}]
     path = write(tmp_path / "x.jsonl", lines(rows))
