@@ -101,6 +101,7 @@ def test_what_cannot_be_is_told_and_nothing_written(
     empty = write_run(tmp_path / "empty", [])
     for arguments, told in (
         ((out, run, *base, "--tokens", 10**6), "--tokens "),
+        ((out, run, *base, "--tokens", 4), "less than half of its first text"),
         ((tmp_path / "x.csv", run, *base), "its ending names no format"),
         ((out, run, *base, "--shares", "1:0"), "--shares 1:0: 1 numbers above 0"),
         ((out, run, sources["asked"], *base, "--shares", "1"), "2 numbers above 0"),

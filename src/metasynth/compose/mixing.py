@@ -127,6 +127,12 @@ def _groups(
                 f"{quota:,}",
                 hint=f"--tokens {int(there / share)} at most, or more texts",
             )
+        if not groups[name]:
+            raise RequestError(
+                f"{name}: a share of {float(share):.3g} of {whole:,} tokens is {quota:,}, "
+                "less than half of its first text",
+                hint="more --tokens or another --seed; without --tokens, more of the other texts",
+            )
     return groups
 
 
