@@ -175,6 +175,13 @@ class TestValidate:
         )
         assert len(facts["identity"]) == 16
 
+    def test_it_says_every_limit(self, metasynth: Call, run_file: Path) -> None:
+        limits = ("--set", "budget.records=3", "--set", "budget.calls=1200")
+        assert (
+            "  budget     3 records, 1,200 calls\n"
+            in metasynth("validate", run_file, *limits, "--set", "budget.tokens=null").out
+        )
+
     def test_it_starts_nothing(self, metasynth: Call, run_file: Path, tmp_path: Path) -> None:
         metasynth("validate", run_file)
         assert list(tmp_path.iterdir()) == [run_file]

@@ -70,7 +70,7 @@ def print_forecast(workspace: Workspace, config: RunConfig, directory: Path) -> 
         used = _forecast(workspace, config, done)
         rows = sum(config.active.plan) if config.graph == "active" and config.active else 0
         wanted = f"{rows} rows asked for" if rows else f"{config.budget.records} records"
-        tell(f"forecast for {wanted}, from {done} records:")
+        tell(f"forecast for {wanted}, from {done} record{'s' if done > 1 else ''}:")
         tell(f"  calls    {used.calls:,.0f}")
         tell(f"  tokens   {used.tokens_in:,.0f} in, {used.tokens_out:,.0f} out")
         minutes = used.seconds / config.concurrency / 60

@@ -9,7 +9,7 @@ import typer
 from metasynth.errors import RequestError
 
 if TYPE_CHECKING:
-    from metasynth.config import RunConfig
+    from metasynth.config import BudgetConfig, RunConfig
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
 SetOption = Annotated[
@@ -93,9 +93,21 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     print_line(f"  conductor  {plan.config.model_for('conductor').model}")
     print_line(f"  experts    {plan.config.model_for('experts').model}")
     print_line(f"  roles      {', '.join(plan.roles.names())}")
-    print_line(f"  budget     {plan.config.budget.records} records")
+    print_line(f"  budget     {_budget_told(plan.config.budget)}")
     print_line(f"  identity   {plan.identity}")
     return 0
+
+
+def _budget_told(budget: "BudgetConfig") -> str:
+    """All limits that are set, as `24 records, 200 calls`."""
+    limits = {
+        "records": budget.records,
+        "calls": budget.calls,
+        "tokens": budget.tokens,
+        "minutes": budget.minutes,
+        "dollars": budget.usd,
+    }
+    return ", ".join(f"{limit:,} {name}" for name, limit in limits.items() if limit is not None)
 
 
 def _load(config: Path, overrides: list[str] | None, roles: list[str] | None) -> "RunConfig":
