@@ -19,6 +19,22 @@ VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tr
 ROLE = "name: critic\ntitle: Critic\ndescription: Finds faults.\ninstructions: Find faults.\n"
 
 
+def loaded_by(arguments: list[str]) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    code = (
+        "import sys\n"
+        f"sys.argv = ['metasynth', *{arguments!r}]\n"
+        "from metasynth.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        "print('loaded:', *sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.rpartition("loaded: ")[2].split())
+    assert "metasynth.cli.main" in loaded
+    return loaded
+
+
 class Done(NamedTuple):
     status: int
     out: str
@@ -108,19 +124,12 @@ class TestHelp:
         ],
     )
     def test_it_loads_nothing_slow(self, arguments: list[str]) -> None:
-        code = (
-            "import sys\n"
-            f"sys.argv = ['metasynth', *{arguments!r}]\n"
-            "from metasynth.cli import main\n"
-            "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
-            "print('loaded:', *sys.modules)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        loaded = set(done.stdout.rpartition("loaded: ")[2].split())
-        assert "metasynth.cli.main" in loaded
-        for slow in ("torch", "chromadb", "transformers", "langgraph", "langchain_core", "numpy"):
-            assert slow not in loaded, slow
+        slow = {"torch", "chromadb", "transformers", "langgraph", "langchain_core", "numpy"}
+        assert not slow & loaded_by(arguments)
+
+    def test_checks_of_a_hosted_run_load_no_torch(self) -> None:
+        loaded = loaded_by(["validate", str(ROOT / "examples" / "finance.yaml")])
+        assert not {"torch", "chromadb", "transformers"} & loaded
 
     def test_the_module_is_the_command(self) -> None:
         done = subprocess.run(

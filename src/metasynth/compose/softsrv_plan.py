@@ -94,8 +94,6 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
             asked of it.
         RequestError: The artifact is none.
     """
-    from metasynth.softsrv import load_target, read_artifact_config
-
     section = config.softsrv
     if section is None or config.graph in ("template", *INSTRUCT_GRAPHS):
         return None
@@ -104,6 +102,8 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
         return None
     if "random_seed" not in section.model_fields_set:
         section = section.model_copy(update={"random_seed": config.random_seed})
+    from metasynth.softsrv import load_target, read_artifact_config  # slow: it brings torch
+
     artifact = ""
     if section.artifact is not None:
         told = json.dumps(read_artifact_config(section.artifact), sort_keys=True)
