@@ -11,10 +11,10 @@ from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage, To
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
 
+from metasynth.agents.roles.role import SANDBOX, Role
 from metasynth.errors import ConfigError
 
 from .messages import Attachment, instruct, one_line
-from .role import SANDBOX, Role
 
 BRIEF = "Write one new document."
 NUDGE = "Act through a tool: consult, set_seeds, submit or give_up."

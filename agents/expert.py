@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, SystemMessage
 
+from metasynth.agents.roles.book import RoleBook
+from metasynth.agents.roles.role import Role
+
 from .conductor import Consult
 from .messages import Attachment, instruct
-from .role import Role
-from .roles import RoleBook
 
 _MADE = {"instruct": "an instruction"}  # by the graph; others make documents
 _INVENTED = re.compile(r"[\w'’.&-]+(?: [\w'’.&-]+){0,4}")

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import Field
 
+from metasynth.agents.roles.role import Role
+
 from .conductor import Consult, Digest, GiveUp, Tool, prompt_source, prompt_template, schemas_of
 from .messages import Attachment, instruct, one_line
-from .role import Role
 
 INSTRUCT_BRIEF = "Write one new instruction."
 INSTRUCT_NUDGE = "Act through a tool: consult, submit or give_up."

@@ -14,10 +14,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.config_student import Criterion, ScoringConfig, SelectionConfig
-from metasynth.lm import LoadedLM
+from metasynth.config.student import Criterion, ScoringConfig, SelectionConfig
+from metasynth.lm.load import LoadedLM
 from metasynth.randomness import derive_seed, generator
-from metasynth.student import CRITERIA, StudentRow, embed_gradients, embed_rows, score_rows, select
+from metasynth.student.rows import StudentRow
+from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.scores import score_rows
+from metasynth.student.selection.embeddings import embed_gradients, embed_rows
+from metasynth.student.selection.selection import select
 
 DECILES = 10
 MAX_ANSWER = 12  # tokens; the longest right answer has 8 and its end

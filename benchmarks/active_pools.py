@@ -12,7 +12,7 @@ from typing import Literal
 
 from metasynth.domains.skills import SKILLS, SkillsDomain, split_line
 from metasynth.randomness import generator
-from metasynth.student import StudentRow, make_row
+from metasynth.student.rows import StudentRow, make_row
 
 PoolName = Literal["learnable", "unlearnable", "checked"]
 POOLS: tuple[PoolName, ...] = ("learnable", "unlearnable", "checked")

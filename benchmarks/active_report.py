@@ -16,7 +16,7 @@ from benchmarks.active_results import (
     paired,
     rows_needed,
 )
-from metasynth.student.intervals import Interval  # type: ignore[import-not-found]
+from metasynth.student.intervals import Interval
 
 COLOURS = (
     "#000000",

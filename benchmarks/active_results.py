@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from metasynth.student import Fidelity, Interval, Pair, bootstrap, score_fidelity, share
+from metasynth.student.fidelity import Fidelity, Pair, score_fidelity
+from metasynth.student.intervals import Interval, bootstrap, share
 
 Run = dict[str, Any]
 Curve = Sequence[float]

@@ -26,9 +26,9 @@ from benchmarks.active_pools import (
     test_items,
 )
 from benchmarks.active_student import load_weights, new_student, right, save_weights, train
-from metasynth.lm import LoadedLM
+from metasynth.lm.load import LoadedLM
 from metasynth.randomness import derive_seed, generator
-from metasynth.student import StudentRow
+from metasynth.student.rows import StudentRow
 
 
 @dataclass(frozen=True)

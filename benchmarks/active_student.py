@@ -17,10 +17,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from metasynth.domains.skills import LETTERS, SKILLS
-from metasynth.lm import LoadedLM, wrap_lm
-from metasynth.lm_batches import Encoded
-from metasynth.lm_logprobs import Places, Statistics, log_probabilities, places_of
-from metasynth.student import Renderer, StudentRow
+from metasynth.lm.batches import Encoded
+from metasynth.lm.load import LoadedLM, wrap_lm
+from metasynth.lm.logprobs import Places, Statistics, log_probabilities, places_of
+from metasynth.student.rendering import Renderer
+from metasynth.student.rows import StudentRow
 
 END, UNKNOWN = "<end>", "<unknown>"
 BATCH = 16

@@ -38,7 +38,7 @@ from benchmarks.active_pools import POOLS
 from benchmarks.active_report import drawing, report
 from benchmarks.active_results import append_run, read_runs
 from benchmarks.active_rounds import Plan, Run, base_student, carry_out
-from metasynth.rundir import write_atomically
+from metasynth.records.rundir import write_atomically
 
 RESULTS = "results.jsonl"
 

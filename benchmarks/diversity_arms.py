@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from metasynth.config import RunConfig
-from metasynth.domains import StoryDomain
+from metasynth.config.file import load_run_config
+from metasynth.config.run import RunConfig
+from metasynth.domains.story.domain import StoryDomain
 from metasynth.randomness import derive_seed
-from metasynth.run_file import load_run_config
-from metasynth.rundir import write_atomically
+from metasynth.records.rundir import write_atomically
 
 _EXAMPLES = Path(__file__).parent.parent / "examples"
 _DEMO, _TEMPLATE = _EXAMPLES / "demo.yaml", _EXAMPLES / "demo-template.yaml"

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.diversity_arms import ARMS, BASELINE, WHOLE, WORLD
-from metasynth.eval import METRICS
+from metasynth.eval.metric import METRICS
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 NOTE = """\

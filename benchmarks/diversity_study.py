@@ -25,10 +25,12 @@ from typing import Any
 
 from benchmarks.diversity_arms import ARMS, WORLD, corpus_path, run_config, write_real
 from benchmarks.diversity_report import report
-from metasynth.config import RunConfig
+from metasynth.config.run import RunConfig
 from metasynth.errors import MetaSynthError
-from metasynth.eval import METRICS, Means, read_corpus
-from metasynth.rundir import write_atomically
+from metasynth.eval.comparing import Means
+from metasynth.eval.metric import METRICS
+from metasynth.eval.reading import read_corpus
+from metasynth.records.rundir import write_atomically
 
 DONE = "study.json"
 
@@ -64,8 +66,10 @@ def write_corpus(config: RunConfig, folder: Path, *, asked: int) -> str:
 
 
 async def _write(config: RunConfig, folder: Path) -> dict[str, Any]:
-    from metasynth.compose import open_run, plan_run
-    from metasynth.graphs import constant, corpus_graph
+    from metasynth.compose.plan import plan_run
+    from metasynth.compose.run import open_run
+    from metasynth.graphs.corpus import corpus_graph
+    from metasynth.graphs.workspace import constant
 
     plan = plan_run(config)
     async with open_run(plan, folder) as workspace:
@@ -90,8 +94,8 @@ def is_done(name: str, seed: int, records: int, out: Path) -> bool:
 
 def measured(out: Path, seed: int, arms: Sequence[str], *, records: int, probe: bool) -> Any:
     """Every metric of the arms of one seed of randomness, all cut to one size."""
-    from metasynth.embed import load_embedder
-    from metasynth.eval import compare
+    from metasynth.eval.comparing import compare
+    from metasynth.vectors.embed import load_embedder
 
     named = [(name, corpus_path(out, name, seed)) for name in (*arms, WORLD)]
     corpora = [read_corpus(path, name=name) for name, path in named]
@@ -126,9 +130,9 @@ def write_report(out: Path, seeds: Sequence[int], *, records: int, probe: bool) 
 
 
 def _probe(seed: int) -> Any:
-    from metasynth.compose import load_student
-    from metasynth.config_student import StudentConfig
-    from metasynth.eval import Task2VecSettings, task2vec_diversity
+    from metasynth.config.student import StudentConfig
+    from metasynth.eval.metrics.task2vec import Task2VecSettings, task2vec_diversity
+    from metasynth.graphs.scoring.student import load_student
 
     lm = load_student(StudentConfig(model="embedded"))
     settings = Task2VecSettings(seed=seed)

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from metasynth.agents.models.grammar import CallMarkers, GrammarCompiler, tools_grammar  # type: ignore[import-not-found]
-from metasynth.lm import LoadedLM, wrap_lm
-from metasynth.lm_engine import BatchEngine
-from metasynth.lm_requests import GenerationRequest, GenerationSettings
+from metasynth.agents.models.local.grammar import CallMarkers, GrammarCompiler, tools_grammar
+from metasynth.lm.engine.loop import BatchEngine
+from metasynth.lm.engine.requests import GenerationRequest, GenerationSettings
+from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.tiny_lm import tiny_tokenizer
 
 TOKENS = 100

@@ -23,11 +23,13 @@ from typing import Any
 
 from benchmarks.diversity_report import by_arm, costs_table, table
 from benchmarks.diversity_study import DONE, read_json, write_corpus
-from metasynth.config import RunConfig
-from metasynth.eval import METRICS, Document, Means, TextCorpus
-from metasynth.records import read_records
-from metasynth.run_file import load_run_config
-from metasynth.rundir import write_atomically
+from metasynth.config.file import load_run_config
+from metasynth.config.run import RunConfig
+from metasynth.eval.comparing import Means
+from metasynth.eval.metric import METRICS
+from metasynth.eval.reading import Document, TextCorpus
+from metasynth.records.record import read_records
+from metasynth.records.rundir import write_atomically
 
 _EXAMPLES = Path(__file__).parent.parent / "examples"
 WHOLE = "instruct"
@@ -79,8 +81,8 @@ def questions(out: Path, name: str, seed: int) -> TextCorpus:
 
 def measured(out: Path, seed: int) -> dict[str, Any]:
     """Every metric of the arms of one seed that have records enough, all cut to one size."""
-    from metasynth.embed import load_embedder
-    from metasynth.eval import compare
+    from metasynth.eval.comparing import compare
+    from metasynth.vectors.embed import load_embedder
 
     corpora = [questions(out, name, seed) for name in ARMS]
     there = [one for one in corpora if len(one.documents) >= _FEWEST]

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.whole_runs import corpus_ids, document_run, ledger_calls, start
-from metasynth.memory import ChromaStore
-from metasynth.rundir import RunDirectory
+from metasynth.memory.store.chroma_store import ChromaStore
+from metasynth.records.rundir import RunDirectory
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
 from tests.teacher import Teacher

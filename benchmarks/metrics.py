@@ -31,33 +31,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.cluster import one_thread
-from metasynth.contamination import Contamination
-from metasynth.eval import (
-    Metric,
-    chamfer_distance,
-    common_phrases,
+from metasynth.eval.coverage import topic_coverage
+from metasynth.eval.mauve.divergence import mauve_of_histograms
+from metasynth.eval.mauve.mauve import mauve
+from metasynth.eval.metric import Metric
+from metasynth.eval.metrics.bleu import self_bleu
+from metasynth.eval.metrics.categories import label_entropy, opening_entropy
+from metasynth.eval.metrics.compression import (
     compression_ratio,
     compression_ratio_twice,
     compression_ratio_xz,
-    homogenization,
-    label_entropy,
-    mauve,
-    mauve_of_histograms,
-    mean_inverse_frequency,
-    near_duplicate_rate,
+)
+from metasynth.eval.metrics.geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
+from metasynth.eval.metrics.lexical import (
+    common_phrases,
     ngram_diversity,
     ngram_diversity_sum,
-    opening_entropy,
-    remote_clique,
-    self_bleu,
     self_repetition,
-    tokenise,
-    topic_coverage,
-    unit_rows,
-    vendi_score,
-    word_frequencies,
 )
+from metasynth.eval.metrics.near_duplicates import near_duplicate_rate
+from metasynth.eval.metrics.rarity import mean_inverse_frequency, word_frequencies
+from metasynth.eval.metrics.rouge import homogenization
+from metasynth.eval.tokens import tokenise
+from metasynth.text.contamination import Contamination
+from metasynth.vectors.cluster import one_thread
 
 Rows = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from metasynth.agents import OpenAIChat
+from metasynth.agents.models.openai.chat import OpenAIChat
 from tests.openai_server import OpenAIServer, RateLimit
 
 NO_KEY = SecretStr("none")

@@ -31,11 +31,12 @@ from typing import Any, NamedTuple
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from metasynth.config_student import ScoringConfig
-from metasynth.lm import LoadedLM, load_lm, vocabulary_size, wrap_lm
-from metasynth.lm_batches import Encoded, token_batches
-from metasynth.lm_logprobs import Places, Statistics, log_probabilities
-from metasynth.student import RowFile, score_rows
+from metasynth.config.student import ScoringConfig
+from metasynth.lm.batches import Encoded, token_batches
+from metasynth.lm.load import LoadedLM, load_lm, vocabulary_size, wrap_lm
+from metasynth.lm.logprobs import Places, Statistics, log_probabilities
+from metasynth.student.rows import RowFile
+from metasynth.student.scoring.scores import score_rows
 from tests.tiny_lm import tiny_tokenizer
 
 FILE_ORDER_ROWS = 32

@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.cluster import one_thread
-from metasynth.config_student import SelectionConfig, Strategy
-from metasynth.student import GradientEmbeddings, select
+from metasynth.config.student import SelectionConfig, Strategy
+from metasynth.student.selection.gradients import GradientEmbeddings
+from metasynth.student.selection.selection import select
+from metasynth.vectors.cluster import one_thread
 
 Vectors = NDArray[np.float32]
 TOKENS = 64

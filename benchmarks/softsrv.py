@@ -17,15 +17,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.generation import VOCABULARY, six_million
-from metasynth.config_softsrv import BackboneConfig, EncoderConfig, PromptConfig, TrainingConfig
-from metasynth.lm import load_lm
-from metasynth.softsrv import Backbone, ContextEncoder, make_soft_prompt
-from metasynth.softsrv.batches import BatchPlan, TokenRows  # type: ignore[import-not-found]
-from metasynth.softsrv.optimisation import (  # type: ignore[import-not-found]
-    Optimisation,
-    Schedule,
-    TrainingData,
-)
+from metasynth.config.softsrv import BackboneConfig, EncoderConfig, PromptConfig, TrainingConfig
+from metasynth.lm.load import load_lm
+from metasynth.softsrv.backbone import Backbone
+from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.prompts.soft_prompt import make_soft_prompt
+from metasynth.softsrv.training.batches import BatchPlan, TokenRows
+from metasynth.softsrv.training.optimisation import Optimisation, Schedule, TrainingData
 
 LIMIT = 1.1
 CONTEXT_WIDTH = 64

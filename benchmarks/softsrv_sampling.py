@@ -28,18 +28,15 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from metasynth.config_softsrv import EncoderConfig, SamplingConfig
-from metasynth.domains import StoryDomain
-from metasynth.lm import LoadedLM, load_lm, wrap_lm
-from metasynth.softsrv import (
-    Backbone,
-    ContextEncoder,
-    MixturePrompt,
-    NonContextualPrompt,
-    SoftSampler,
-    SteeringArtifact,
-    TargetRow,
-)
+from metasynth.config.softsrv import EncoderConfig, SamplingConfig
+from metasynth.domains.story.domain import StoryDomain
+from metasynth.lm.load import LoadedLM, load_lm, wrap_lm
+from metasynth.softsrv.artifact import SteeringArtifact
+from metasynth.softsrv.backbone import Backbone
+from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.prompts.soft_prompt import MixturePrompt, NonContextualPrompt
+from metasynth.softsrv.sampling.soft_sampler import SoftSampler
+from metasynth.softsrv.target import TargetRow
 
 CONTEXTS = 64
 SOFT_TOKENS = 32

@@ -34,7 +34,7 @@ from benchmarks.active_report import accuracies, drawing
 from benchmarks.active_results import append_run, area, curves, paired, read_runs
 from benchmarks.active_rounds import Plan, Run, Study, base_student
 from benchmarks.active_student import load_weights, new_student, save_weights, train
-from metasynth.config_softsrv import (
+from metasynth.config.softsrv import (
     EncoderConfig,
     PromptConfig,
     SamplingConfig,
@@ -43,18 +43,17 @@ from metasynth.config_softsrv import (
 )
 from metasynth.domains.skills import SKILLS, answer_of
 from metasynth.errors import MetaSynthError
-from metasynth.lm import LoadedLM
+from metasynth.lm.load import LoadedLM
 from metasynth.randomness import generator
-from metasynth.rundir import write_atomically
-from metasynth.softsrv import (
-    Backbone,
-    SoftSampler,
-    SteeringArtifact,
-    TargetRow,
-    split_target,
-    train_soft_prompt,
-)
-from metasynth.student import ContextOptions, make_row, next_contexts, prediction_gate
+from metasynth.records.rundir import write_atomically
+from metasynth.softsrv.artifact import SteeringArtifact
+from metasynth.softsrv.backbone import Backbone
+from metasynth.softsrv.sampling.soft_sampler import SoftSampler
+from metasynth.softsrv.target import TargetRow, split_target
+from metasynth.softsrv.training.training import train_soft_prompt
+from metasynth.student.contexts.adaptive_contexts import ContextOptions, next_contexts
+from metasynth.student.contexts.gates import prediction_gate
+from metasynth.student.rows import make_row
 
 RESULTS = "results.jsonl"
 STEERED = ("template_random", "template_loss", "softsrv_random", "softsrv_loss")

@@ -32,26 +32,33 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from metasynth.agents import Attachment, embedded_chat, expert_messages, load_roles
-from metasynth.config_softsrv import (
+from metasynth.agents.expert import expert_messages
+from metasynth.agents.messages import Attachment
+from metasynth.agents.models.local.chat import embedded_chat
+from metasynth.agents.roles.book import load_roles
+from metasynth.config.softsrv import (
     EncoderConfig,
     PromptConfig,
     SamplingConfig,
     SoftSRVConfig,
     TrainingConfig,
 )
-from metasynth.domains import THEME_OF, Story, StoryDomain, read_problem, singular, split_solution
-from metasynth.embed import load_embedder
-from metasynth.eval.mauve import mauve, mauve_ceiling  # type: ignore[import-not-found]
-from metasynth.lm import load_lm
-from metasynth.rundir import write_atomically
-from metasynth.softsrv.artifact import SteeringArtifact  # type: ignore[import-not-found]
-from metasynth.softsrv.backbone import Backbone  # type: ignore[import-not-found]
-from metasynth.softsrv.encoder import ContextEncoder  # type: ignore[import-not-found]
-from metasynth.softsrv.sampling import SoftSampler, unconditional  # type: ignore[import-not-found]
-from metasynth.softsrv.target import TargetRow, split_target  # type: ignore[import-not-found]
-from metasynth.softsrv.training import train_soft_prompt  # type: ignore[import-not-found]
-from metasynth.text import words
+from metasynth.domains.language.base import split_solution
+from metasynth.domains.language.vocabulary import THEME_OF, singular
+from metasynth.domains.story.domain import StoryDomain
+from metasynth.domains.story.model import Story
+from metasynth.domains.story.reading import read_problem
+from metasynth.eval.mauve.mauve import mauve, mauve_ceiling
+from metasynth.lm.load import load_lm
+from metasynth.records.rundir import write_atomically
+from metasynth.softsrv.artifact import SteeringArtifact
+from metasynth.softsrv.backbone import Backbone
+from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.sampling.soft_sampler import SoftSampler, unconditional
+from metasynth.softsrv.target import TargetRow, split_target
+from metasynth.softsrv.training.training import train_soft_prompt
+from metasynth.text.words import words
+from metasynth.vectors.embed import load_embedder
 
 Vectors = NDArray[np.float32]
 PARAMETERISATIONS = ("np", "mp", "mc")
@@ -199,6 +206,7 @@ class Seed:
         sampling = self.sampling.model_copy(update={"temperature": temperature})
         if artifact is None:
             begin = self.backbone.lm.tokenizer.convert_tokens_to_ids("<|ai|>")
+            assert isinstance(begin, int)
             samples = list(
                 unconditional(self.backbone, count, sampling, seed=self.number, start_ids=[begin])
             )
@@ -253,7 +261,8 @@ class Seed:
             made, real = embed(texts), embed(self.held_out)
             for clusters in self.plan.clusters:
                 result = mauve(real, made, clusters=clusters)
-                found[f"{name}/{clusters}"] = float(result.mean)
+                assert result.mean is not None, result.reason
+                found[f"{name}/{clusters}"] = result.mean
         return found
 
     def ceiling(self) -> dict[str, float]:
@@ -264,7 +273,8 @@ class Seed:
             for clusters in self.plan.clusters:
                 size = self.plan.samples
                 result = mauve_ceiling(embed(pool), n_p=size, n_q=size, clusters=clusters)
-                found[f"{name}/{clusters}"] = float(result.mean)
+                assert result.mean is not None, result.reason
+                found[f"{name}/{clusters}"] = result.mean
         return found
 
 

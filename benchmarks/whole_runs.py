@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from metasynth.memory import Ledger
+from metasynth.memory.ledger import Ledger
 
 ROOT = Path(__file__).parent.parent
 FINANCE = ROOT / "examples" / "finance.yaml"

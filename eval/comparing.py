@@ -10,11 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from metasynth.eval.metrics.lexical import common_phrases, peculiar_words, telling_words
+from metasynth.eval.metrics.rarity import WordFrequencies, word_frequencies
+
 from .draws import EqualDraws, equal_draws
-from .lexical import common_phrases, peculiar_words, telling_words
 from .measuring import Labels, Probe, measure, shown
 from .metric import METRICS, Metric
-from .rarity import WordFrequencies, word_frequencies
 from .reading import TextCorpus
 from .tokens import tokenise
 

@@ -13,11 +13,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metasynth.cluster import kmeans_labels
 from metasynth.errors import RequestError
-from metasynth.text import excerpt, words
-
-from .geometry import Rows, unit_rows
+from metasynth.eval.metrics.geometry import Rows, unit_rows
+from metasynth.text.words import excerpt, words
+from metasynth.vectors.cluster import kmeans_labels
 
 CELLS = 32
 _OUTSIDE = 0.98  # share of the target's texts that lie within the bound

@@ -14,7 +14,7 @@ import numpy as np
 
 from metasynth.errors import RequestError
 from metasynth.randomness import generator
-from metasynth.text import cut_words
+from metasynth.text.words import cut_words
 
 from .reading import TextCorpus
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from metasynth.lm import LoadedLM
+from metasynth.lm.load import LoadedLM
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from metasynth.errors import RequestError
-from metasynth.text import encodable
+from metasynth.text.words import encodable
 
 Split = Literal["auto", "line", "paragraph", "file"]
 

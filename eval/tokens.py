@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.text import words
+from metasynth.text.words import words
 
 Unit = Literal["blanks", "words"]
 Integers = NDArray[np.int32]

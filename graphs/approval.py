@@ -13,9 +13,9 @@ from langgraph.errors import GraphInterrupt
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from metasynth.records import Message, Record, Review, Text
+from metasynth.graphs.admission.gate import Draft, Verdict
+from metasynth.records.record import Message, Record, Review, Text
 
-from .gate import Draft, Verdict
 from .workspace import Workspace
 
 CODE = "review"

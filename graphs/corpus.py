@@ -15,16 +15,16 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Durability, Send, interrupt
 
 from metasynth.errors import BudgetEndedError
+from metasynth.graphs.baselines.instruct import baseline_graph
+from metasynth.graphs.baselines.instruct_prompts import BASELINES
+from metasynth.graphs.baselines.template import template_graph
+from metasynth.graphs.document.graph import document_graph
+from metasynth.graphs.instruct.graph import instruct_graph
+from metasynth.graphs.run.state import ChainTask, CorpusInput, CorpusState
+from metasynth.graphs.run.threads import thread_config
 
 from .approval import Answer
-from .baseline_ways import BASELINES
-from .choosing import new_quota, settle
-from .document import document_graph
-from .instruct import instruct_graph
-from .instruct_baseline import baseline_graph
-from .state import ChainTask, CorpusInput, CorpusState
-from .template import template_graph
-from .threads import thread_config
+from .best_of_batch import new_quota, settle
 from .workspace import RunContext, Source, Workspace, constant
 
 RECORD_GRAPHS = {

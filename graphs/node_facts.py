@@ -6,10 +6,9 @@ from typing import Any
 from langchain_core.messages import AIMessage
 from langgraph.types import Command
 
-from metasynth.memory import NodeFacts
-from metasynth.text import excerpt
-
-from .workspace import record_id
+from metasynth.graphs.run.threads import record_id
+from metasynth.memory.traces.tracer import NodeFacts
+from metasynth.text.words import excerpt
 
 _WORDS = 40
 _HAND_OVER = {"admit": "accepted", "reject": "rejected"}  # in a worker's loop

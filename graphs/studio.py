@@ -10,20 +10,18 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from metasynth.compose import open_run, plan_run
-from metasynth.config import RunConfig
+from metasynth.compose.plan import plan_run
+from metasynth.compose.run import open_run
+from metasynth.config.file import load_run_config, role_source
+from metasynth.config.run import RunConfig
 from metasynth.errors import RequestError
-from metasynth.graphs import (
-    RunContext,
-    Workspace,
-    active_graph,
-    corpus_graph,
-    document_graph,
-    instruct_graph,
-    softsrv_graph,
-    template_graph,
-)
-from metasynth.run_file import load_run_config, role_source
+from metasynth.graphs.active.graph import active_graph
+from metasynth.graphs.baselines.template import template_graph
+from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.document.graph import document_graph
+from metasynth.graphs.instruct.graph import instruct_graph
+from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.workspace import RunContext, Workspace
 
 _ROOT = Path(__file__).resolve().parent.parent
 _NO_LIMIT = 1_000_000_000  # of steps: rounds and budget bound a run

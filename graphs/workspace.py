@@ -1,52 +1,35 @@
 """What the nodes of every graph work with: one object, made by `compose` for a run."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import BaseModel, Field
 
-from metasynth.agents import Role, RoleBook
-from metasynth.config import RunConfig
-from metasynth.memory import Corpus, Ledger, RecordMemory, Tracer
-from metasynth.seeds import Seed
-
-from .admission import Admission
-from .budget import Budget, Quota
-from .calls import Caller
-from .gate import Gate
-from .questions import CandidateQueue, DraftSampler, QuestionSource
-from .rounds import Rounds
-from .screening import Screen
-from .seeding import Seeds
-from .threads import EndedThreads
+from metasynth.agents.roles.book import RoleBook
+from metasynth.agents.roles.role import Role
+from metasynth.config.run import RunConfig
+from metasynth.graphs.admission.admission import Admission
+from metasynth.graphs.admission.gate import Gate
+from metasynth.graphs.admission.screening import Screen
+from metasynth.graphs.run.budget import Budget, Quota
+from metasynth.graphs.run.calls import Caller
+from metasynth.graphs.run.prompts import prompt_variables
+from metasynth.graphs.run.questions import CandidateQueue, DraftSampler, QuestionSource
+from metasynth.graphs.run.rounds import Rounds
+from metasynth.graphs.run.threads import EndedThreads, record_id
+from metasynth.graphs.run.voices import Voices, keeps_time
+from metasynth.graphs.seeding.seeding import Seeds
+from metasynth.memory.corpus import Corpus
+from metasynth.memory.ledger import Ledger
+from metasynth.memory.records import RecordMemory
+from metasynth.memory.traces.tracer import Tracer
+from metasynth.records.seeds import Seed
 
 Reviewer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """Puts a question about a draft to a person; see `approval` for question and answer."""
-
-
-class Voice(NamedTuple):
-    """A chat model under the name that the ledger and the prices know it by."""
-
-    name: str
-    model: BaseChatModel
-    takes_seed: bool = True
-
-
-@dataclass(frozen=True)
-class Voices:
-    """Who speaks: the conductor, and the experts, of which a role may name a model of its own."""
-
-    conductor: Voice
-    experts: Voice
-    by_name: dict[str, Voice] = field(default_factory=dict)
-
-    def for_role(self, role: Role) -> Voice:
-        """The voice of an expert."""
-        return self.by_name[role.model] if role.model else self.experts
 
 
 @dataclass
@@ -117,29 +100,6 @@ class Workspace:
         while self.has_ended(self.record_id(chain, number)):
             number += 1
         return number
-
-
-def record_id(identity: str, chain: str, number: int) -> str:
-    """The id of a chain's n-th record in the run with this identity."""
-    return f"{identity[:6]}-{chain}-{number:05d}"
-
-
-def keeps_time(config: RunConfig, voices: Voices) -> bool:
-    """Whether records of a run carry times; see `Workspace.keeps_time`."""
-    speakers = (voices.conductor, voices.experts, *voices.by_name.values())
-    return config.concurrency > 1 or any(voice.name != "embedded" for voice in speakers)
-
-
-def prompt_variables(config: RunConfig, *, persona: str = "", genre: str = "") -> dict[str, object]:
-    """What the prompts of a run may mention."""
-    return {
-        "domain": config.domain.name,
-        "description": config.domain.description,
-        "language": config.domain.language,
-        "persona": persona,
-        "genre": genre,
-        "max_words": config.gate.max_words,
-    }
 
 
 class RunContext(BaseModel):

@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 from pydantic import ValidationError
 
 from metasynth.errors import MetaSynthError, RequestError
-from metasynth.records import Record, read_records
+from metasynth.records.record import Record, read_records
 
 _BLOCK = 1 << 16
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from metasynth.text import excerpt
+from metasynth.text.words import excerpt
 
 LABEL_WORDS = 8
 

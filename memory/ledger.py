@@ -8,22 +8,17 @@ moments (never the file's soundness), which costs those calls again and nothing 
 
 import sqlite3
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from langchain_core.messages import AIMessage
 
 from metasynth.errors import MetaSynthError
 
 from .messages import parse_response, response_text
-
-if TYPE_CHECKING:
-    from .recorder import CallRecorder
-    from .tracer import Tracer
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -203,18 +198,6 @@ class Ledger:
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         return call if self._insert(call) else None
-
-    def callback(
-        self,
-        *,
-        prices: Mapping[str, Price] | None = None,
-        clock: Any = time.perf_counter,
-        tracer: "Tracer | None" = None,
-    ) -> "CallRecorder":
-        """A handler that records each finished chat-model call by the tag in its metadata."""
-        from .recorder import CallRecorder
-
-        return CallRecorder(self, prices=prices or {}, clock=clock, tracer=tracer)
 
     def totals(self) -> Totals:
         """What all calls used, at no cost."""

@@ -11,8 +11,9 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
+from metasynth.memory.traces.tracer import Tracer
+
 from .ledger import Call, CallKey, CallTag, Ledger, Price
-from .tracer import Tracer
 
 
 class _Running(NamedTuple):
@@ -37,12 +38,12 @@ class CallRecorder(AsyncCallbackHandler):
         self,
         ledger: Ledger,
         *,
-        prices: Mapping[str, Price],
+        prices: Mapping[str, Price] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         tracer: Tracer | None = None,
     ) -> None:
         self._ledger = ledger
-        self._prices = prices
+        self._prices = prices or {}
         self._clock = clock
         self._tracer = tracer
         self._running: dict[UUID, _Running] = {}

@@ -13,8 +13,8 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import BaseStore, PutOp
 
-from metasynth.records import Record
-from metasynth.text import excerpt, opening
+from metasynth.records.record import Record
+from metasynth.text.words import excerpt, opening
 
 from .corpus import Corpus
 from .digest import LABEL_WORDS, Claim, Digest, Neighbour, most_frequent, shortened

@@ -21,13 +21,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from metasynth import __version__
-from metasynth.config_softsrv import PromptConfig
+from metasynth.config.softsrv import PromptConfig
 from metasynth.errors import RequestError
+from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.prompts.soft_prompt import SoftPrompt, empty_soft_prompt
 
 from .backbone import Backbone
 from .compatibility import backbone_identity, require_same_backbone
-from .encoder import ContextEncoder
-from .soft_prompt import SoftPrompt, empty_soft_prompt
 from .target import TargetRow
 
 FORMAT = 1

@@ -16,8 +16,8 @@ import transformers
 from torch import Tensor
 
 from metasynth.errors import RequestError
-from metasynth.lm import LoadedLM, vocabulary_size
-from metasynth.lm_fingerprint import model_fingerprint
+from metasynth.lm.fingerprint import model_fingerprint
+from metasynth.lm.load import LoadedLM, vocabulary_size
 
 from .token_costs import OutputLayer, agree
 

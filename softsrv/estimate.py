@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from metasynth.config_softsrv import BackboneConfig, EncoderConfig, SoftSRVConfig
+from metasynth.config.softsrv import BackboneConfig, EncoderConfig, SoftSRVConfig
 from metasynth.errors import RequestError
-from metasynth.lm_sizes import ModelSizes
+from metasynth.lm.sizes import ModelSizes
+from metasynth.softsrv.prompts.soft_prompt import parameter_count
 
 from .footprint import (
     FLOAT_BYTES,
@@ -20,7 +21,6 @@ from .footprint import (
     soft_prompt_bytes,
     step_flops,
 )
-from .soft_prompt import parameter_count
 
 _ADAM = 16  # bytes of a trained number: itself, its gradient and two averages, float32
 _SENTENCE_WIDTH = 384  # of the packaged sentence embedder

@@ -4,8 +4,8 @@ Memory follows from which tensors a backward pass keeps. The backbone is frozen,
 keeps nothing of what it reads; norms, attention and the MLP's products do.
 """
 
-from metasynth.config_softsrv import SoftSRVConfig
-from metasynth.lm_sizes import ModelSizes
+from metasynth.config.softsrv import SoftSRVConfig
+from metasynth.lm.sizes import ModelSizes
 
 from .token_costs import LOGITS_AT_ONCE
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from metasynth.errors import RequestError
-from metasynth.rundir import write_atomically
+from metasynth.records.rundir import write_atomically
 
 
 class Manifest:

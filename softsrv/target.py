@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from metasynth.config_softsrv import TargetConfig, TrainingConfig
+from metasynth.config.softsrv import TargetConfig, TrainingConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import derive_seed
-from metasynth.rows import file_texts, hub_texts, is_jsonl
-from metasynth.rundir import write_atomically
+from metasynth.records.rundir import write_atomically
+from metasynth.text.files import file_texts, hub_texts, is_jsonl
 
 MIN_ROWS = 4  # two to train on, two held out: with fewer, contexts cannot be exchanged
 _FIELD = "softsrv.target.field"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .ranking import rank_normalised
+from metasynth.student.selection.ranking import rank_normalised
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]

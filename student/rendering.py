@@ -10,10 +10,10 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, Literal
 
-from metasynth.lm import LoadedLM
-from metasynth.lm_batches import Encoded
-from metasynth.lm_text import TextEncoder
-from metasynth.records import Message
+from metasynth.lm.batches import Encoded
+from metasynth.lm.load import LoadedLM
+from metasynth.lm.text import TextEncoder
+from metasynth.records.record import Message
 
 from .rows import BadRowError, StudentRow
 

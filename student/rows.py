@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from metasynth.errors import RequestError
-from metasynth.records import Message
-from metasynth.text import encodable
+from metasynth.records.record import Message
+from metasynth.text.words import encodable
 
 MAX_LINE_BYTES = 16 * 2**20
 _ROLES = {

@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from metasynth.compose import open_run, plan_run
-from metasynth.graphs import Workspace, active_graph, constant
-from metasynth.records import Record
-from metasynth.run_file import load_run_config
+from metasynth.compose.plan import plan_run
+from metasynth.compose.run import open_run
+from metasynth.config.file import load_run_config
+from metasynth.graphs.active.graph import active_graph
+from metasynth.graphs.workspace import Workspace, constant
+from metasynth.records.record import Record
 from tests.commands import fast_embedder, settings
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer

@@ -21,9 +21,10 @@ from pathlib import Path
 from langgraph.store.base import IndexConfig
 
 from metasynth.cli.main import app, guarded, main
-from metasynth.memory import ChromaStore, Ledger
-from metasynth.records import Record, read_records
-from metasynth.rundir import RunDirectory
+from metasynth.memory.ledger import Ledger
+from metasynth.memory.store.chroma_store import ChromaStore
+from metasynth.records.record import Record, read_records
+from metasynth.records.rundir import RunDirectory
 from tests.address_guard import PATH_VARIABLE
 from tests.word_embeddings import WordEmbeddings
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from langchain_core.messages import AIMessage
 from langgraph.store.base import IndexConfig
 
-from metasynth.memory import CallKey, CallTag, ChromaStore, Corpus, Ledger, RecordMemory
-from metasynth.records import Record
+from metasynth.memory.corpus import Corpus
+from metasynth.memory.ledger import CallKey, CallTag, Ledger
+from metasynth.memory.records import RecordMemory
+from metasynth.memory.store.chroma_store import ChromaStore
+from metasynth.records.record import Record
 from tests.word_embeddings import WordEmbeddings
 
 

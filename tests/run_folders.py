@@ -9,10 +9,11 @@ import yaml
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from metasynth.config import PriceConfig, RunConfig
-from metasynth.memory import CallKey, CallTag, Ledger
-from metasynth.records import CheckerResult, Generation, Record, StudentScore
-from metasynth.seeds import load_seeds
+from metasynth.config.model import PriceConfig
+from metasynth.config.run import RunConfig
+from metasynth.memory.ledger import CallKey, CallTag, Ledger
+from metasynth.records.record import CheckerResult, Generation, Record, StudentScore
+from metasynth.records.seeds import load_seeds
 from tests.commands import fast_embedder
 from tests.prose import prose
 

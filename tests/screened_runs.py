@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metasynth.compose import open_run, plan_run
-from metasynth.graphs import Workspace, constant, corpus_graph
-from metasynth.records import Record
-from metasynth.run_file import load_run_config
+from metasynth.compose.plan import plan_run
+from metasynth.compose.run import open_run
+from metasynth.config.file import load_run_config
+from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.workspace import Workspace, constant
+from metasynth.records.record import Record
 from tests.commands import FINANCE, small_run
 
 TEMPLATE: Mapping[str, object] = {

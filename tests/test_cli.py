@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from metasynth.cli import main
-from metasynth.run_file import load_run_config
-from metasynth.rundir import RunDirectory
+from metasynth.cli.main import main
+from metasynth.config.file import load_run_config
+from metasynth.records.rundir import RunDirectory
 
 ROOT = Path(__file__).parent.parent
 VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tray']}\n"
@@ -24,7 +24,7 @@ def loaded_by(arguments: list[str]) -> set[str]:
     code = (
         "import sys\n"
         f"sys.argv = ['metasynth', *{arguments!r}]\n"
-        "from metasynth.cli import main\n"
+        "from metasynth.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
         "print('loaded:', *sys.modules)\n"
     )

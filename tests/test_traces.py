@@ -13,18 +13,10 @@ from typing import Any
 import pytest
 
 from metasynth.errors import MetaSynthError, RequestError
-from metasynth.memory import (
-    Ledger,
-    RecordTrace,
-    Span,
-    TraceFile,
-    Value,
-    find_trace,
-    read_spans,
-    read_traces,
-    span_id_of,
-    used_by,
-)
+from metasynth.memory.ledger import Ledger
+from metasynth.memory.traces.file import TraceFile, read_spans
+from metasynth.memory.traces.spans import Span, Value, span_id_of
+from metasynth.memory.traces.traced import RecordTrace, find_trace, read_traces, used_by
 from tests.commands import Command, corpus_of, metasynth, small_run
 from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer

@@ -17,9 +17,9 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from metasynth.cli.checkup import tell_traces
-from metasynth.compose import Exporter, collector_of
 from metasynth.errors import RequestError
-from metasynth.memory import read_spans
+from metasynth.memory.traces.export import Exporter, collector_of
+from metasynth.memory.traces.file import read_spans
 from metasynth.redaction import HIDDEN, Redactor
 from tests.commands import corpus_of, metasynth, small_run
 from tests.openai_answers import Reply

@@ -16,7 +16,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from metasynth.lm import LoadedLM, wrap_lm
+from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.tiny_lm import tiny_tokenizer
 
 VOCABULARY = 320

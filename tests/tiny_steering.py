@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from metasynth.config_softsrv import SoftSRVConfig
-from metasynth.lm import wrap_lm
-from metasynth.softsrv import Backbone, Split, SteeringArtifact, TargetRow, train_soft_prompt
+from metasynth.config.softsrv import SoftSRVConfig
+from metasynth.lm.load import wrap_lm
+from metasynth.softsrv.artifact import SteeringArtifact
+from metasynth.softsrv.backbone import Backbone
+from metasynth.softsrv.target import Split, TargetRow
+from metasynth.softsrv.training.training import train_soft_prompt
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 NAMES = ("Ann", "Bo", "Cy", "Di", "Ed", "Flo")

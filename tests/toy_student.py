@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from metasynth.lm import LoadedLM, wrap_lm
+from metasynth.lm.load import LoadedLM, wrap_lm
 
 END = "<end>"
 WORDS = (END, "<start>", "a", "b", "c", "d")

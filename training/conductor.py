@@ -4,7 +4,8 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from metasynth.domains import THEMES, theme_of
+from metasynth.domains.language.vocabulary import THEMES
+from metasynth.domains.language.words import theme_of
 
 from .chat import Message, ToolCall
 from .oracle import words_of

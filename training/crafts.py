@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-from metasynth.domains import Item
+from metasynth.domains.language.base import Item
 
 from .short_crafts import DeductionCraft, PassageCraft
 from .story_craft import StoryCraft

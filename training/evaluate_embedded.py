@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from metasynth.domains import get_domain, same_keyword
+from metasynth.domains.catalogue import get_domain
+from metasynth.domains.language.base import same_keyword
 
 from .chat import Message, ToolCall
 from .conductor import conductor_policy

@@ -4,7 +4,12 @@ import random
 import re
 from collections.abc import Sequence
 
-from metasynth.domains import THEMES, Deduction, Item, Passage, Story, get_domain, plural
+from metasynth.domains.catalogue import get_domain
+from metasynth.domains.deduction import Deduction
+from metasynth.domains.language.base import Item
+from metasynth.domains.language.vocabulary import THEMES, plural
+from metasynth.domains.passage import Passage
+from metasynth.domains.story.model import Story
 
 from .chat import Attachment
 from .crafts import CRAFTS, Craft, craft_of

@@ -4,7 +4,8 @@ import random
 import re
 from collections.abc import Sequence
 
-from metasynth.domains import NAMES, PLACE_OF, THEME_OF, THEMES, singular, theme_of
+from metasynth.domains.language.vocabulary import NAMES, PLACE_OF, THEME_OF, THEMES, singular
+from metasynth.domains.language.words import theme_of
 
 from .chat import Attachment
 from .crafts import CRAFTS, Craft, craft_for, craft_of

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from metasynth.cli.execution import carry_out
-from metasynth.compose import plan_run
-from metasynth.run_file import load_run_config
+from metasynth.compose.plan import plan_run
+from metasynth.config.file import load_run_config
 
 from .oracle_model import OracleChatModel, whole_conversations
 from .recorded import save_traces
@@ -22,7 +22,7 @@ def record(config: Path, *, records: int, seed: int) -> OracleChatModel:
     oracle = OracleChatModel(seed=seed)
     settings = [f"budget.records={records}", f"random_seed={seed}"]
     plan = plan_run(load_run_config(config, settings))
-    voices = importlib.import_module("metasynth.compose.voices")
+    voices = importlib.import_module("metasynth.compose.chat_models")
     real = vars(voices)["chat_model"]
     # the one place where a run gets its models
     vars(voices)["chat_model"] = lambda _: oracle

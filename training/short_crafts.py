@@ -4,23 +4,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from metasynth.domains import (
-    NAMES,
+from metasynth.domains.deduction import (
     Deduction,
     DeductionDomain,
-    Item,
-    Passage,
-    PassageDomain,
-    at,
-    plural,
     proof,
     read_deduction,
-    read_passage,
-    reason,
-    split_solution,
     write_deduction,
-    write_passage,
 )
+from metasynth.domains.language.base import Item, split_solution
+from metasynth.domains.language.vocabulary import NAMES, plural
+from metasynth.domains.language.words import at
+from metasynth.domains.passage import Passage, PassageDomain, read_passage, reason, write_passage
 
 
 class DeductionCraft:

@@ -5,23 +5,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from metasynth.domains import (
-    FORMS,
-    THEMES,
-    Cast,
-    Item,
-    Story,
-    StoryDomain,
-    at,
-    bend,
-    cast,
-    plan,
-    plural,
-    read_problem,
-    split_solution,
-    worked_solution,
-    write,
-)
+from metasynth.domains.language.base import FORMS, Item, split_solution
+from metasynth.domains.language.vocabulary import THEMES, plural
+from metasynth.domains.language.words import Cast, at, cast
+from metasynth.domains.story.domain import StoryDomain
+from metasynth.domains.story.model import Story, worked_solution
+from metasynth.domains.story.phrases import bend
+from metasynth.domains.story.reading import read_problem
+from metasynth.domains.story.writing import plan, write
 
 
 class StoryCraft:

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from metasynth.domains import NAMES, THEME_OF, THEMES, Item
+from metasynth.domains.language.base import Item
+from metasynth.domains.language.vocabulary import NAMES, THEME_OF, THEMES
 
 from .chat import Attachment, Message
 from .conductor import BRIEF, INSTRUCTIONS, INVENTED, MAX_REFUSALS, REFUSALS, TITLE

@@ -13,7 +13,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from metasynth.domains import KINDS, NAMES, PROPERTIES, THEMES, plural
+from metasynth.domains.deduction import KINDS, PROPERTIES
+from metasynth.domains.language.vocabulary import NAMES, THEMES, plural
 
 from .chat import SPECIAL, Message, render
 from .crafts import CRAFTS

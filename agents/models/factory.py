@@ -2,7 +2,7 @@
 
 from langchain_core.language_models import BaseChatModel
 
-from metasynth.config import ModelConfig
+from metasynth.config.model import ModelConfig
 
 
 def chat_model(config: ModelConfig) -> BaseChatModel:
@@ -13,7 +13,7 @@ def chat_model(config: ModelConfig) -> BaseChatModel:
 
 
 def _hosted(config: ModelConfig) -> BaseChatModel:
-    from .openai import openai_chat
+    from metasynth.agents.models.openai.chat import openai_chat
 
     return openai_chat(
         config.model.removeprefix("openai:"),
@@ -32,7 +32,7 @@ def _hosted(config: ModelConfig) -> BaseChatModel:
 
 
 def _in_process(config: ModelConfig) -> BaseChatModel:
-    from .local import embedded_chat, local_chat
+    from metasynth.agents.models.local.chat import embedded_chat, local_chat
 
     if config.model == "embedded":
         return embedded_chat(

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from metasynth.agents import Role, library_domains, library_roles, packaged_roles
+from metasynth.agents.roles.book import library_domains, library_roles, packaged_roles
+from metasynth.agents.roles.role import Role
 from metasynth.cli.drawing import drawable, graph_names
-from metasynth.eval import METRICS, TASKS
-from metasynth.student import CRITERIA
+from metasynth.eval.metric import METRICS
+from metasynth.eval.tasks.catalogue import TASKS
+from metasynth.student.scoring.criteria import CRITERIA
 
 from .markdown import code, table
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from metasynth.agents import Role
-from metasynth.config import RunConfig
-from metasynth.records import Record
+from metasynth.agents.roles.role import Role
+from metasynth.config.run import RunConfig
+from metasynth.records.record import Record
 
 from .markdown import code, table
 

@@ -10,7 +10,8 @@ import json
 import random
 from pathlib import Path
 
-from metasynth.domains import StoryDomain, split_solution
+from metasynth.domains.language.base import split_solution
+from metasynth.domains.story.domain import StoryDomain
 
 THEMES = ("garden", "kitchen", "market", "library")
 POOL, TEST = 120, 80

@@ -9,7 +9,8 @@ import json
 import random
 from pathlib import Path
 
-from metasynth.domains import THEMES, StoryDomain
+from metasynth.domains.language.vocabulary import THEMES
+from metasynth.domains.story.domain import StoryDomain
 
 FORMS = ("word problem", "diary entry", "report", "riddle", "notice")
 

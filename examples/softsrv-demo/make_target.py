@@ -7,7 +7,8 @@ import json
 import random
 from pathlib import Path
 
-from metasynth.domains import StoryDomain, split_solution
+from metasynth.domains.language.base import split_solution
+from metasynth.domains.story.domain import StoryDomain
 
 THEME = "garden"
 STEPS = (1, 2)

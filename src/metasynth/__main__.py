@@ -1,5 +1,5 @@
 """`python -m metasynth`."""
 
-from metasynth.cli import main
+from metasynth.cli.main import main
 
 main()

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import typer
 
 from metasynth import __version__
-from metasynth.config import ModelConfig
+from metasynth.config.file import load_run_config
+from metasynth.config.model import ModelConfig
 from metasynth.errors import MetaSynthError
-from metasynth.run_file import load_run_config
 
 _PACKAGES = ("langgraph", "langchain-core", "openai", "chromadb", "torch", "transformers")
 
@@ -37,7 +37,7 @@ def check_up(config: Path | None) -> int:
 
 def tell_traces(environment: Mapping[str, str]) -> bool:
     """Say where traces go: into the run directory, and where the environment names a place."""
-    from metasynth.compose import Exporter, collector_of
+    from metasynth.memory.traces.export import Exporter, collector_of
 
     typer.echo("  traces           kept as traces.jsonl in each run directory")
     if (langsmith := _langsmith()) is not None:
@@ -73,7 +73,7 @@ def _device() -> None:
 
 
 def _embedder() -> bool:
-    from metasynth.embed import load_embedder
+    from metasynth.vectors.embed import load_embedder
 
     try:
         size = len(load_embedder("default").embed_query("a lamp in the garden"))
@@ -85,7 +85,7 @@ def _embedder() -> bool:
 
 
 def _model(part: str, config: ModelConfig) -> bool:
-    from metasynth.agents import chat_model
+    from metasynth.agents.models.factory import chat_model
 
     try:
         reply = asyncio.run(chat_model(config).ainvoke("Say yes.", max_tokens=8))

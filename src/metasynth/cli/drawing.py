@@ -7,18 +7,15 @@ from pathlib import Path
 from langchain_core.runnables.graph import Graph
 
 from metasynth.errors import MetaSynthError, RequestError
-from metasynth.graphs import (
-    BASELINES,
-    RunContext,
-    Workspace,
-    active_graph,
-    baseline_graph,
-    corpus_graph,
-    document_graph,
-    instruct_graph,
-    softsrv_graph,
-    template_graph,
-)
+from metasynth.graphs.active.graph import active_graph
+from metasynth.graphs.baselines.instruct import baseline_graph
+from metasynth.graphs.baselines.instruct_prompts import BASELINES
+from metasynth.graphs.baselines.template import template_graph
+from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.document.graph import document_graph
+from metasynth.graphs.instruct.graph import instruct_graph
+from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.workspace import RunContext, Workspace
 
 _GRAPHS = {
     "active": active_graph,

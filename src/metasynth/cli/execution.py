@@ -5,15 +5,19 @@ import signal
 import tempfile
 from pathlib import Path
 
-from metasynth.compose import RunPlan, open_run
+from metasynth.cli.screen.forecast import print_forecast, trial_of
+from metasynth.cli.screen.progress import watch
+from metasynth.cli.screen.summary import print_summary
+from metasynth.cli.screen.terminal import tell
+from metasynth.compose.plan import RunPlan
+from metasynth.compose.run import open_run
 from metasynth.errors import RunInterruptedError
-from metasynth.graphs import Workspace, active_graph, constant, corpus_graph, softsrv_graph
+from metasynth.graphs.active.graph import active_graph
+from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.workspace import Workspace, constant
 
-from .forecast import print_forecast, trial_of
-from .progress import watch
 from .reviewing import TerminalReviewer
-from .summary import print_summary
-from .terminal import tell
 
 _GRAPHS = {"active": active_graph, "softsrv": softsrv_graph}  # the others write documents
 _NO_LIMIT = 1_000_000_000  # of steps: a run is bounded by its budget and its rounds

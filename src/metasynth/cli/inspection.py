@@ -43,7 +43,7 @@ def doctor(
     ] = None,
 ) -> int:
     """Say what is installed, which models answer, and what will be used."""
-    from .checkup import check_up
+    from metasynth.cli.checkup import check_up
 
     if config is not None and not config.exists():
         raise RequestError(f"{config}: no such file")

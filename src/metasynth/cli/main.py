@@ -10,21 +10,12 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
 
-from . import (
-    corpus,
-    exporting,
-    inspection,
-    mixing,
-    report,
-    roles,
-    run,
-    schema,
-    softsrv,
-    student,
-    studio,
-    trace,
-)
-from . import eval as evaluation
+from . import explain, export, inspection, mix, report, run, studio, trace
+from .eval import commands as evaluation
+from .roles import commands as roles
+from .screen import schemas
+from .softsrv import commands as softsrv
+from .student import commands as student
 
 app = typer.Typer(
     name="metasynth",
@@ -35,12 +26,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 run.register(app)
-corpus.register(app)
-exporting.register(app)
-mixing.register(app)
+explain.register(app)
+export.register(app)
+mix.register(app)
 inspection.register(app)
 report.register(app)
-schema.register(app)
+schemas.register(app)
 trace.register(app)
 studio.register(app)
 app.add_typer(roles.app, name="roles")

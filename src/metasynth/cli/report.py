@@ -28,11 +28,10 @@ def report(
     quiet: Annotated[bool, typer.Option("--quiet", help="no live progress")] = False,
 ) -> int:
     """Write report.html, which works offline, and metrics.json: what was made and what it cost."""
-    from metasynth.compose import write_report
-    from metasynth.eval import report_sentence
-
-    from .bars import Bar
-    from .terminal import tell
+    from metasynth.cli.screen.bars import Bar
+    from metasynth.cli.screen.terminal import tell
+    from metasynth.eval.report.verdicts import report_sentence
+    from metasynth.results.report.report import write_report
 
     with Bar("vector", quiet=quiet) as bar:
         written = write_report(directory, baselines or (), out=out, tell=bar.update)

@@ -7,13 +7,13 @@ from typing import Any
 
 import typer
 
+from metasynth.cli.screen.receipt import facts_of
+from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError, RunInterruptedError
-from metasynth.graphs import Workspace
-from metasynth.records import Record
+from metasynth.graphs.workspace import Workspace
+from metasynth.records.record import Record
 
 from .editing import UnusableEditError, as_editable, edit, from_editable
-from .receipt import facts_of
-from .terminal import tell
 
 _PROMPTS = {
     "accept": "[a]ccept",

@@ -1,27 +1,15 @@
 """`run`, `preview`, `validate`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metasynth.errors import RequestError
+from .screen.options import ConfigArgument, RolesOption, SetOption, with_roles
+from .screen.terminal import tell
 
 if TYPE_CHECKING:
-    from metasynth.config import BudgetConfig, RunConfig
-
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the run file"),
-]
-RolesOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--roles", metavar="DIR", help="a directory of own roles, or library:DOMAIN; adds to others"
-    ),
-]
+    from metasynth.config.run import BudgetConfig, RunConfig
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +41,7 @@ def run(
         from .reviewing import check_terminal
 
         check_terminal()
-    from metasynth.compose import plan_run
+    from metasynth.compose.plan import plan_run
 
     from .execution import carry_out
 
@@ -70,7 +58,7 @@ def preview(
 ) -> int:
     """Write a few records, keep nothing, and forecast what the whole run will cost."""
     given = _load(config, set_, roles)
-    from metasynth.compose import plan_run
+    from metasynth.compose.plan import plan_run
 
     from .execution import preview_run
 
@@ -80,21 +68,21 @@ def preview(
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
     """Check a run file and all that it names, without starting anything."""
     given = _load(config, set_, roles)
-    from metasynth.compose import plan_run
+    from metasynth.compose.plan import plan_run
 
     plan = plan_run(given)
-    print_line(f"{config}: valid")
-    print_line(f"  graph      {plan.config.graph}")
-    print_line(f"  domain     {plan.config.domain.name}")
-    print_line(f"  seeds      {len(plan.seeds)}")
+    tell(f"{config}: valid")
+    tell(f"  graph      {plan.config.graph}")
+    tell(f"  domain     {plan.config.domain.name}")
+    tell(f"  seeds      {len(plan.seeds)}")
     for part in (plan.softsrv, plan.active, plan.screening):
         for label, value in part.told() if part else ():
-            print_line(f"  {label:<10} {value}")
-    print_line(f"  conductor  {plan.config.model_for('conductor').model}")
-    print_line(f"  experts    {plan.config.model_for('experts').model}")
-    print_line(f"  roles      {', '.join(plan.roles.names())}")
-    print_line(f"  budget     {_budget_told(plan.config.budget)}")
-    print_line(f"  identity   {plan.identity}")
+            tell(f"  {label:<10} {value}")
+    tell(f"  conductor  {plan.config.model_for('conductor').model}")
+    tell(f"  experts    {plan.config.model_for('experts').model}")
+    tell(f"  roles      {', '.join(plan.roles.names())}")
+    tell(f"  budget     {_budget_told(plan.config.budget)}")
+    tell(f"  identity   {plan.identity}")
     return 0
 
 
@@ -111,23 +99,6 @@ def _budget_told(budget: "BudgetConfig") -> str:
 
 
 def _load(config: Path, overrides: list[str] | None, roles: list[str] | None) -> "RunConfig":
-    from metasynth.run_file import load_run_config
+    from metasynth.config.file import load_run_config
 
     return with_roles(load_run_config(config, overrides or ()), roles or ())
-
-
-def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
-    """The run file with the roles of `--roles` beside its own, which they go before."""
-    from metasynth.config import ROLE_LIBRARY
-    from metasynth.run_file import role_source
-
-    for source in sources:
-        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
-            raise RequestError(f"--roles: no such directory: {source}")
-    added = (role_source(source, Path.cwd()) for source in sources)
-    return config.model_copy(update={"roles": (*config.roles, *added)})
-
-
-def print_line(text: str = "") -> None:
-    """One line of a command's result."""
-    typer.echo(text)

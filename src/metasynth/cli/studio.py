@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .corpus import DirectoryArgument, check_run
+from .explain import DirectoryArgument, check_run
 
 
 def register(app: typer.Typer) -> None:

@@ -20,12 +20,11 @@ from typing import Any
 
 import yaml
 
-from metasynth.compose import kept_threads
+from metasynth.cli.screen.terminal import tell
+from metasynth.compose.threads import kept_threads
 from metasynth.errors import MetaSynthError, RequestError
-from metasynth.records import Record, read_records
-from metasynth.rundir import RunDirectory
-
-from .terminal import tell
+from metasynth.records.record import Record, read_records
+from metasynth.records.rundir import RunDirectory
 
 _PORT = 2024
 _STUDIO = "https://smith.langchain.com/studio/?baseUrl="

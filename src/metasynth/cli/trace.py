@@ -20,9 +20,8 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> int:
     """Show what each record took, or the whole path of one: turns, experts, gate, calls."""
-    from metasynth.memory import find_trace, read_traces
-
-    from .trace_view import tell_json, tell_table, tell_tree
+    from metasynth.cli.screen.traces import tell_json, tell_table, tell_tree
+    from metasynth.memory.traces.traced import find_trace, read_traces
 
     traces = read_traces(directory)
     chosen = find_trace(traces, record, root=directory) if record is not None else None

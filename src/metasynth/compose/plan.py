@@ -2,25 +2,21 @@
 
 import hashlib
 
-from metasynth.agents import (
-    Role,
-    RoleBook,
-    instruct_prompt_version,
-    load_roles,
-    prompt_version,
-)
-from metasynth.checkers import checker_version, find_checker
-from metasynth.config import ROLE_LIBRARY, RunConfig
-from metasynth.config_instruct import INSTRUCT_GRAPHS
-from metasynth.documents import load_documents, load_instructions
+from metasynth.agents.conductor import prompt_version
+from metasynth.agents.instructing import instruct_prompt_version
+from metasynth.agents.roles.book import RoleBook, load_roles
+from metasynth.agents.roles.role import Role
+from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.config.run import ROLE_LIBRARY, RunConfig
+from metasynth.domains.checkers import checker_version, find_checker
 from metasynth.errors import ConfigError, RequestError
-from metasynth.graphs import Checker
-from metasynth.seeds import Seed, load_seeds
-
-from .active_plan import ActivePlan, plan_active
-from .screening_plan import ScreeningPlan, plan_screening
-from .softsrv_plan import SoftSRVPlan, plan_softsrv
-from .template_plan import check_left_out, plan_template
+from metasynth.graphs.active.plan import ActivePlan, plan_active
+from metasynth.graphs.admission.gate import Checker
+from metasynth.graphs.baselines.plan import check_left_out, plan_template
+from metasynth.graphs.scoring.plan import ScreeningPlan, plan_screening
+from metasynth.graphs.softsrv.plan import SoftSRVPlan, plan_softsrv
+from metasynth.records.documents import load_documents, load_instructions
+from metasynth.records.seeds import Seed, load_seeds
 
 
 class RunPlan:

@@ -8,37 +8,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth import __version__
-from metasynth.config_instruct import INSTRUCT_GRAPHS
-from metasynth.documents import Document
-from metasynth.graphs import (
-    Admission,
-    Budget,
-    Caller,
-    DocumentPicker,
-    EndedThreads,
-    Gate,
-    Pool,
-    SeedPicker,
-    Siblings,
-    Workspace,
-    expert_label,
-    keeps_time,
-)
-from metasynth.memory import ChromaStore, Corpus, Ledger, RecordMemory
+from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.graphs.admission.admission import Admission
+from metasynth.graphs.admission.gate import Gate
+from metasynth.graphs.admission.pool import Pool
+from metasynth.graphs.admission.siblings import Siblings
+from metasynth.graphs.baselines.plan import template_pool
+from metasynth.graphs.run.budget import Budget
+from metasynth.graphs.run.calls import Caller
+from metasynth.graphs.run.threads import EndedThreads
+from metasynth.graphs.run.voices import keeps_time
+from metasynth.graphs.scoring.scorer import attach_screening
+from metasynth.graphs.seeding.documents import DocumentPicker
+from metasynth.graphs.seeding.labels import expert_label
+from metasynth.graphs.seeding.seeding import SeedPicker
+from metasynth.graphs.workspace import Workspace
+from metasynth.memory.corpus import Corpus
+from metasynth.memory.ledger import Ledger
+from metasynth.memory.recorder import CallRecorder
+from metasynth.memory.records import RecordMemory
+from metasynth.memory.store.chroma_store import ChromaStore
+from metasynth.records.documents import Document
+from metasynth.records.rundir import RunDirectory
 from metasynth.redaction import Redactor
-from metasynth.rundir import RunDirectory
 
-from .active import attach_rounds
+from .attach_active import attach_rounds
+from .attach_softsrv import attach_softsrv
+from .chat_models import make_voices
 from .plan import RunPlan, roles_of
-from .record_threads import kept_threads
-from .screening import attach_screening
-from .softsrv import attach_softsrv
-from .template_plan import template_pool
+from .threads import kept_threads
 from .tracing import end_traces, open_tracer
-from .voices import make_voices
 
 if TYPE_CHECKING:
-    from metasynth.embed import SentenceEmbedder
+    from metasynth.vectors.embed import SentenceEmbedder
 
 
 _NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
@@ -106,7 +108,7 @@ class _Stores(NamedTuple):
 def _open_stores(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> _Stores:
     from langgraph.store.base import IndexConfig
 
-    from metasynth.embed import load_embedder
+    from metasynth.vectors.embed import load_embedder
 
     settings = plan.config.memory
     embedder = load_embedder(settings.embedder, cache=directory.vectors)
@@ -143,7 +145,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     )
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)
-    recorder = ledger.callback(prices=config.prices, tracer=tracer)
+    recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
     voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
     return Workspace(

@@ -15,9 +15,10 @@ import aiosqlite
 import yaml
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from metasynth.config import RunConfig
-from metasynth.graphs import RECORD_GRAPHS, RunContext, Workspace
-from metasynth.rundir import RunDirectory
+from metasynth.config.run import RunConfig
+from metasynth.graphs.corpus import RECORD_GRAPHS
+from metasynth.graphs.workspace import RunContext, Workspace
+from metasynth.records.rundir import RunDirectory
 
 from .plan import plan_run, record_graph_name
 from .run import open_run

@@ -1,37 +1,34 @@
-"""Work that takes long and blocks, in a thread that ends when its task does."""
+"""Which records' threads lie in a run directory."""
 
-import asyncio
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TypeVar
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
 
-T = TypeVar("T")
-Check = Callable[[], None]
+from metasynth.errors import MetaSynthError
+
+# ids of checkpoints grow with time, so the newest of a thread says when it was last worked on
+_THREADS = """
+SELECT thread_id, json_extract(metadata, '$.record_id') AS record FROM checkpoints
+WHERE checkpoint_ns = '' AND record IS NOT NULL GROUP BY thread_id ORDER BY max(checkpoint_id)
+"""
 
 
-class _StoppedError(Exception):
-    """The task that waited for the work was cancelled."""
+def kept_threads(path: Path) -> Mapping[str, str]:
+    """The records whose threads a file of checkpoints holds, by thread, the oldest first.
 
-
-async def in_thread(work: Callable[[Check], T], check: Check) -> T:
-    """What `work` returns; it must call the check that it is given again and again.
-
-    A cancelled task cannot end a thread. So the check raises in the thread when the task was
-    cancelled, and the task ends when the thread has: whatever the work was writing is closed then.
+    Raises:
+        MetaSynthError: The file is damaged.
     """
-    stopped = threading.Event()
-
-    def checked() -> None:
-        if stopped.is_set():
-            raise _StoppedError
-        check()
-
-    running = asyncio.ensure_future(asyncio.to_thread(work, checked))
+    if not path.exists():
+        return {}
     try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stopped.set()
-        with suppress(_StoppedError):
-            await running
-        raise
+        with closing(sqlite3.connect(path)) as found:
+            if not found.execute("SELECT 1 FROM sqlite_master WHERE name='checkpoints'").fetchone():
+                return {}
+            return {str(thread): str(record) for thread, record in found.execute(_THREADS)}
+    except sqlite3.DatabaseError as error:
+        raise MetaSynthError(
+            f"{path}: cannot be read ({error})",
+            hint="move the file away: records in work begin anew, from the calls in the ledger",
+        ) from None

@@ -6,13 +6,15 @@ import os
 from contextlib import AsyncExitStack
 
 from metasynth import __version__
-from metasynth.graphs import Workspace, node_facts
-from metasynth.memory import TraceFile, Tracer
+from metasynth.graphs.node_facts import node_facts
+from metasynth.graphs.workspace import Workspace
+from metasynth.memory.traces.export import Exporter, collector_of
+from metasynth.memory.traces.file import TraceFile
+from metasynth.memory.traces.tracer import Tracer
+from metasynth.records.rundir import RunDirectory
 from metasynth.redaction import Redactor
-from metasynth.rundir import RunDirectory
 
 from .plan import RunPlan
-from .tracing_export import Exporter, collector_of
 
 
 async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Tracer:

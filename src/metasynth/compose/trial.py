@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
-from metasynth.agents import Role
-from metasynth.config import RunConfig
-from metasynth.graphs import Budget, Caller, expert_settings, read_reply
-from metasynth.memory import Ledger, Totals
+from metasynth.agents.roles.role import Role
+from metasynth.config.run import RunConfig
+from metasynth.graphs.document.consultation import expert_settings, read_reply
+from metasynth.graphs.run.budget import Budget
+from metasynth.graphs.run.calls import Caller
+from metasynth.memory.ledger import Ledger, Totals
+from metasynth.memory.recorder import CallRecorder
 
-from .voices import expert_voice
+from .chat_models import expert_voice
 
 
 class Tried(NamedTuple):
@@ -43,7 +46,7 @@ async def try_expert(config: RunConfig, role: Role, messages: Sequence[BaseMessa
         tempfile.TemporaryDirectory(prefix="metasynth-try-") as folder,
         Ledger(Path(folder) / "ledger.sqlite") as ledger,
     ):
-        recorder = ledger.callback(prices=config.prices)
+        recorder = CallRecorder(ledger, prices=config.prices)
         budget = Budget(config.budget, ledger.totals)
         caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
         reply = await caller.call(

@@ -4,10 +4,11 @@ import random
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from .base import Check, Domain, Item
+from metasynth.domains.language.base import Check, Domain, Item
+from metasynth.domains.story.domain import StoryDomain
+
 from .deduction import DeductionDomain
 from .passage import PassageDomain
-from .story import StoryDomain
 
 
 class AnyDomain:

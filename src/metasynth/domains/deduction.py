@@ -5,12 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .base import Check, Item, split_solution
-from .parts import NotUnderstoodError, longest, place_of, told, untold
-from .story_text import SCENES
-from .templates import readings, templates
-from .vocabulary import DAYS, plural, singular
-from .words import Cast, at, cast, theme_of
+from metasynth.domains.language.base import Check, Item, split_solution
+from metasynth.domains.language.parts import NotUnderstoodError, longest, place_of, told, untold
+from metasynth.domains.language.templates import readings, templates
+from metasynth.domains.language.vocabulary import DAYS, plural, singular
+from metasynth.domains.language.words import Cast, at, cast, theme_of
+from metasynth.domains.story.sentences import SCENES
 
 FORMS = (
     "logic puzzle",

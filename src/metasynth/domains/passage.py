@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .base import Check, Item, split_solution
-from .parts import NotUnderstoodError, longest, told, untold
-from .templates import Template, readings, templates
-from .vocabulary import DAYS, NAMES, PLACE_OF, THEMES, past
-from .words import at, cast, theme_of
+from metasynth.domains.language.base import Check, Item, split_solution
+from metasynth.domains.language.parts import NotUnderstoodError, longest, told, untold
+from metasynth.domains.language.templates import Template, readings, templates
+from metasynth.domains.language.vocabulary import DAYS, NAMES, PLACE_OF, THEMES, past
+from metasynth.domains.language.words import at, cast, theme_of
 
 FORMS = (
     "reading passage",

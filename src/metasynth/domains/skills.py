@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .base import Check, Item
+from metasynth.domains.language.base import Check, Item
 
 LEVELS = (1, 2, 3, 4)
 LETTERS = "ABCDEFGH"

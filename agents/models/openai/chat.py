@@ -1,0 +1,292 @@
+# ruff: noqa: ARG002  (the signatures are LangChain's)
+"""Chat models behind any OpenAI-compatible server: OpenAI, vLLM, Ollama, llama.cpp, LM Studio.
+
+`ChatOpenAI` does the talking; around each of its requests stand the endpoint's pacer and our own
+tries (the SDK's are off, so that the two do not multiply). It is always the chat completions
+protocol, which is the one that all these servers speak.
+"""
+
+import asyncio
+import math
+import os
+import random
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any, Self
+
+import openai
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.messages import BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
+
+from metasynth.errors import RequestError
+from metasynth.redaction import Redactor
+
+from .client import background_loop
+from .errors import judge, public_url
+from .messages import StreamedAnswer, is_empty, prompt_tokens, with_usage, without_secrets
+from .pacer import Pacer, Slot, pacer_for
+from .tries import Endpoint, Tries
+from .wire import OPENAI_URL, PlainChatOpenAI
+
+ANSWER_TIMEOUT_S = 300.0
+_NO_KEY = "not-needed"  # local servers ask for none, the SDK insists on one
+
+
+class OpenAIChat(PlainChatOpenAI):
+    """`ChatOpenAI` that keeps an endpoint's pace and makes another try where that can help.
+
+    However it is called, it raises `ContextLimitError` where the prompt does not fit, and
+    `ModelCallError` where another try would not help, or the tries or the deadline are used up.
+
+    An answer cut at the token limit is passed on, with `finish_reason` "length" in its
+    `response_metadata`. Where the server counted no tokens, `usage_metadata` is an estimate and
+    `response_metadata["usage_estimated"]` is True. A refusal is in `additional_kwargs["refusal"]`.
+    """
+
+    max_retries: int | None = 0
+
+    max_tries: int = Field(default=6, ge=1)
+    """Tries for one call. A refusal (429) counts only while the endpoint answers nobody else."""
+    deadline_s: float | None = None
+    """Seconds for one call, with its waiting and all its tries."""
+    first_backoff_s: float = 0.5
+    """Pause after the first failed try; it doubles with each further one."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that error messages name."""
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    max_concurrency: int | None = None
+
+    _endpoint: Endpoint = PrivateAttr()
+    _jitter: random.Random = PrivateAttr()
+    _typical_answer_tokens: float = PrivateAttr(default=256.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_ours(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = dict(values)
+        retries = values.pop("max_retries", None)
+        if retries is not None:
+            values.setdefault("max_tries", retries + 1)
+        if not values.keys() & {"timeout", "request_timeout"}:
+            values["timeout"] = ANSWER_TIMEOUT_S
+        return values
+
+    @model_validator(mode="after")
+    def _join_the_endpoint(self) -> Self:
+        url = self.openai_api_base or OPENAI_URL
+        key = self.openai_api_key
+        secret = key.get_secret_value() if isinstance(key, SecretStr) else ""
+        timeout = self.request_timeout
+        self.stream_chunk_timeout = timeout if isinstance(timeout, int | float) else None
+        self._jitter = random.Random(f"{self.model_name}/{self.seed}")
+        self._endpoint = Endpoint(
+            url=public_url(url),
+            model=self.model_name,
+            key_env=self.api_key_env,
+            pacer=pacer_for(
+                url,
+                secret,
+                requests_per_minute=self.requests_per_minute,
+                tokens_per_minute=self.tokens_per_minute,
+                max_concurrency=self.max_concurrency,
+            ),
+            max_tries=self.max_tries,
+            first_backoff_s=self.first_backoff_s,
+            answer_timeout_s=self.stream_chunk_timeout,
+            deadline_s=self.deadline_s,
+            offered_models=self.offered_models,
+            redactor=Redactor({"API_KEY": secret.removeprefix(_NO_KEY), "ADDRESS": url}, {}),
+        )
+        return self
+
+    @property
+    def pacer(self) -> Pacer:
+        """The endpoint's, shared with every other model that calls it with the same key."""
+        return self._endpoint.pacer
+
+    async def offered_models(self) -> list[str]:
+        """Names of the models that the endpoint says it has.
+
+        Raises:
+            ModelCallError: It cannot be reached, or does not say.
+        """
+        try:
+            async with asyncio.timeout(10):
+                page = await self.root_async_client.models.list()
+            return sorted(model.id for model in page.data)
+        except Exception as error:
+            raise self._endpoint.error(error, judge(error), 1, []) from error
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        prompt, tries = self._begin(messages, stop, kwargs)
+        while True:
+            async with tries.slot() as slot:
+                try:
+                    async with asyncio.timeout(tries.try_timeout_s()):
+                        result = with_usage(await self._once(messages, stop, kwargs), prompt)
+                except Exception as error:
+                    tries.failed(slot, error)
+                else:
+                    first = result.generations[0]
+                    reason = (first.generation_info or {}).get("finish_reason")
+                    empty = is_empty(first.message, reason)
+                    self._take(tries, slot, getattr(first.message, "usage_metadata", None), empty)
+                    if not empty:
+                        return result
+            await tries.pause()
+
+    async def _once(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> ChatResult:
+        try:
+            result = await super()._agenerate(messages, stop, None, **kwargs)
+        except openai.LengthFinishReasonError as error:
+            # The SDK's parser wants whole answers. Whether a cut one is of use others decide.
+            result = self._create_chat_result(error.completion)
+        if not result.generations:
+            raise ValueError("an answer without choices")
+        return without_secrets(result, self._endpoint.redactor)
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        prompt, tries = self._begin(messages, stop, kwargs)
+        while True:
+            answer = StreamedAnswer()
+            async with tries.slot() as slot:
+                chunks = super()._astream(messages, stop, None, **kwargs)
+                try:
+                    async for chunk in chunks:
+                        tries.check_deadline()
+                        for ready in answer.add(chunk):
+                            yield ready
+                except Exception as error:
+                    tries.failed(slot, error, final=answer.shown)
+                else:
+                    rest = answer.finish(prompt)
+                    self._take(tries, slot, answer.usage, answer.empty)
+                    if not answer.empty:
+                        for ready in rest:
+                            yield ready
+                        return
+            await tries.pause()
+
+    def _begin(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> tuple[int, Tries]:
+        """Estimated tokens of the prompt, and the tries of a call that is about to start."""
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        prompt = prompt_tokens(payload)
+        most = payload.get("max_completion_tokens") or payload.get("max_tokens") or math.inf
+        answer = min(self._typical_answer_tokens, most)
+        return prompt, Tries(self._endpoint, prompt + round(answer), self._jitter)
+
+    def _take(self, tries: Tries, slot: Slot, usage: UsageMetadata | None, empty: bool) -> None:
+        tries.answered(slot, usage and usage["total_tokens"], empty=empty)
+        if usage:
+            self._typical_answer_tokens += (
+                usage["output_tokens"] - self._typical_answer_tokens
+            ) / 8
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return background_loop().run(self._agenerate(messages, stop, None, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        yield from background_loop().iterate(self._astream(messages, stop, None, **kwargs))
+
+    def _should_stream(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
+        # A listener (Studio, for one) is no reason to stream a call that did not ask for it: when
+        # an answer breaks off, one that nobody has seen can be asked for again.
+        return super()._should_stream(run_manager=None, **kwargs)
+
+    def _should_use_protocol_streaming(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
+        return super()._should_use_protocol_streaming(run_manager=None, **kwargs)
+
+
+def openai_chat(
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key_env: str = "OPENAI_API_KEY",
+    temperature: float | None = None,
+    top_p: float | None = None,
+    max_tokens: int | None = None,
+    seed: int | None = None,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+    max_tries: int = 6,
+    deadline_s: float | None = None,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+    max_concurrency: int | None = None,
+    extra_body: dict[str, Any] | None = None,
+) -> OpenAIChat:
+    """A chat model behind an OpenAI-compatible server.
+
+    Args:
+        name: Of the model, as the server calls it.
+        base_url: Address up to `/v1`; by default `OPENAI_BASE_URL`, else OpenAI itself.
+        api_key_env: Environment variable with the key. A server of one's own may need none.
+        temperature: As the server understands it.
+        top_p: The same.
+        max_tokens: Longest answer.
+        seed: For the server's sampling and for the jitter of our pauses.
+        timeout_s: Seconds for one try.
+        max_tries: Tries for one call.
+        deadline_s: Seconds for one call with all its tries.
+        requests_per_minute: Limit for all calls to this endpoint.
+        tokens_per_minute: The same for tokens.
+        max_concurrency: The most calls in flight to this endpoint.
+        extra_body: Further fields of the request (`top_k`, `chat_template_kwargs`, …).
+
+    Raises:
+        RequestError: The endpoint is OpenAI's and there is no key.
+    """
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    key = os.environ.get(api_key_env, "").strip()
+    if not key and url == OPENAI_URL:
+        raise RequestError(
+            f"no key for {name} at {url}: the environment variable {api_key_env} is not set",
+            hint=f"set {api_key_env}, or give the base_url of a server of your own",
+        )
+    return OpenAIChat(
+        model=name,
+        base_url=url,
+        api_key=SecretStr(key or _NO_KEY),
+        api_key_env=api_key_env,
+        temperature=temperature,
+        top_p=top_p,
+        max_completion_tokens=max_tokens,
+        seed=seed,
+        timeout=timeout_s,
+        max_tries=max_tries,
+        deadline_s=deadline_s,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        max_concurrency=max_concurrency,
+        extra_body=extra_body,
+    )

@@ -1,0 +1,1 @@
+"""Roles: the YAML files of experts, and reading them."""

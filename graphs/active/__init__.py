@@ -1,0 +1,1 @@
+"""The graph active and the stages of its rounds."""

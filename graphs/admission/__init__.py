@@ -1,0 +1,1 @@
+"""The gate and the one door to the corpus."""

@@ -1,0 +1,1 @@
+"""The baselines: one prompt a record, Self-Instruct, Evol-Instruct."""

@@ -1,0 +1,96 @@
+"""What the template baseline asks, and what it takes from the answer.
+
+The embedded model follows no prompt, it knows a few tasks by its roles. For it the grade `fixed` is
+the domain expert with form and keywords, the same words every time; the grades that show texts are
+the editor with one of these texts and the instruction to write another like it, and no keywords.
+"""
+
+import random
+from typing import NamedTuple
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from metasynth.agents.conductor import render_template, template_variables
+from metasynth.agents.expert import expert_messages
+from metasynth.agents.messages import Attachment
+from metasynth.config.template import TemplateConfig
+from metasynth.graphs.run.state import SeedState
+from metasynth.graphs.teacher_questions import ANOTHER
+from metasynth.graphs.workspace import Workspace
+from metasynth.text.words import encodable
+
+from .exemplars import Shown, shown_text, shown_variables
+from .verbalised import asked_for, draw_verbalised, parse_verbalised
+
+_DEFAULT = str(TemplateConfig.model_fields["prompt"].default)
+
+
+class Answer(NamedTuple):
+    """A document, or with `problem` why there is none in the answer."""
+
+    text: str
+    cut: bool = False
+    problem: str = ""
+
+
+def uses_seed(workspace: Workspace, shown: Shown) -> bool:
+    """Whether the document is asked to fit its seed: the editor is shown no keywords."""
+    return not (_by_roles(workspace) and shown.ids)
+
+
+def template_messages(
+    workspace: Workspace, seed: SeedState, genre: str, shown: Shown, rng: random.Random
+) -> list[BaseMessage]:
+    """The one call of a record.
+
+    Args:
+        workspace: The run's.
+        seed: What the record starts from.
+        genre: Its form.
+        shown: Texts beside the prompt.
+        rng: Chooses the one text that the embedded model is shown.
+    """
+    variables = workspace.variables(genre=genre)
+    if _by_roles(workspace):
+        texts = [*shown.exemplars, *shown.earlier]
+        if texts:
+            attached = [Attachment("draft-1", "draft", rng.choice(texts)[1])]
+            return expert_messages(workspace.roles["editor"], ANOTHER, attached, variables)
+        keywords = ", ".join(seed["keywords"] or [seed["text"]])
+        attached = [Attachment("keywords-1", "keywords", keywords)]
+        asked = f"Write a {genre or 'document'}."
+        return expert_messages(workspace.roles["domain_expert"], asked, attached, variables)
+    config = workspace.config.template
+    prompt = render_template(
+        config.prompt,
+        {
+            **variables,
+            **shown_variables(shown),
+            "keywords": seed["keywords"] or [seed["text"]],
+            "seed": seed["text"],
+        },
+    )
+    parts = [prompt, *shown_text(shown, without=template_variables(config.prompt))]
+    if config.candidates > 1:
+        parts.append(asked_for(config.candidates))
+    return [HumanMessage("\n\n".join(parts))]
+
+
+def read_answer(
+    config: TemplateConfig, reply: AIMessage, *, place: int, rng: random.Random
+) -> Answer:
+    """The document in a reply; `place` is the candidate's where all of them are taken."""
+    cut = reply.response_metadata.get("finish_reason") == "length"
+    text = encodable(str(reply.text)).strip()
+    if config.candidates == 1:
+        return Answer(text, cut)
+    found = parse_verbalised(text, config.candidates)
+    if isinstance(found, str):
+        return Answer(text, problem=f"{found}{', cut at the token limit' if cut else ''}")
+    return Answer((found[place] if config.take == "all" else draw_verbalised(found, rng)).text)
+
+
+def _by_roles(workspace: Workspace) -> bool:
+    return (
+        workspace.voices.experts.name == "embedded" and workspace.config.template.prompt == _DEFAULT
+    )

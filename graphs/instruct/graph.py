@@ -1,0 +1,285 @@
+"""The instruct graph: a conductor evolves an instruction from a document, experts answer it.
+
+brief ─► conductor ⇄ consult / decide ─► gate ─► answer ⇄ review ─► score (─► approve) ─► admit
+             ▲                             │       ▲         │ ▲ (ask on)         │
+             │ (reason)                    │       └─ follow_up  │                │
+             └─────────────────────────────┴─────────────────────┴────────────────┘
+                                                                     bounded tries ─► reject
+
+MetaSynth-Instruct: Riaz et al., arXiv 2504.12563. Which experts are consulted, how often and in
+which order is the conductor's choice; who answers is not known from the paper.
+"""
+
+import asyncio
+from typing import Any
+
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+
+from metasynth.agents.conductor import bounded, estimated_tokens
+from metasynth.agents.instructing import (
+    INSTRUCT_NUDGE,
+    INSTRUCT_TOOLS,
+    InstructConsult,
+    instruct_schemas,
+)
+from metasynth.errors import PromptError
+from metasynth.graphs.admission.gate import Verdict
+from metasynth.graphs.approval import Approval, after_score
+from metasynth.graphs.best_of_batch import hold, stamped
+from metasynth.graphs.document.consultation import consult_expert, normalised, prepare
+from metasynth.graphs.document.decision import Decision, given_up
+from metasynth.graphs.run.state import Consultation, DocumentInput, DocumentOutput, DocumentState
+from metasynth.graphs.workspace import RunContext, Source, Workspace
+from metasynth.records.record import Record
+
+from .answers import (
+    CRITIC,
+    FOLLOW_UP,
+    answer_problem,
+    complaint,
+    follow_up,
+    question_problem,
+    write_answer,
+)
+from .briefing import instruct_begun, instruct_system
+from .outcomes import answered, refused, stopped, unanswered, with_rejected
+from .records import (
+    checked,
+    conversation_draft,
+    conversation_verdict,
+    edited_conversation,
+    instruct_record,
+    question_draft,
+)
+from .state import InstructState
+
+GRAPH = "instruct"
+
+
+def instruct_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
+    """The graph, not yet compiled; `source` gives the workspace that its nodes work in."""
+    nodes = _Nodes(source)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        InstructState,
+        context_schema=RunContext,
+        input_schema=DocumentInput,
+        output_schema=DocumentOutput,
+    )
+    expert = {"agent": "expert"}
+    graph.add_node("brief", nodes.brief, input_schema=DocumentInput)
+    graph.add_node(
+        "conductor",
+        nodes.conductor,
+        metadata={"agent": "conductor"},
+        destinations=("consult", "decide", "conductor", "gate", "reject"),
+    )
+    graph.add_node("consult", nodes.consult, input_schema=Consultation, metadata=expert)
+    graph.add_node("decide", nodes.decide, destinations=("conductor", "gate", "reject"))
+    graph.add_node("gate", nodes.gate, destinations=("answer", "conductor", "reject"))
+    graph.add_node("answer", nodes.answer, metadata=expert)
+    graph.add_node(
+        "review",
+        nodes.review,
+        metadata=expert,
+        destinations=("answer", "follow_up", "score", "conductor", "reject"),
+    )
+    graph.add_node("follow_up", nodes.follow_up, metadata=expert, destinations=("answer", "score"))
+    graph.add_node(
+        "score",
+        nodes.score,
+        metadata={"agent": "student"},
+        destinations=("approve", "admit", "conductor", "reject"),
+    )
+    graph.add_node(
+        "approve",
+        nodes.approve,
+        metadata={"agent": "person"},
+        destinations=("admit", "approve", "conductor", "reject"),
+    )
+    graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
+    graph.add_node("reject", nodes.reject)
+    graph.add_edge(START, "brief")
+    graph.add_edge("brief", "conductor")
+    graph.add_edge("consult", "decide")
+    graph.add_edge("answer", "review")
+    graph.add_edge("reject", END)
+    return graph
+
+
+class _Nodes:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def brief(self, state: DocumentInput, runtime: Runtime[RunContext]) -> InstructState:
+        """Choose the document and tell the conductor what was asked of it before."""
+        return await instruct_begun(await self._source(runtime.context), state)
+
+    async def conductor(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask the conductor what to do next; at its bounds, its last question is taken."""
+        workspace = await self._source(runtime.context)
+        limits = workspace.config.conductor
+        turn = state["turns"] + 1
+        if turn > limits.max_turns:
+            return stopped(state, f"turns: no instruction accepted within {limits.max_turns}")
+        messages = bounded(
+            [instruct_system(workspace), *state["messages"]], limits.max_prompt_tokens
+        )
+        if estimated_tokens(messages) > limits.max_prompt_tokens:
+            return stopped(state, f"prompt: longer than {limits.max_prompt_tokens} tokens")
+        try:
+            reply = await workspace.caller.call(
+                workspace.voices.conductor,
+                messages,
+                chain=state["chain"],
+                step=f"{state['number']}/{turn}",
+                agent="conductor",
+                record_id=state["record_id"],
+                tools=instruct_schemas(),
+            )
+        except PromptError as error:
+            return stopped(state, f"prompt: {error.message}")
+        reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
+        if not reply.tool_calls:
+            nudge = HumanMessage(INSTRUCT_NUDGE, id=f"{state['record_id']}/{turn}/nudge")
+            return Command(update={"messages": [reply, nudge], "turns": turn}, goto="conductor")
+        turned = prepare(
+            workspace,
+            state,
+            reply,
+            turn,
+            graph=GRAPH,
+            tools=INSTRUCT_TOOLS,
+            nudge=INSTRUCT_NUDGE,
+        )
+        update = {"messages": [reply], "turns": turn, "results": turned.results}
+        sends = [Send("consult", consultation) for consultation in turned.consultations]
+        return Command(update=update, goto=sends or "decide")
+
+    async def consult(self, state: Consultation, runtime: Runtime[RunContext]) -> DocumentState:
+        """Ask one expert; it sees its role, the instruction and what is attached."""
+        workspace = await self._source(runtime.context)
+        return await consult_expert(workspace, state, graph=GRAPH, tool=InstructConsult)
+
+    async def decide(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Answer the conductor's calls in their order, and do what they decide."""
+        await self._source(runtime.context)
+        decision = Decision(state, submits="question")
+        reply = next(m for m in reversed(state["messages"]) if isinstance(m, AIMessage))
+        for call in reply.tool_calls:
+            decision.take(str(call["id"]), call["name"], call["args"])
+        return decision.command()
+
+    async def gate(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Measure the submitted question, before its answer is paid for."""
+        workspace = await self._source(runtime.context)
+        question = state["artifacts"][state["submission"]["draft"]]["text"]
+        fresh = InstructState(
+            conversation=[],
+            question=question,
+            answer="",
+            answers=0,
+            critique="",
+            code="",
+            rejected_answers=[],
+            checker=None,
+        )
+        opened: InstructState = {**state, **fresh}
+        verdict = await asyncio.to_thread(question_problem, workspace, opened, question)
+        if verdict.passed:
+            draft = question_draft(question, parent=state["seed"]["id"])
+            verdict = await workspace.gate.novelty(draft)
+        if verdict.passed:
+            return Command(update=fresh, goto="answer")
+        return refused(workspace, state, verdict, update=fresh)
+
+    async def answer(self, state: InstructState, runtime: Runtime[RunContext]) -> InstructState:
+        """Have the question answered, by someone who sees neither conductor nor its experts."""
+        workspace = await self._source(runtime.context)
+        made = await write_answer(workspace, state)
+        return InstructState(
+            answer=made.text,
+            cut=made.cut,
+            answers=state["answers"] + 1,
+            code=made.code,
+            critique=made.reason,
+            experts=[made.agent],
+        )
+
+    async def review(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Measure the answer, have it criticised, and have it written anew where it is wanting."""
+        workspace = await self._source(runtime.context)
+        verdict = Verdict(state["code"], state["critique"]) if state["code"] else Verdict()
+        if verdict.passed:
+            verdict = await asyncio.to_thread(answer_problem, workspace, state)
+        tries_left = state["answers"] < workspace.config.instruct.answer_tries
+        if not verdict.passed:
+            return unanswered(workspace, state, verdict, tries_left=tries_left)
+        update = InstructState()
+        if workspace.config.instruct.critic and tries_left:
+            update["experts"] = [CRITIC]
+            if said := await complaint(workspace, state):
+                update["rejected_answers"] = with_rejected(state, by=CRITIC, reason=said)
+                return Command(update={**update, "critique": said}, goto="answer")
+        return answered(workspace, state, verdict, update)
+
+    async def follow_up(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Have the conversation go on; where nothing usable comes, it ends here."""
+        workspace = await self._source(runtime.context)
+        made = await follow_up(workspace, state)
+        update = InstructState(experts=[FOLLOW_UP] * made.asked)
+        if not made.question:
+            return Command(update=update, goto="score")
+        opened = InstructState(
+            question=made.question, answer="", answers=0, critique="", code="", cut=False
+        )
+        return Command(update={**update, **opened}, goto="answer")
+
+    async def score(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask the student, where it has a say."""
+        workspace = await self._source(runtime.context)
+        if workspace.screen is not None:
+            verdict = await workspace.screen.judge(await _candidate(workspace, state))
+            if not verdict.passed:
+                return refused(workspace, state, verdict)
+        return Command(goto=after_score(workspace))
+
+    async def approve(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Ask a person, who may accept, edit, reject or send the instruction back."""
+        return await _APPROVAL(await self._source(runtime.context), state)
+
+    async def admit(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Enter the corpus, if it is still new; what the student chooses from waits."""
+        workspace = await self._source(runtime.context)
+        record, draft = await _candidate(workspace, state), conversation_draft(state)
+        if await hold(workspace, record, draft):
+            return Command(update={"outcome": "held", "reason": ""}, goto=END)
+        verdict = await workspace.admission.admit(record, draft)
+        if not verdict.passed:
+            return refused(workspace, state, verdict)
+        return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
+
+    async def reject(self, state: InstructState, runtime: Runtime[RunContext]) -> InstructState:
+        """Keep what was written, with the reason."""
+        workspace = await self._source(runtime.context)
+        record = await asyncio.to_thread(instruct_record, workspace, state, reason=state["reason"])
+        await workspace.admission.reject(stamped(workspace, record))
+        return InstructState(outcome="rejected")
+
+
+async def _candidate(workspace: Workspace, state: InstructState) -> Record:
+    """The record of the conversation, as it would enter the corpus."""
+    return stamped(workspace, await asyncio.to_thread(instruct_record, workspace, state))
+
+
+_APPROVAL = Approval(
+    record=_candidate,
+    draft=conversation_draft,
+    edited=edited_conversation,
+    judge=conversation_verdict,
+    judged=checked,
+    reject=given_up,
+    send_back=refused,
+)

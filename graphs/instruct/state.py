@@ -1,0 +1,43 @@
+"""The state of the instruct graph: a question on its way, and the conversation that it opens."""
+
+from typing import Any, TypedDict
+
+from metasynth.graphs.run.state import DocumentState
+
+
+class Turn(TypedDict):
+    """One question with its answer."""
+
+    question: str
+    answer: str
+
+
+class Rejected(TypedDict):
+    """An answer that was not kept; see `metasynth.records.RejectedAnswer`."""
+
+    turn: int
+    content: str
+    by: str
+    reason: str
+
+
+class InstructState(DocumentState, total=False):
+    """One instruction on its way.
+
+    `topic` is the document's, where it is a record. `conversation` holds the turns that are done;
+    `question` is the one that is being answered, `answer` what was written last, after `answers`
+    tries, and `critique` says what is wrong with it. `stopped` is true where the conductor's bound
+    was reached: its last question has one try.
+    """
+
+    topic: str
+    conversation: list[Turn]
+    question: str
+    answer: str
+    cut: bool
+    answers: int
+    critique: str
+    code: str
+    rejected_answers: list[Rejected]
+    checker: dict[str, Any] | None
+    stopped: bool

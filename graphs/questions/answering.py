@@ -1,0 +1,76 @@
+"""Asking the teacher for the answer to a question that was generated without one."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from metasynth.agents.expert import expert_messages
+from metasynth.agents.messages import Attachment
+from metasynth.errors import PromptError
+from metasynth.graphs.admission.gate import declines
+from metasynth.graphs.document.consultation import expert_settings
+from metasynth.graphs.workspace import Workspace
+from metasynth.text.words import encodable, excerpt
+
+_SOLVER = "solution_expert"
+_TEACHER = "answer"  # the ledger's name for a teacher that plays no role
+
+
+class Answer(NamedTuple):
+    """What the teacher said; `code` and `reason` say why it is none."""
+
+    text: str
+    agent: str
+    cut: bool = False
+    code: str = ""
+    reason: str = ""
+
+
+async def ask_for_answer(
+    workspace: Workspace, prompt: str, *, chain: str, step: str, record_id: str
+) -> Answer:
+    """The teacher's answer to `prompt`, from the ledger where it was given before.
+
+    The embedded model knows a task by its role, so it is asked as the solution expert; any other
+    model is sent the prompt alone.
+
+    Raises:
+        BudgetEndedError: A limit of the budget is reached.
+        ModelCallError: The model could not answer.
+    """
+    agent, messages, settings = _asked(workspace, prompt)
+    try:
+        reply = await workspace.caller.call(
+            workspace.voices.experts,
+            messages,
+            chain=chain,
+            step=step,
+            agent=agent,
+            record_id=record_id,
+            settings=settings,
+        )
+    except PromptError as error:
+        return Answer("", agent, code="no_answer", reason=f"no_answer: {error.message}")
+    text = encodable(str(reply.text)).strip()
+    cut = reply.response_metadata.get("finish_reason") == "length"
+    if not text:
+        refusal = str(reply.additional_kwargs.get("refusal") or "the answer is empty")
+        return Answer("", agent, code="no_answer", reason=f"no_answer: {excerpt(refusal, 30)}")
+    if declines(text):
+        reason = f"refusal: the answer declines: {excerpt(text, 30)}"
+        return Answer(text, agent, code="refusal", reason=reason)
+    return Answer(text, agent, cut)
+
+
+def _asked(
+    workspace: Workspace, prompt: str
+) -> tuple[str, Sequence[BaseMessage], dict[str, Any] | None]:
+    if workspace.voices.experts.name != "embedded":
+        return _TEACHER, [HumanMessage(prompt)], None
+    role = workspace.roles[_SOLVER]
+    attached = [Attachment("draft-1", "draft", prompt)]
+    messages = expert_messages(role, "Solve the problem.", attached, workspace.variables())
+    # the role's limit is meant for large models: here the context is the limit
+    settings = {**expert_settings(role, workspace.config), "max_tokens": None}
+    return _SOLVER, messages, settings

@@ -1,0 +1,98 @@
+"""Asking the teacher for one new problem with its solution, shown a seed: one call for a row."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+from metasynth.agents.expert import expert_messages
+from metasynth.agents.messages import Attachment
+from metasynth.errors import PromptError
+from metasynth.graphs.admission.gate import declines
+from metasynth.graphs.run.questions import Request
+from metasynth.graphs.teacher_questions import ANOTHER
+from metasynth.graphs.workspace import Workspace
+from metasynth.text.words import encodable, excerpt
+
+_EDITOR = "editor"
+_TEACHER = "teacher"
+
+
+class Problem(NamedTuple):
+    """What the teacher wrote; `code` and `reason` say why it is no row."""
+
+    problem: str
+    solution: str
+    agent: str
+    cut: bool = False
+    code: str = ""
+    reason: str = ""
+
+
+async def ask_for_problem(
+    workspace: Workspace, request: Request, *, chain: str, step: str, record_id: str
+) -> Problem:
+    """The teacher's reply, read; from the ledger where it was given before.
+
+    A reply that cannot be read is not asked for again: it is counted, and paid for.
+
+    Raises:
+        BudgetEndedError: A limit of the budget is reached.
+        ModelCallError: The model could not answer.
+    """
+    agent, messages = _asked(workspace, request.prompt)
+    try:
+        reply = await workspace.caller.call(
+            workspace.voices.experts,
+            messages,
+            chain=chain,
+            step=step,
+            agent=agent,
+            record_id=record_id,
+            settings={"temperature": request.temperature},
+        )
+    except PromptError as error:
+        return Problem("", "", agent, code="no_answer", reason=f"no_answer: {error.message}")
+    text = encodable(str(reply.text)).strip()
+    cut = reply.response_metadata.get("finish_reason") == "length"
+    if not text:
+        refusal = str(reply.additional_kwargs.get("refusal") or "the reply is empty")
+        return Problem("", "", agent, code="no_answer", reason=f"no_answer: {excerpt(refusal, 30)}")
+    problem, solution = read_problem(text, request)
+    if problem and solution:
+        return Problem(problem, solution, agent, cut)
+    if declines(text):
+        reason = f"refusal: the reply declines: {excerpt(text, 30)}"
+        return Problem(text, "", agent, code="refusal", reason=reason)
+    lacks = f"no {request.solution_mark!r} in the reply" if problem else "the reply has no problem"
+    reason = f"unparsed: {lacks}{', which was cut' if cut else ''}: {excerpt(text, 30)}"
+    return Problem(text, "", agent, code="unparsed", reason=reason)
+
+
+def read_problem(reply: str, request: Request) -> tuple[str, str]:
+    """Problem and solution by their marks, emphasised or not; "" for what is not there."""
+    before, after = _parted(reply, request.solution_mark)
+    named, own = _parted(before, request.problem_mark)
+    problem, solution = (own or named).strip(), after.strip()
+    if solution and request.keeps_mark:
+        solution = f"{request.solution_mark} {solution}"
+    return problem, solution
+
+
+def _parted(text: str, mark: str) -> tuple[str, str]:
+    """What stands before and after a mark; all of it before where there is none."""
+    pattern = re.escape(mark)
+    if mark.endswith(":"):  # models write **Mark:**, **Mark**: and headings
+        word = re.escape(mark[:-1])
+        pattern = rf"[*_#]*[ ]*{word}[*_]*:[*_]*|^#+[ ]*{word}[ ]*$"
+    parts = re.split(pattern, text, maxsplit=1, flags=re.IGNORECASE | re.MULTILINE)
+    return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
+
+
+def _asked(workspace: Workspace, prompt: str) -> tuple[str, Sequence[BaseMessage]]:
+    if workspace.voices.experts.name != "embedded":
+        return _TEACHER, [HumanMessage(prompt)]
+    attached: list[Any] = [Attachment("draft-1", "draft", prompt)]
+    role = workspace.roles[_EDITOR]
+    return _EDITOR, expert_messages(role, ANOTHER, attached, workspace.variables())

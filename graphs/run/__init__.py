@@ -1,0 +1,1 @@
+"""What every graph of a run shares: budget, calls, threads, state."""

@@ -1,0 +1,1 @@
+"""The student of a run, and what it is asked."""

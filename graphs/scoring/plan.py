@@ -1,0 +1,82 @@
+"""What a run file says of the active node, checked before anything starts."""
+
+from typing import NamedTuple
+
+from metasynth.config.active import CandidatesConfig
+from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.config.run import RunConfig
+from metasynth.config.student import StudentConfig
+from metasynth.errors import ConfigError
+from metasynth.student.scoring.criteria import CRITERIA
+
+_KEY = "active.candidates.scoring.criterion"
+
+
+class ScreeningPlan(NamedTuple):
+    """The student that scores candidates, and what follows from its scores."""
+
+    student: StudentConfig
+    settings: CandidatesConfig
+
+    def told(self) -> list[tuple[str, str]]:
+        """What would be used, for `validate`."""
+        settings, criterion = self.settings, self.settings.scoring.criterion
+        if settings.accept == "best":
+            rule = f"the {settings.keep} best of {settings.batch} ({settings.direction})"
+        else:
+            rule = (
+                f"threshold at quantile {settings.quantile:g} of the last {settings.window} scores "
+                f"({settings.direction})"
+            )
+        return [("student", self.student.model), ("candidates", f"{criterion}, {rule}")]
+
+
+def plan_screening(config: RunConfig) -> ScreeningPlan | None:
+    """The plan of `active.candidates`, or None where the student has no say in it.
+
+    Raises:
+        ConfigError: The criterion does not fit the graph, or what it needs is not there.
+    """
+    if config.active is None:
+        return None
+    settings = config.active.candidates
+    if settings is None:
+        if config.graph == "active":
+            return None
+        raise ConfigError(f"active.candidates: this key is needed in graph {config.graph}")
+    criterion = settings.scoring.criterion
+    if criterion == "learnable":
+        raise ConfigError(
+            f"{_KEY}: learnable trains on hundreds of rows, and candidates are few at a time",
+            hint="take loss_gold here; learnable chooses from a pool of seeds",
+        )
+    needs = CRITERIA[criterion].needs
+    if "reward model" in needs and settings.scoring.reward_model is None:
+        raise ConfigError(
+            f"{_KEY}: {criterion} needs a reward model",
+            hint="name its folder or hub id as reward_model beside the criterion",
+        )
+    if ("own answer" in needs or criterion == "ifd") and not _has_prompts(config):
+        raise ConfigError(
+            f"{_KEY}: {criterion} needs a question that the student answers, and "
+            f"{_why_no_prompts(config)}",
+            hint="take loss_gold, perplexity, el2n or random",
+        )
+    if "judge" in needs and config.model_for("experts").model == "embedded":
+        raise ConfigError(f"{_KEY}: {criterion}: the embedded model cannot judge")
+    if "checker" in needs and config.checker is None:
+        raise ConfigError(f"checker: this key is needed by {_KEY}: {criterion}")
+    return ScreeningPlan(config.student, settings)
+
+
+def _has_prompts(config: RunConfig) -> bool:
+    """Whether records are questions with answers."""
+    if config.graph == "softsrv":
+        return config.softsrv is not None and config.softsrv.answers.style != "none"
+    return config.graph in (*INSTRUCT_GRAPHS, "active")
+
+
+def _why_no_prompts(config: RunConfig) -> str:
+    if config.graph == "softsrv":
+        return "softsrv.answers.style is none"
+    return f"graph {config.graph} writes documents"

@@ -1,0 +1,1 @@
+"""Which seed a record starts from."""

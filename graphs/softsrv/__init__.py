@@ -1,0 +1,1 @@
+"""The graph softsrv and its stages."""

@@ -1,0 +1,147 @@
+"""The graph softsrv: questions from a soft prompt or a baseline, answered, judged and admitted.
+
+contexts ─► sample ─► postprocess ─► candidate, candidate, … ─► close
+
+Stages that take long keep what they have made in the run directory and go on from there; each
+candidate (see `candidates`) is a worker that takes questions until the quota or they have ended.
+"""
+
+import operator
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+from pydantic import BaseModel, Field
+
+from metasynth.errors import BudgetEndedError
+from metasynth.graphs.best_of_batch import new_quota, settle
+from metasynth.graphs.questions.candidates import CHAIN, CandidateInput, candidate_graph
+from metasynth.graphs.run.questions import CandidateQueue, Check, QuestionSource
+from metasynth.graphs.workspace import RunContext, Source, Workspace
+
+_NO_LIMIT = 1_000_000_000  # a worker's steps are bounded by the candidates
+
+
+class SoftSRVInput(BaseModel):
+    """What starts the graph."""
+
+    chains: int = Field(
+        default=4, ge=1, le=512, description="how many questions are in work at once"
+    )
+
+
+class SoftSRVState(TypedDict, total=False):
+    """A whole run: counts only, samples and records lie in the run directory."""
+
+    chains: int
+    contexts: int
+    samples: int
+    candidates: int
+    finished: Annotated[list[str], operator.add]
+    accepted: int
+    rejected: int
+    stopped_because: str
+
+
+def softsrv_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
+    """The graph, not yet compiled; `source` gives the workspace that its nodes work in."""
+    nodes = _Nodes(source)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(
+        SoftSRVState, context_schema=RunContext, input_schema=SoftSRVInput
+    )
+    worker = candidate_graph(source).compile(name="candidate")
+    graph.add_node(
+        "contexts", nodes.contexts, input_schema=SoftSRVInput, destinations=("sample", "close")
+    )
+    graph.add_node("sample", nodes.sample, destinations=("postprocess", "close"))
+    graph.add_node("postprocess", nodes.postprocess, destinations=("candidate", "close"))
+    graph.add_node("candidate", worker.with_config(recursion_limit=_NO_LIMIT))
+    graph.add_node("close", nodes.close, defer=True)
+    graph.add_edge(START, "contexts")
+    graph.add_edge("candidate", "close")
+    graph.add_edge("close", END)
+    return graph
+
+
+class _Nodes:
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def contexts(self, state: SoftSRVInput, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Make ready what questions come from: train or load a soft prompt, read exemplars."""
+        workspace = await self._source(runtime.context)
+        workspace.quota = new_quota(workspace)
+        await settle(workspace)
+        update = SoftSRVState(chains=state.chains)
+        return await _stage(workspace, _source_of(workspace).prepare, "contexts", "sample", update)
+
+    async def sample(
+        self,
+        state: SoftSRVState,  # noqa: ARG002 - every node has one
+        runtime: Runtime[RunContext],
+    ) -> Command[Any]:
+        """Draw the samples that are not there yet."""
+        workspace = await self._source(runtime.context)
+        return await _stage(workspace, _source_of(workspace).sample, "samples", "postprocess", {})
+
+    async def postprocess(self, state: SoftSRVState, runtime: Runtime[RunContext]) -> Command[Any]:
+        """Keep what is clean, new and spread, and hand it to the workers."""
+        workspace = await self._source(runtime.context)
+
+        async def queue(check: Check) -> int:
+            if workspace.screen is not None:
+                await workspace.screen.scorer.prepare()
+            kept = await _source_of(workspace).candidates(check)
+            workspace.queue = CandidateQueue(
+                kept, ended=lambda place: workspace.has_ended(workspace.record_id(CHAIN, place))
+            )
+            return len(kept)
+
+        workers = [
+            Send("candidate", CandidateInput(worker=number)) for number in range(state["chains"])
+        ]
+        return await _stage(workspace, queue, "candidates", workers, {})
+
+    async def close(self, state: SoftSRVState, runtime: Runtime[RunContext]) -> SoftSRVState:
+        """Decide what waits for a choice, say what came of it, and write all counts down."""
+        workspace = await self._source(runtime.context)
+        await settle(workspace, final=True)
+        accepted, rejected = workspace.corpus.accepted, workspace.corpus.rejected
+        stopped = state.get("stopped_because") or (
+            (workspace.quota.stopped_because if workspace.quota else None)
+            or "budget.records: all records are written"
+        )
+        counts = {
+            "judged": accepted + rejected,
+            "accepted": accepted,
+            "rejected": rejected,
+            "reasons": workspace.corpus.reasons(),
+            "stopped_because": stopped,
+        }
+        await _source_of(workspace).close(counts)
+        return SoftSRVState(accepted=accepted, rejected=rejected, stopped_because=stopped)
+
+
+def _source_of(workspace: Workspace) -> QuestionSource:
+    assert workspace.questions is not None, "compose makes one for this graph"
+    return workspace.questions
+
+
+async def _stage(
+    workspace: Workspace,
+    work: Callable[[Check], Awaitable[int]],
+    key: str,
+    goto: Any,
+    update: SoftSRVState | dict[str, Any],
+) -> Command[Any]:
+    """Where the graph goes from a stage: on, or to its end where the budget has ended."""
+    quota = workspace.quota
+    if quota is not None and workspace.corpus.accepted >= workspace.config.budget.records:
+        return Command(update=update, goto="close")  # an earlier start has written them all
+    try:
+        count = await work(workspace.budget.check)
+    except BudgetEndedError as ended:
+        return Command(update={**update, "stopped_because": ended.message}, goto="close")
+    return Command(update={**update, key: count}, goto=goto)

@@ -1,0 +1,1 @@
+"""Traces: spans, their file, and the tracer."""

@@ -1,0 +1,1 @@
+"""Samples from soft prompts and from the template baselines."""

@@ -1,0 +1,36 @@
+"""Arguments and options that several commands take."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metasynth.errors import RequestError
+
+if TYPE_CHECKING:
+    from metasynth.config.run import RunConfig
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the run file"),
+]
+RolesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--roles", metavar="DIR", help="a directory of own roles, or library:DOMAIN; adds to others"
+    ),
+]
+
+
+def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
+    """The run file with the roles of `--roles` beside its own, which they go before."""
+    from metasynth.config.file import role_source
+    from metasynth.config.run import ROLE_LIBRARY
+
+    for source in sources:
+        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
+            raise RequestError(f"--roles: no such directory: {source}")
+    added = (role_source(source, Path.cwd()) for source in sources)
+    return config.model_copy(update={"roles": (*config.roles, *added)})

@@ -1,0 +1,234 @@
+"""Carrying out `softsrv sample`: samples appended to a file, candidates chosen, counts printed.
+
+Beside FILE.jsonl with the candidates lie FILE.samples.jsonl with every sample (with --raw they are
+FILE.jsonl itself) and FILE.manifest.json with settings and counts.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from metasynth.cli.screen.bars import Bar, clock
+from metasynth.cli.screen.terminal import tell
+from metasynth.config.file import changed_softsrv_config
+from metasynth.config.softsrv import PostprocessConfig, SoftSRVConfig
+from metasynth.errors import MetaSynthError, RequestError
+from metasynth.graphs.softsrv.steering import load_backbone
+from metasynth.records.rundir import held
+from metasynth.softsrv.artifact import load_artifact, read_artifact_config
+from metasynth.softsrv.manifest import Manifest, read_manifest
+from metasynth.softsrv.postprocess.postprocessing import PostprocessResult, postprocess
+from metasynth.softsrv.run_folder import SoftSRVFolder
+from metasynth.softsrv.sampling.samples import Sample, SampleFile, read_samples, write_candidates
+from metasynth.softsrv.sampling.soft_sampler import SamplingSummary, SoftSampler
+from metasynth.text.contamination import read_contamination
+from metasynth.text.words import excerpt
+
+from .audit import audit_copies
+
+_SHOWN = 3  # texts that are printed
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What the command line says besides settings.
+
+    Attributes:
+        near: Sample from the contexts nearest to this text only, `contexts` of them.
+        raw: Samples are wanted as they come.
+        audit: Compare them with the rows trained on.
+    """
+
+    artifact: Path
+    out: Path
+    near: str | None = None
+    contexts: int = 16
+    raw: bool = False
+    audit: bool = False
+
+    @property
+    def samples(self) -> Path:
+        """Where samples go."""
+        return self.out if self.raw else self.apart
+
+    @property
+    def apart(self) -> Path:
+        """Where samples go beside candidates."""
+        return self.out.with_suffix(".samples.jsonl")
+
+    @property
+    def manifest(self) -> Path:
+        """Where settings and counts go."""
+        return self.out.with_suffix(".manifest.json")
+
+
+def carry_out_sampling(
+    request: SampleRequest, overrides: Sequence[str], options: Mapping[str, Any], *, quiet: bool
+) -> None:
+    """Draw the samples that are missing, choose candidates, and print the summary."""
+    if request.out.suffix.lower() != ".jsonl":
+        raise RequestError(f"--out {request.out}: expected a name that ends in .jsonl")
+    folder = _artifact_folder(request.artifact)
+    told = read_artifact_config(folder)
+    settings = changed_softsrv_config(
+        dict(told["settings"]), overrides, options=options, where=str(folder)
+    )
+    contaminants = _contaminants(settings.postprocess)
+    with held(request.out.parent, lock=f".{request.out.name}.lock"):
+        manifest = _claimed(request, settings, folder)
+        drawn, seconds = _draw(request, settings, folder, quiet=quiet)
+        samples = list(islice(read_samples(request.samples), settings.sampling.count))
+        summary = SamplingSummary.of(samples)
+        manifest.finish("samples", {**asdict(summary), "stop_rate": round(summary.stop_rate, 4)})
+        tell()
+        _print_samples(summary, settings, drawn, seconds)
+        if told["prompt"]["parameterisation"] == "np" and request.near:
+            tell("  note       this soft prompt (np) looks at no context: --near changes nothing")
+        if request.audit:
+            manifest.finish("copies", dict(audit_copies(samples, folder, quiet=quiet)))
+        if request.raw:
+            _print_texts([sample.text for sample in samples])
+            tell(f"\n  samples    {request.samples}")
+            return
+        result = postprocess(
+            samples, settings.postprocess, seed=settings.random_seed, contaminants=contaminants
+        )
+        write_candidates(request.out, result.candidates)
+        manifest.finish("postprocess", result.manifest())
+    _print_result(result)
+    tell(f"\n  questions  {request.out}")
+    tell(f"  samples    {request.samples}")
+    tell(f"  counts     {request.manifest}")
+
+
+def _artifact_folder(path: Path) -> Path:
+    """The artifact itself, whether it or the folder of its training was named."""
+    inner = SoftSRVFolder(path).artifact
+    return inner if (inner / "config.json").is_file() else path
+
+
+def _contaminants(config: PostprocessConfig) -> Any:
+    if not config.contaminants:
+        return None
+    return read_contamination(
+        config.contaminants,
+        config.contaminant_fields,
+        ngram=config.ngram,
+        setting="postprocess.contaminant_fields",
+    )
+
+
+def _claimed(request: SampleRequest, settings: SoftSRVConfig, folder: Path) -> Manifest:
+    """The manifest, if what is in the file was drawn with the same settings.
+
+    Raises:
+        RequestError: It was drawn with others.
+    """
+    weights = hashlib.sha256((folder / "soft_prompt.safetensors").read_bytes()).hexdigest()
+    drawn_with = {
+        "soft_prompt": weights[:16],
+        **settings.sampling.model_dump(exclude={"count", "max_batch"}),
+        "random_seed": settings.random_seed,
+        "near": request.near,
+        "contexts": request.contexts if request.near else None,
+        "raw": request.raw,
+    }
+    identity = hashlib.sha256(json.dumps(drawn_with).encode()).hexdigest()[:16]
+    before = read_manifest(request.manifest).get("settings", {})
+    manifest = Manifest(request.manifest, identity=identity)
+    if any(map(_holds_something, (request.out, request.apart))):
+        for key, value in drawn_with.items():
+            if before.get(key, value if before else None) != value or not before:
+                raise _other_settings(request, key if before else "")
+    manifest.finish("settings", drawn_with)
+    return manifest
+
+
+def _holds_something(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _other_settings(request: SampleRequest, key: str) -> RequestError:
+    if not key:
+        return RequestError(
+            f"{request.out}: the file, or its samples, are there without {request.manifest.name}",
+            hint="give another --out",
+        )
+    return RequestError(
+        f"{request.out}: its samples were drawn with another {key}",
+        hint="give another --out, or the settings that it was begun with",
+    )
+
+
+def _draw(
+    request: SampleRequest, settings: SoftSRVConfig, folder: Path, *, quiet: bool
+) -> tuple[int, float]:
+    """Append the samples that are missing; how many they were, and the seconds it took."""
+    count = settings.sampling.count
+    began, drawn = time.monotonic(), 0
+    with SampleFile(request.samples) as file:
+        if file.next_number >= count:
+            return 0, 0.0
+        with Bar("sample", quiet=quiet) as bar:
+            bar.update(file.next_number, count, f"loading {settings.backbone.model}")
+            for sample in _drawn(request, settings, folder, start=file.next_number):
+                began = began if drawn else time.monotonic()
+                file.append(sample)
+                drawn += 1
+                bar.update(sample.number + 1, count, f"{sample.tokens} tokens")
+    return drawn, time.monotonic() - began
+
+
+def _drawn(
+    request: SampleRequest, settings: SoftSRVConfig, folder: Path, *, start: int
+) -> Iterator[Sample]:
+    backbone = load_backbone(settings.backbone)
+    artifact = load_artifact(folder, backbone=backbone)
+    try:
+        with SoftSampler(
+            backbone, artifact, settings.sampling, seed=settings.random_seed
+        ) as sampler:
+            contexts = sampler.near(request.near, request.contexts) if request.near else None
+            missing = settings.sampling.count - start
+            yield from sampler.sample(missing, start=start, contexts=contexts)
+    finally:
+        artifact.encoder.close()
+
+
+def _print_samples(
+    summary: SamplingSummary, settings: SoftSRVConfig, drawn: int, seconds: float
+) -> None:
+    if not summary.samples:
+        raise MetaSynthError("no sample was drawn")
+    pace = f"{drawn} of them now in {clock(seconds)}" if drawn else "none of them new"
+    tell(f"{summary.samples} samples, {pace}")
+    limit = settings.sampling.max_new_tokens
+    tell(
+        f"  ended      {summary.stop_rate:.1%} by themselves, {summary.truncation_rate:.1%} were "
+        f"cut off at {limit} tokens; {summary.tokens / summary.samples:.0f} tokens each"
+    )
+    if summary.is_flagged:
+        tell(
+            "  WARNING    too few end by themselves (below 95 %): the end was not learnt, or "
+            f"sampling.max_new_tokens {limit} is too little; train longer, or raise it"
+        )
+
+
+def _print_result(result: PostprocessResult) -> None:
+    tell("  kept       " + " → ".join(f"{name} {n}" for name, n in result.counts.items()))
+    for label, counts in (("junk", result.junk), ("test set", result.contaminated)):
+        if counts:
+            tell(f"  {label:<10} " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    for note in result.notes:
+        tell(f"  note       {note}")
+    _print_texts([candidate.text for candidate in result.candidates])
+
+
+def _print_texts(texts: Sequence[str]) -> None:
+    for text in texts[:_SHOWN]:
+        tell(f"  — {excerpt(text, 40)}")

@@ -1,0 +1,1 @@
+"""`metasynth student`."""

@@ -1,0 +1,38 @@
+"""The chat models of a run."""
+
+from collections.abc import Iterable
+
+from metasynth.agents.models.factory import chat_model
+from metasynth.agents.roles.role import Role
+from metasynth.config.model import ModelConfig
+from metasynth.config.run import RunConfig
+from metasynth.graphs.run.voices import Voice, Voices
+
+
+def make_voices(config: RunConfig, roles: Iterable[Role]) -> Voices:
+    """The conductor's and the experts' models; a role may name one of its own."""
+    by_name: dict[str, Voice] = {}
+    for role in roles:
+        if role.model and role.model not in by_name:
+            by_name[role.model] = expert_voice(config, role)
+    return Voices(
+        conductor=_voice(config.model_for("conductor"), config),
+        experts=_voice(config.model_for("experts"), config),
+        by_name=by_name,
+    )
+
+
+def expert_voice(config: RunConfig, role: Role) -> Voice:
+    """The model of one expert: its own, or that of all experts."""
+    experts = config.model_for("experts")
+    if role.model is None:
+        return _voice(experts, config)
+    own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
+    return _voice(own, config)
+
+
+def _voice(model: ModelConfig, config: RunConfig) -> Voice:
+    # one chain with a model in this process repeats byte for byte, so its calls are not batched
+    one_by_one = config.concurrency == 1 and not model.model.startswith("openai:")
+    settings = model.model_copy(update={"max_batch": 1}) if one_by_one else model
+    return Voice(model.model, chat_model(settings), takes_seed=model.send_seed)

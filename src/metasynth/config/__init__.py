@@ -1,0 +1,1 @@
+"""The run file: its sections, reading it, and its JSON schema."""

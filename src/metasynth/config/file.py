@@ -1,0 +1,288 @@
+"""Reading a run file: YAML, what it extends, `--set` overrides, and what is wrong with it."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from metasynth.domains.checkers import checker_file
+from metasynth.errors import ConfigError
+
+from .run import ROLE_LIBRARY, RunConfig
+from .softsrv import SoftSRVConfig
+
+
+def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run file at `path` with `--set key.path=value` overrides applied.
+
+    Raises:
+        ConfigError: The file cannot be read or is not a valid run file; names file and key.
+    """
+    return changed_run_config(_read(path, seen=()), overrides, where=path)
+
+
+def changed_run_config(
+    data: dict[str, Any], overrides: Sequence[str] = (), *, where: Path | str
+) -> RunConfig:
+    """What a run file with the sections `data` says; arguments and errors as above.
+
+    Args:
+        where: Names the file in messages.
+    """
+    for override in overrides:
+        _override(data, override)
+    return _validated(data, where)
+
+
+def load_softsrv_config(
+    path: Path | None, overrides: Sequence[str] = (), *, options: Mapping[str, Any] | None = None
+) -> SoftSRVConfig:
+    """SoftSRV's settings alone: from a file with its keys, or from the section of a run file.
+
+    Args:
+        path: The file; None starts from the defaults.
+        overrides: `key.path=value`, keys as in the section.
+        options: Values by `key.path`, which go before all others.
+
+    Raises:
+        ConfigError: The file cannot be read or a key is wrong; names file and key.
+    """
+    data = {} if path is None else _section_of(_read(path, seen=()), path)
+    return changed_softsrv_config(
+        data, overrides, options=options, where="softsrv" if path is None else str(path)
+    )
+
+
+def changed_softsrv_config(
+    data: dict[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    options: Mapping[str, Any] | None = None,
+    where: str,
+) -> SoftSRVConfig:
+    """The settings in `data` with overrides and options; arguments and errors as above."""
+    for override in overrides:
+        _override(data, override)
+    for key, value in (options or {}).items():
+        _place(data, key, value, f"--set {key}")
+    try:
+        return SoftSRVConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(dict(each), SoftSRVConfig) for each in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+
+
+def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The section `softsrv` of a run file with the run's seed; of another file, all of it."""
+    if "softsrv" not in data and "domain" not in data:
+        return data
+    section = data.get("softsrv") or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: softsrv: expected a mapping, got {type(section).__name__}")
+    if "random_seed" in data:
+        section = {"random_seed": data["random_seed"], **section}
+    return section
+
+
+def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """The mapping in `path` over the one that it extends; relative paths become absolute."""
+    resolved = path.resolve()
+    if resolved in seen:
+        raise ConfigError(f"{path}: extends itself")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path}{where}: {problem}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+    data = {key: value for key, value in data.items() if value is not None or not _section(key)}
+    _make_absolute(data, resolved.parent)
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    return _merged(_read(resolved.parent / str(base), seen=(*seen, resolved)), data)
+
+
+def _section(key: object) -> bool:
+    """Whether the key is that of a section; an empty one in a file says nothing."""
+    field = RunConfig.model_fields.get(str(key))
+    kind = field.annotation if field is not None else None
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _make_absolute(data: dict[str, Any], folder: Path) -> None:
+    """Paths in a run file are relative to the file, wherever the command is started."""
+    _make_texts_absolute(data, folder)
+    _make_checker_absolute(data, folder)
+    roles = data.get("roles")
+    if isinstance(roles, str | list):
+        entries = [roles] if isinstance(roles, str) else roles
+        data["roles"] = [role_source(str(entry), folder) for entry in entries]
+    for part in ("teacher", "conductor", "experts", "student"):
+        _make_model_absolute(data.get(part), folder)
+    if isinstance(active := data.get("active"), dict):
+        for rows in (active.get("pool"), active.get("test")):
+            if isinstance(rows, dict) and isinstance(rows.get("path"), str):
+                rows["path"] = str(folder / rows["path"])
+            _make_checker_absolute(rows, folder)
+    if isinstance(data.get("softsrv"), dict):
+        _make_softsrv_absolute(data["softsrv"], folder)
+    _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
+
+
+def _make_checker_absolute(section: Any, folder: Path) -> None:
+    """A checker in a Python file of the user's."""
+    name = section.get("checker") if isinstance(section, dict) else None
+    if isinstance(name, str) and checker_file(name) is not None:
+        section["checker"] = str(folder / name)
+
+
+def role_source(entry: str, folder: Path) -> str:
+    """An entry of `roles`: a directory relative to `folder`, or a domain of the library."""
+    return entry if entry.startswith(ROLE_LIBRARY) else str(folder / entry)
+
+
+def _make_texts_absolute(data: dict[str, Any], folder: Path) -> None:
+    """Where seeds and exemplars lie."""
+    seeds = data.get("seeds")
+    if isinstance(seeds, dict) and isinstance(seeds.get("keywords_file"), str):
+        seeds["keywords_file"] = str(folder / seeds["keywords_file"])
+    for section, key in ((seeds, "documents"), (data.get("template"), "exemplars")):
+        source = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(source, str) and not source.startswith("hf:"):
+            section[key] = str(folder / source)
+
+
+def _make_model_absolute(section: Any, folder: Path) -> None:
+    model = section.get("model") if isinstance(section, dict) else None
+    if not isinstance(model, str):
+        return
+    kind, _, name = model.partition(":")
+    if kind in ("local", "lm") and name.startswith(("./", "../")):
+        section["model"] = f"{kind}:{folder / name}"
+
+
+def _make_softsrv_absolute(section: dict[str, Any], folder: Path) -> None:
+    for part in ("backbone", "encoder"):
+        _make_model_absolute(section.get(part), folder)
+    if isinstance(section.get("artifact"), str):
+        section["artifact"] = str(folder / section["artifact"])
+    task = section.get("task")
+    if isinstance(task, str) and task.endswith((".yaml", ".yml")):
+        section["task"] = str(folder / task)
+    target = section.get("target")
+    file = target.get("file") if isinstance(target, dict) else None
+    if isinstance(target, dict) and isinstance(file, str) and not file.startswith("hf:"):
+        target["file"] = str(folder / file)
+    filtered = section.get("postprocess")
+    if isinstance(filtered, dict) and isinstance(filtered.get("contaminants"), list):
+        filtered["contaminants"] = [str(folder / str(one)) for one in filtered["contaminants"]]
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"--set {override}: expected key.path=value")
+    if key == "extends":
+        raise ConfigError(f"--set {override}: what a run file extends stands in the file alone")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--set {override}: the value is not YAML") from None
+    _place(data, key, value, f"--set {override}")
+
+
+def _place(data: dict[str, Any], key: str, value: Any, where: str) -> None:
+    """Put a value where its path of keys leads."""
+    *parents, last = key.split(".")
+    place = data
+    for name in parents:
+        child = place.setdefault(name, {})
+        if place is data and name == "domain" and isinstance(child, str):
+            child = place[name] = {"name": child}
+        if not isinstance(child, dict):
+            raise ConfigError(f"{where}: {name} is not a section")
+        place = child
+    place[last] = value
+
+
+def _validated(data: Mapping[str, Any], path: Path | str) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(dict(each)) for each in error.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+    for key, file in _files(config):
+        if not file.exists():
+            raise ConfigError(f"{path}: {key}: no such file: {file}")
+    for source in config.roles:
+        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
+            raise ConfigError(f"{path}: roles: no such directory: {source}")
+    return config
+
+
+def _files(config: RunConfig) -> Iterator[tuple[str, Path]]:
+    """The files and folders that a run file names, each with its key."""
+    if config.seeds.keywords_file is not None:
+        yield "seeds.keywords_file", config.seeds.keywords_file
+    if config.active is not None:
+        for name in ("pool", "test"):
+            rows = getattr(config.active, name)
+            if rows is not None:
+                yield f"active.{name}.path", rows.path
+    if config.softsrv is None:
+        return
+    if config.softsrv.artifact is not None:
+        yield "softsrv.artifact", config.softsrv.artifact
+    target = config.softsrv.target
+    if target is not None and not target.file.startswith("hf:"):
+        yield "softsrv.target.file", Path(target.file)
+    for file in config.softsrv.postprocess.contaminants:
+        yield "softsrv.postprocess.contaminants", file
+
+
+def _problem(error: Mapping[str, Any], root: type[BaseModel] = RunConfig) -> str:
+    """One problem that pydantic found, said with the path of its key."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _keys(location[:-1], root), n=1)
+        return f"{key}: unknown key" + (f" (did you mean {close[0]!r}?)" if close else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        message = "this key is needed"
+    return f"{key}: {message}" if key else message
+
+
+def _keys(location: Sequence[str], root: type[BaseModel]) -> list[str]:
+    """The keys that are allowed in the section at `location`."""
+    model = root
+    for name in location:
+        field = model.model_fields.get(name)
+        if field is None:
+            return []
+        candidates = [field.annotation, *get_args(field.annotation)]
+        sections = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+        if not sections:
+            return []
+        model = sections[0]
+    return [*model.model_fields, *(["extends"] if model is RunConfig else [])]

@@ -1,0 +1,84 @@
+"""The models of a run file: teacher, conductor, experts, and what they cost."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .section import Section
+
+MODEL_KINDS = ("embedded", "local:", "openai:")
+
+
+def _model_name(value: object) -> object:
+    if not isinstance(value, str) or value == "embedded":
+        return value
+    if not value.startswith(MODEL_KINDS[1:]) or value in MODEL_KINDS:
+        raise ValueError("expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'")
+    return value
+
+
+class ModelConfig(Section):
+    """A chat model and how it is called; what is not given keeps the model's own default."""
+
+    model: Annotated[str, BeforeValidator(_model_name)] = Field(
+        default="embedded", description="embedded, local:PATH_OR_HUB_ID or openai:NAME"
+    )
+    base_url: str | None = Field(
+        default=None,
+        description="address of an OpenAI-compatible server, up to /v1; "
+        "null: OPENAI_BASE_URL, or OpenAI",
+    )
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY", description="the environment variable that holds the key"
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="null: the model's own default"
+    )
+    top_p: float | None = Field(
+        default=None, gt=0, le=1, description="null: the model's own default"
+    )
+    max_tokens: int | None = Field(default=None, ge=1, description="of one answer")
+    timeout_s: float = Field(default=120.0, gt=0, description="seconds that one call may take")
+    max_tries: int = Field(default=8, ge=1, description="of one call, where another try may help")
+    requests_per_minute: float | None = Field(
+        default=None, gt=0, description="limit of the endpoint"
+    )
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="limit of the endpoint")
+    max_concurrency: int | None = Field(
+        default=None, ge=1, description="calls at a time; null: as the server bears"
+    )
+    extra_body: dict[str, Any] | None = Field(
+        default=None, description="fields that are sent beside the standard ones"
+    )
+    send_seed: bool = Field(default=True, description="some servers refuse the field")
+    max_batch: int = Field(
+        default=16, ge=1, description="answers generated together, of a model in this process"
+    )
+    device: str = Field(
+        default="auto", description="of a model in this process: auto, cpu, cuda, …"
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="of a model in this process"
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="run Python code that comes with the model"
+    )
+
+
+class ConductorConfig(ModelConfig):
+    """The conductor's model, where it differs from the teacher, and the bounds of its work."""
+
+    max_turns: int = Field(default=30, ge=3, description="turns for one record")
+    max_calls_per_turn: int = Field(
+        default=6, ge=1, description="tool calls that one turn may make"
+    )
+    max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
+    without: tuple[str, ...] = Field(default=(), description="experts that it is not offered")
+    personas: bool = Field(default=True, description="experts write as whom it names")
+
+
+class PriceConfig(Section):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0, description="for tokens sent")
+    output: float = Field(ge=0, description="for tokens received")

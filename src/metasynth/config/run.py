@@ -1,0 +1,317 @@
+"""The run file: one YAML file, validated as a whole before anything starts.
+
+Unknown keys, wrong types and missing files end with one line that names the file and the path of
+the key. Secrets are never here: a model names the environment variable that holds its key.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from .active import ActiveConfig
+from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
+from .model import ConductorConfig as ConductorConfig
+from .model import ModelConfig as ModelConfig
+from .model import PriceConfig as PriceConfig
+from .review import ReviewConfig, ReviewSection
+from .section import Section
+from .softsrv import SoftSRVConfig
+from .student import StudentConfig
+from .template import TemplateConfig
+
+ROLE_LIBRARY = "library:"  # before the name of a domain that the package has experts for
+
+_CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
+# keys of later versions: the hash of a run file that does not speak of them stays what it was
+_LATER = {
+    "conductor": {"without", "personas"},
+    "memory": {"told"},
+    "template": set(TemplateConfig.model_fields) - {"prompt"},
+}
+
+
+class DomainConfig(Section):
+    """What the corpus is about."""
+
+    name: str = Field(description="what prompts call it")
+    description: str = Field(default="", description="a sentence or two: about what, for whom")
+    language: str = Field(default="en", pattern=r"^[a-z]{2}$", description="ISO 639-1")
+    genres: tuple[str, ...] = Field(default=(), description="forms that records may have")
+
+
+def _split(value: object) -> object:
+    """`a, b` in YAML is a set of keywords, as is `[a, b]`."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+KeywordSet = Annotated[
+    tuple[str, ...], BeforeValidator(_split, json_schema_input_type=str | tuple[str, ...])
+]
+
+
+class SeedsConfig(Section):
+    """Where records start: keyword sets, or the user's documents."""
+
+    keywords: tuple[KeywordSet, ...] = Field(
+        default=(), description="keyword sets, each a list or `a, b, c`"
+    )
+    keywords_file: Path | None = Field(
+        default=None, description="a text file, a keyword set a line"
+    )
+    documents: str | None = Field(
+        default=None, description="file, folder, glob, or hf:NAME of a Hugging Face data set"
+    )
+    text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
+    split: str = Field(default="train", description="of hf:NAME")
+    license: str | None = Field(default=None, description="of the texts, told in data cards")
+    limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
+    refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
+    neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
+    max_words: int = Field(default=400, ge=20, description="a longer seed document is cut")
+
+
+class GateConfig(Section):
+    """Thresholds of the gate, which decides in code whether a draft may enter the corpus."""
+
+    tries: int = Field(default=4, ge=1, description="drafts submitted for one record")
+    min_words: int = Field(default=20, ge=1, description="of a document")
+    max_words: int = Field(default=400, ge=5, description="of a document")
+    min_seed_words: float = Field(default=0.5, ge=0, le=1, description="share of the seed set")
+    min_distance: float = Field(default=0.15, ge=0, le=2, description="cosine, to the nearest")
+    ngram: int = Field(default=8, ge=2, description="words in an n-gram")
+    max_ngram_overlap: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of a draft's n-grams that one earlier record may hold",
+    )
+    opening_words: int = Field(default=5, ge=2, description="words that make an opening")
+    max_same_opening: int = Field(default=2, ge=1, description="records that open alike")
+    check_language: bool = Field(
+        default=True, description="whether a draft is written in domain.language"
+    )
+
+
+class MemoryConfig(Section):
+    """The memory of what was written, and how much of it the conductor sees."""
+
+    url: str | None = Field(default=None, description="a Chroma server; default: in the run")
+    embedder: str = Field(
+        default="default",
+        description="a sentence-transformers folder or hub id; default: the packaged one",
+    )
+    neighbours: int = Field(
+        default=3, ge=0, le=20, description="nearest summaries that the conductor is shown"
+    )
+    opening_words: int = Field(default=16, ge=4, description="words of an opening that is embedded")
+    labels: int = Field(default=8, ge=0, le=50, description="latest topic labels that it is shown")
+    topics: int = Field(
+        default=12, ge=0, le=100, description="most frequent topics that it is shown"
+    )
+    told: bool = Field(default=True, description="the conductor is told what was written")
+
+
+class BudgetConfig(Section):
+    """What a run may use; whichever ends first stops it."""
+
+    records: int = Field(default=24, ge=1, description="accepted records")
+    calls: int | None = Field(default=None, ge=1, description="model calls, over all starts")
+    tokens: int | None = Field(default=None, ge=1, description="in and out, over all starts")
+    minutes: float | None = Field(default=None, gt=0, description="from each start")
+    usd: float | None = Field(default=None, gt=0, description="over all starts; needs prices")
+    stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
+
+
+def _domain(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class RunConfig(Section):
+    """A whole run file."""
+
+    name: str = Field(
+        default="run",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="of the run directory, runs/NAME",
+    )
+    graph: Literal["document", "template", "softsrv", "active", InstructGraph] = Field(
+        default="document", description="what is written and how"
+    )
+    domain: Annotated[
+        DomainConfig, BeforeValidator(_domain, json_schema_input_type=str | DomainConfig)
+    ]
+    seeds: SeedsConfig = SeedsConfig()
+    teacher: ModelConfig = ModelConfig()
+    conductor: ConductorConfig = ConductorConfig()
+    experts: ModelConfig = ModelConfig()
+    template: TemplateConfig = TemplateConfig()
+    instruct: InstructConfig = InstructConfig()
+    softsrv: SoftSRVConfig | None = None
+    student: StudentConfig = StudentConfig()
+    active: ActiveConfig | None = None
+    gate: GateConfig = GateConfig()
+    memory: MemoryConfig = MemoryConfig()
+    budget: BudgetConfig = BudgetConfig()
+    prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    roles: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
+    ] = Field(
+        default=(), description="directories of role files, or library:DOMAIN; later over earlier"
+    )
+    checker: str | None = Field(
+        default=None,
+        description="an exact verifier: a checkable domain (story, deduction, passage, any), or "
+        "FILE.py:FUNCTION of yours",
+    )
+    review: ReviewSection = Field(
+        default=ReviewConfig(), description="a person before admission; `true` asks"
+    )
+    keep_threads: int = Field(default=50, ge=0, description="ended records to look at in Studio")
+    concurrency: int = Field(default=8, ge=1, le=512, description="chains")
+    random_seed: int = Field(default=0, description="every random choice comes from it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_rows_of_rounds(cls, data: Any) -> Any:
+        """Where no other number is given, a run of rounds may keep all the rows it asks for."""
+        if not isinstance(data, dict) or data.get("graph") != "active":
+            return data
+        budget, active = data.get("budget") or {}, data.get("active")
+        if isinstance(budget, dict) and "records" not in budget and isinstance(active, dict):
+            sizes = [_default(active, ActiveConfig, key) for key in ("rounds", "rows_per_round")]
+            if all(isinstance(size, int) and size > 0 for size in sizes):
+                return {**data, "budget": {**budget, "records": sizes[0] * sizes[1]}}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = [self.seeds.keywords, self.seeds.keywords_file, self.seeds.documents]
+        sources = sum(bool(source) for source in given)
+        if sources > 1 or (sources == 0 and self.graph not in ("softsrv", "active")):
+            raise ValueError("seeds: give exactly one of keywords, keywords_file, documents")
+        check_instruct(self.graph, self.seeds.documents)
+        _check_softsrv(self.graph, self.softsrv)
+        if self.graph == "active":
+            _check_rounds(self.active, self.softsrv)
+        if self.budget.usd is not None:
+            unpriced = sorted({self.model_for(part).model for part in ("conductor", "experts")})
+            unpriced = [name for name in unpriced if _priced(name) and name not in self.prices]
+            if unpriced:
+                raise ValueError(f"budget.usd needs prices for {', '.join(unpriced)}")
+        return self
+
+    @property
+    def student_sends_back(self) -> bool:
+        """Whether a student may refuse a draft that the gate let pass, so that it is mended."""
+        candidates = self.active.candidates if self.active else None
+        return candidates is not None and candidates.accept == "threshold"
+
+    def model_for(self, part: Literal["teacher", "conductor", "experts"]) -> ModelConfig:
+        """The model that plays `part`: the teacher, with what the part's own section changes."""
+        if part == "teacher":
+            return self.teacher
+        own: ModelConfig = getattr(self, part)
+        fields = set(ModelConfig.model_fields)
+        changed = {name: getattr(own, name) for name in own.model_fields_set & fields}
+        return self.teacher.model_copy(update=changed)
+
+    def identity(self) -> str:
+        """A hash of all that shapes the records; a run directory belongs to one identity.
+
+        Left out is what may change between two starts of one run: its name, budget and prices, the
+        number of chains, the seeds' licence, whether a person is asked, what is kept to be looked
+        at, and how fast an endpoint is called.
+        """
+        pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
+        pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
+        apart = {"name", "budget", "prices", "concurrency", "review", "keep_threads"}
+        apart |= {"teacher", "conductor", "experts"}
+        data = self.model_dump(mode="json", exclude=apart)
+        del data["seeds"]["license"]
+        # the hash of a run file that does not speak of a section stays what it was
+        if self.active is None:
+            del data["active"], data["student"]
+        else:
+            del data["student"]["device"]
+            _leave_out(data["active"])
+        if self.graph not in INSTRUCT_GRAPHS:
+            del data["instruct"]
+        if self.softsrv is None:
+            del data["softsrv"]
+        else:
+            del data["softsrv"]["backbone"]["device"]
+            del data["softsrv"]["sampling"]["max_batch"]
+        # as resolved: a value that a section repeats is the same as one that it inherits
+        data["models"] = {
+            part: self.model_for(part).model_dump(mode="json", exclude=pace)
+            for part in ("conductor", "experts")
+        }
+        data["conductor"] = self.conductor.model_dump(mode="json", include=_CONDUCTOR_BOUNDS)
+        for part, keys in _LATER.items():
+            fields = type(getattr(self, part)).model_fields
+            for key in keys:
+                if getattr(getattr(self, part), key) == fields[key].default:
+                    del data[part][key]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _leave_out(active: dict[str, Any]) -> None:
+    """Take out of the section `active` what may change between two starts, or was added later."""
+    candidates, pool = active["candidates"], active["pool"]
+    if candidates is not None:
+        del candidates["scoring"]["tokens_per_batch"]
+    for part in (candidates, pool):
+        if part is not None and part["scoring"]["reward_model"] is None:
+            del part["scoring"]["reward_model"]
+    if active["arm"] != "static":  # more rounds may follow those that are done
+        del active["rounds"]
+
+
+def _check_softsrv(graph: str, section: SoftSRVConfig | None) -> None:
+    """What the graphs need of the section `softsrv`."""
+    if section is None:
+        if graph == "softsrv":
+            raise ValueError("softsrv: graph softsrv needs this section")
+        return
+    if graph == "document" and section.method != "soft":
+        raise ValueError(
+            "softsrv.method: in the document graph the conductor samples from soft prompts: "
+            f"'soft' is expected, not {section.method!r}"
+        )
+    if section.method == "soft" and section.artifact is None and section.target is None:
+        raise ValueError("softsrv.target: this key is needed to train on, or softsrv.artifact")
+    if section.method.startswith("template") and section.target is None:
+        raise ValueError(
+            f"softsrv.target: this key is needed, method {section.method} takes exemplars from it"
+        )
+
+
+def _check_rounds(section: ActiveConfig | None, softsrv: SoftSRVConfig | None) -> None:
+    """What the graph active needs."""
+    if section is None:
+        raise ValueError("active: graph active needs this section")
+    if section.pool is None:
+        raise ValueError("active.pool: graph active needs the rows that it starts from")
+    if section.generate == "softsrv" and softsrv is None:
+        raise ValueError("softsrv: this section is needed by active.generate: softsrv")
+    if section.generate == "softsrv" and softsrv is not None and softsrv.method != "soft":
+        raise ValueError(
+            "softsrv.method: the student chooses contexts of soft prompts: 'soft' is expected, "
+            f"not {softsrv.method!r}"
+        )
+
+
+def _default(given: dict[str, Any], section: type[Section], key: str) -> Any:
+    return given.get(key, section.model_fields[key].default)
+
+
+def _priced(model: str) -> bool:
+    return model.startswith("openai:")

@@ -1,0 +1,122 @@
+"""Checkers by name: a checkable domain's, or a function in a Python file of the user's.
+
+Code of the user's is loaded where a run file or a command names its file, and nowhere else; it runs
+in this process with all that this process may do.
+"""
+
+import hashlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+from metasynth.domains.language.base import Check
+from metasynth.errors import MetaSynthError, RequestError
+
+from .catalogue import DOMAINS
+
+_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<function>\w+))?")
+
+
+class TextChecker(Protocol):
+    """An exact verifier of the answer in a text."""
+
+    def check(self, text: str) -> Check:
+        """Whether the answer is right, as far as it can be told."""
+        ...
+
+
+class OwnChecker:
+    """A function of the user's: `check(text)` gives True, False, or None where it cannot judge.
+
+    With a reason it gives a pair: `(False, "says 13, comes to 12")`.
+
+    Raises:
+        RequestError: The file cannot be loaded, or has no such function.
+    """
+
+    def __init__(self, path: Path, function: str = "check") -> None:
+        self._where = f"{path}: {function}"
+        module = _loaded(path)
+        found = getattr(module, function, None)
+        if not callable(found):
+            raise RequestError(f"{path}: has no function {function!r}")
+        self._function: Callable[[str], object] = found
+
+    def check(self, text: str) -> Check:
+        """What the function says.
+
+        Raises:
+            MetaSynthError: It failed, or gave something else than it may.
+        """
+        try:
+            said = self._function(text)
+        except Exception as error:  # a defect of the user's code, told as such
+            raise MetaSynthError(
+                f"{self._where} failed: {type(error).__name__}: {error} ({_line_of(error)})",
+                hint="return None where a text cannot be judged; the same command goes on",
+            ) from error
+        passed, detail = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
+        if (passed is not None and not isinstance(passed, bool)) or not isinstance(detail, str):
+            raise MetaSynthError(
+                f"{self._where} gave {said!r}; expected True, False or None, or one of them with a "
+                "text"
+            )
+        return Check(parsed=passed is not None, passed=passed, detail=detail)
+
+
+def find_checker(name: str) -> TextChecker:
+    """The checker of a name: a checkable domain, `FILE.py` or `FILE.py:FUNCTION`.
+
+    Raises:
+        RequestError: There is none, or the file cannot be used.
+    """
+    if name in DOMAINS:
+        return DOMAINS[name]
+    named = _FILE.fullmatch(name)
+    if named is None:
+        known = ", ".join(DOMAINS)
+        raise RequestError(f"no checker {name!r}; there are {known}, or a file FILE.py:FUNCTION")
+    return OwnChecker(Path(named["path"]), named["function"] or "check")
+
+
+def checker_file(name: str | None) -> Path | None:
+    """The Python file that a checker's name names, if it does."""
+    named = _FILE.fullmatch(name or "")
+    return Path(named["path"]) if named else None
+
+
+def checker_version(name: str | None) -> str | None:
+    """A hash of the user's file, so that other rules make another run; None for the package's."""
+    file = checker_file(name)
+    return None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def _loaded(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise RequestError(f"no such file: {path}")
+    name = f"metasynth_checker_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise RequestError(
+            f"{path}: cannot be loaded: {type(error).__name__}: {error} ({_line_of(error)})"
+        ) from error
+    return module
+
+
+def _line_of(error: Exception) -> str:
+    """Where the user's code failed: the innermost line."""
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"

@@ -1,0 +1,1 @@
+"""What the small domains share: vocabulary, templates, base class."""

@@ -1,0 +1,1 @@
+"""Story problems: their structure, their text, and reading them back."""

@@ -1,1 +1,0 @@
-from eval import *

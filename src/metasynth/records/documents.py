@@ -1,0 +1,88 @@
+"""Documents that instructions are made from: another run's corpus, or the user's own."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from metasynth.config.run import SeedsConfig
+from metasynth.errors import ConfigError
+from metasynth.randomness import generator
+from metasynth.text.words import cut_words
+
+from .record import Record, read_records
+from .seeds import Seed, load_seeds
+
+_CORPUS = "corpus.jsonl"
+
+
+@dataclass(frozen=True)
+class Document(Seed):
+    """A seed that is a document; a record's has the record's id, topic and summary."""
+
+    topic: str = ""
+    summary: str = ""
+
+
+def load_documents(config: SeedsConfig, *, random_seed: int) -> list[Document]:
+    """The documents of a run, in a stable order; a pool above `limit` is sampled.
+
+    `seeds.documents` may be a run directory, a file of records (`corpus.jsonl`), or whatever
+    `load_seeds` reads. Documents longer than `max_words` are cut.
+
+    Raises:
+        ConfigError: Nothing usable is there.
+        MetaSynthError: A file of records has a line that is none.
+    """
+    path = corpus_file(config.documents or "")
+    if path is None:
+        found = load_seeds(config, random_seed=random_seed)
+        return [Document(seed.id, seed.text) for seed in found]
+    documents = list(_of_records(read_records(path), config.max_words))
+    if not documents:
+        raise ConfigError(
+            f"seeds.documents: {path} holds no document",
+            hint="name a run of graph document or template that has accepted records",
+        )
+    if len(documents) > config.limit:
+        documents = generator(random_seed, "seed pool").sample(documents, config.limit)
+    return documents
+
+
+def load_instructions(config: SeedsConfig, *, random_seed: int) -> list[Seed]:
+    """The instructions that a pool starts from; sources, order and errors as `load_documents`.
+
+    Of records that are instructions the questions are taken; other texts are taken as they are.
+    """
+    path = corpus_file(config.documents or "")
+    if path is None:
+        return load_seeds(config, random_seed=random_seed)
+    found = [Seed(record.id, record.question) for record in read_records(path) if record.question]
+    if not found:
+        raise ConfigError(f"seeds.documents: {path} holds no instruction")
+    if len(found) > config.limit:
+        found = generator(random_seed, "seed pool").sample(found, config.limit)
+    return found
+
+
+def corpus_file(source: str) -> Path | None:
+    """The file of records that `source` names, itself or as a run directory; None for others."""
+    path = Path(source)
+    if path.is_dir():
+        path = path / _CORPUS
+    if path.suffix != ".jsonl" or not path.is_file():
+        return None
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        first = next((line for line in lines if line.strip()), "")
+    try:
+        Record.model_validate_json(first)
+    except ValueError:
+        # a run directory without a record is still no folder of texts
+        return path if path.name == _CORPUS and not first else None
+    return path
+
+
+def _of_records(records: Iterable[Record], max_words: int) -> Iterable[Document]:
+    for record in records:
+        if record.kind == "document" and record.text and record.text.strip():
+            text = cut_words(record.text.strip(), max_words)
+            yield Document(record.id, text, topic=record.topic, summary=record.summary)

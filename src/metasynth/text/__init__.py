@@ -1,0 +1,1 @@
+"""Measures of text that need no model, and texts out of files."""

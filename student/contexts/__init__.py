@@ -1,0 +1,1 @@
+"""Context vectors chosen by the student's scores."""

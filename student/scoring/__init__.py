@@ -1,0 +1,1 @@
+"""Scores of rows by every criterion."""

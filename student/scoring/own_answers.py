@@ -1,0 +1,116 @@
+"""The student's own answers, decoded in running batches.
+
+What a row is answered with depends on the row, the seed and the settings, not on its company. The
+setting is part of a score: greedy decoding shows less uncertainty than sampling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from metasynth.lm.batches import Encoded
+from metasynth.lm.engine.loop import BatchEngine
+from metasynth.lm.engine.requests import GenerationRequest, GenerationSettings
+from metasynth.lm.load import LoadedLM
+from metasynth.randomness import derive_seed
+
+MAX_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A row's prompt, as the student reads it."""
+
+    row_id: str
+    prompt_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """What the student said.
+
+    Attributes:
+        token_ids: Without the end token.
+        ended: Whether it came to an end by itself; otherwise it was cut.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    ended: bool
+
+    def after(self, prompt_ids: Sequence[int], end_id: int | None) -> Encoded:
+        """Prompt and answer as tokens, the answer's as targets: with the end if it said it.
+
+        An answer that was cut has no end among its targets, so nothing is counted that the student
+        did not say; one that is empty has the end alone.
+        """
+        end = [end_id] if self.ended and end_id is not None else []
+        answer = [*self.token_ids, *end]
+        flags = [False] * len(prompt_ids) + [True] * len(answer)
+        return Encoded([*prompt_ids, *answer], flags)
+
+
+class AnswerDecoder:
+    """Lets a student answer; the model must not change until it is closed.
+
+    Args:
+        lm: The student.
+        max_new_tokens: Of an answer; where the context leaves less, so many.
+        temperature: 0 is greedy.
+        seed: Of the draws, with the rows' ids.
+        max_batch: Answers that are decoded together.
+
+    Raises:
+        RequestError: The model cannot be decoded with a key-value cache.
+    """
+
+    def __init__(
+        self,
+        lm: LoadedLM,
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        max_batch: int = MAX_BATCH,
+    ) -> None:
+        self._max_new_tokens = max_new_tokens
+        self._temperature = temperature
+        self._seed = seed
+        self._context_length = lm.context_length
+        self._engine = BatchEngine(lm, max_batch=max_batch)
+
+    def answers(self, questions: Sequence[Question]) -> list[OwnAnswer]:
+        """The answers to questions, in their order."""
+        # those of like length are read together, which spares padding
+        order = sorted(range(len(questions)), key=lambda one: -len(questions[one].prompt_ids))
+        futures = self._engine.submit_all([self._request(questions[number]) for number in order])
+        found = dict(zip(order, (future.result() for future in futures), strict=True))
+        return [
+            OwnAnswer(one.text, one.token_ids, one.finish_reason == "stop")
+            for one in (found[number] for number in range(len(questions)))
+        ]
+
+    def close(self) -> None:
+        """Let go of the model; what is being answered is cancelled."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _request(self, question: Question) -> GenerationRequest:
+        room = self._context_length - len(question.prompt_ids)
+        settings = GenerationSettings(
+            max_new_tokens=min(self._max_new_tokens, room),
+            temperature=self._temperature,
+            seed=derive_seed(self._seed, "own answer", question.row_id),
+        )
+        return GenerationRequest(question.prompt_ids, settings)

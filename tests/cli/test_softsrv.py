@@ -1,0 +1,363 @@
+"""`metasynth softsrv train|sample`: what is printed and written, bad input, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import yaml
+
+from metasynth.cli.screen.bars import Bar
+from metasynth.errors import RunInterruptedError
+from metasynth.records.rundir import held
+from metasynth.softsrv.sampling.samples import read_candidates, read_samples
+from metasynth.softsrv.training.curves import read_curves
+from tests.commands import metasynth
+from tests.tiny_lm import save_tiny_lm
+from tests.tiny_steering import TEXTS
+
+QUICK = {
+    "prompt": {"tokens": 3, "hidden": 8},
+    "training": {
+        "search_steps": 2,
+        "candidates": [0.003, 0.03],
+        "steps": 6,
+        "batch_size": 4,
+        "warmup": 1,
+        "evaluate_every": 3,
+    },
+    "sampling": {"count": 6, "max_new_tokens": 12, "max_batch": 1},
+    "postprocess": {"min_words": 1, "clusters": 3, "components": 3},
+}
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+class Shell:
+    """A folder with a tiny model and a target; commands are started in it."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Done:
+        status = metasynth("softsrv", *arguments)
+        return Done(status, *self._capsys.readouterr())
+
+    def train(self, *arguments: object, out: str = "out") -> Done:
+        config = ("--config", self.folder / "settings.yaml")
+        return self("train", *config, "--out", self.folder / out, *arguments)
+
+    def sample(self, *arguments: object, out: str = "q.jsonl") -> Done:
+        return self("sample", self.folder / "out", "--out", self.folder / out, *arguments)
+
+    def refused(self, done: Done) -> str:
+        assert done.status == 2, done
+        assert done.out == ""
+        *progress, last = done.err.splitlines()
+        assert all(line.startswith(("step 0 ", "sample 0 ")) for line in progress), done.err
+        assert last.startswith("error: "), done.err
+        return last
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Any:
+    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_lm(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def shell(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    lines = (json.dumps({"question": text}) + "\n" for text in TEXTS)
+    (tmp_path / "target.jsonl").write_text("".join(lines))
+    target = {"file": "target.jsonl", "field": "question"}
+    settings = {**QUICK, "target": target, "backbone": {"model": f"local:{model}"}}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return Shell(tmp_path, capsys)
+
+
+def numbers(path: Path) -> list[int]:
+    return [sample.number for sample in read_samples(path)]
+
+
+class TestTrain:
+    def test_the_summary_says_what_a_person_wants_to_know(self, shell: Shell) -> None:
+        done = shell.train()
+        assert done.status == 0, done.err
+        assert "soft prompt mc, 3 tokens, 3 layers of 8" in done.out
+        assert "(tried 0.003: " in done.out
+        for label in ("held-out loss", "first 5 tokens", "use of context", "ended because", "cost"):
+            assert label in done.out
+        assert f"softsrv sample {shell.folder / 'out'}" in done.out
+        assert (shell.folder / "out" / "artifact" / "soft_prompt.safetensors").exists()
+        points = read_curves(shell.folder / "out" / "training" / "curves.jsonl")
+        assert [point.step for point in points] == [0, 3, 6]
+
+    def test_options_go_before_set_and_set_before_the_file(self, shell: Shell) -> None:
+        more = ("--set", "training.steps=4", "--set", "training.batch_size=5", "--steps", 2)
+        done = shell.train(*more, "--parameterisation", "np", "--quiet")
+        assert done.status == 0, done.err
+        assert "soft prompt np, 3 tokens" in done.out
+        assert "none, by construction" in done.out
+        told = json.loads((shell.folder / "out" / "artifact" / "config.json").read_text())
+        assert told["settings"]["training"]["steps"] == 2
+        assert told["settings"]["training"]["batch_size"] == 5
+        assert done.err == ""
+
+    def test_a_run_file_gives_its_section_and_seed(self, shell: Shell) -> None:
+        settings = yaml.safe_load((shell.folder / "settings.yaml").read_text())
+        run = {"domain": "eggs", "graph": "softsrv", "random_seed": 5, "softsrv": settings}
+        (shell.folder / "settings.yaml").write_text(yaml.safe_dump(run))
+        done = shell.train("--steps", 2)
+        assert done.status == 0, done.err
+        told = json.loads((shell.folder / "out" / "artifact" / "config.json").read_text())
+        assert told["settings"]["random_seed"] == 5
+
+    def test_the_same_command_gives_the_same_again(self, shell: Shell) -> None:
+        first, again = shell.train(), shell.train()
+        assert (first.status, again.status) == (0, 0)
+        assert first.out == again.out
+
+    def test_notes_of_the_target_are_told(self, shell: Shell) -> None:
+        target = shell.folder / "target.jsonl"
+        target.write_text(target.read_text() + '{"question": " "}\n')
+        assert "rows left out: 1 without text" in shell.train().out
+
+    def test_a_dry_run_tells_and_writes_nothing(self, shell: Shell) -> None:
+        before = sorted(shell.folder.iterdir())
+        done = shell.train("--dry-run")
+        assert done.status == 0, done.err
+        for label in ("24 rows", "numbers trained", "memory to train", "FLOPs", "fits"):
+            assert label in done.out
+        assert sorted(shell.folder.iterdir()) == before
+
+    def test_the_papers_largest_soft_prompt_beside_a_model_of_nine_billion(
+        self, shell: Shell
+    ) -> None:
+        """SS_MC, t = 128, d = 3584, bfloat16, on a GPU of 80 GB: what must fit."""
+        config = {
+            "model_type": "gemma2",
+            "architectures": ["Gemma2ForCausalLM"],
+            "hidden_size": 3584,
+            "intermediate_size": 14336,
+            "num_hidden_layers": 42,
+            "num_attention_heads": 16,
+            "num_key_value_heads": 8,
+            "head_dim": 256,
+            "vocab_size": 256000,
+            "dtype": "bfloat16",
+        }
+        (shell.folder / "nine").mkdir()
+        (shell.folder / "nine" / "config.json").write_text(json.dumps(config))
+        done = shell(
+            "train", "--dry-run", "--preset", "paper", "--gigabytes", 80, "--parameterisation",
+            "mc", "--model", f"local:{shell.folder / 'nine'}", "--set", "backbone.dtype=bfloat16",
+            "--set", "training.max_tokens=64",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert "9,241,705,984 parameters" in done.out
+        assert "fits 80 GB" in done.out
+
+    def test_where_no_tokenizer_is_lengths_are_guessed_and_said_to_be(self, shell: Shell) -> None:
+        (shell.folder / "bare").mkdir()
+        config = {"model_type": "gemma2", "hidden_size": 64, "num_hidden_layers": 1}
+        (shell.folder / "bare" / "config.json").write_text(json.dumps(config))
+        target = shell.folder / "target.jsonl"
+        done = shell(
+            "train", "--dry-run", "--target", target, "--field", "question",
+            "--model", f"local:{shell.folder / 'bare'}",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        assert "no tokenizer in" in done.out
+        assert "rows of 2 tokens" not in done.out
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("arguments", "expected"),
+        [
+            (["--target", "nosuch.jsonl"], "target.file: no such file: nosuch.jsonl"),
+            (["--field", "body"], "no text in field 'body'; it has: question"),
+            (["--set", "target.limit=3"], "3 distinct rows are too few"),
+            (["--set", "trainin.steps=3"], "trainin: unknown key (did you mean 'training'?)"),
+            (["--set", "training.step=3"], "training.step: unknown key (did you mean 'steps'?)"),
+            (["--set", "training.steps=many"], "training.steps: "),
+            (["--set", "training.max_tokens=4"], "only 0 rows to train on"),
+            (["--model", "openai:gpt"], "backbone.model: "),
+            (["--model", "local:/nosuch"], "no model folder at '/nosuch'"),
+            (["--set", "encoder.model=lm:/nosuch"], "no model folder at '/nosuch'"),
+            (["--parameterisation", "xx"], "--parameterisation"),
+        ],
+    )
+    def test_train_tells_it_in_one_line(
+        self, shell: Shell, arguments: list[str], expected: str
+    ) -> None:
+        assert expected in shell.refused(shell.train(*arguments))
+
+    def test_an_empty_target(self, shell: Shell) -> None:
+        (shell.folder / "target.jsonl").write_text("")
+        assert "holds no text" in shell.refused(shell.train())
+
+    def test_what_is_needed_is_named(self, shell: Shell) -> None:
+        assert "no target; give --target" in shell.refused(shell("train", "--out", "x"))
+        settings = shell.folder / "settings.yaml"
+        assert "give --out DIR" in shell.refused(shell("train", "--config", settings))
+        assert "no such file" in shell.refused(shell("train", "--config", "nosuch.yaml"))
+
+    def test_another_training_in_the_folder(self, shell: Shell) -> None:
+        shell.train()
+        refused = shell.refused(shell.train("--steps", 7))
+        assert "holds a training that differs in training.steps (6 there, 7 now)" in refused
+
+    def test_a_folder_in_use(self, shell: Shell) -> None:
+        with held(shell.folder / "out"):
+            assert "another process is running in it" in shell.refused(shell.train())
+
+    def test_sample_tells_it_in_one_line(self, shell: Shell) -> None:
+        assert "no soft prompt here" in shell.refused(shell.sample())
+        shell.train()
+        assert "ends in .jsonl" in shell.refused(shell.sample(out="q.txt"))
+        assert "sampling.temperature: " in shell.refused(shell.sample("--temperature", 0))
+        assert "cannot be read" in shell.refused(shell.sample("--test-set", "nosuch.jsonl"))
+        (shell.folder / "mine.jsonl").write_text('{"text": "mine"}\n')
+        assert "without mine.manifest.json" in shell.refused(shell.sample(out="mine.jsonl"))
+        assert (shell.folder / "mine.jsonl").read_text() == '{"text": "mine"}\n'
+
+
+class TestSample:
+    def test_samples_candidates_and_counts(self, shell: Shell) -> None:
+        shell.train()
+        done = shell.sample("--count", 8)
+        assert done.status == 0, done.err
+        assert "8 samples, 8 of them now" in done.out
+        assert "kept       sampled 8 → stopped " in done.out
+        assert numbers(shell.folder / "q.samples.jsonl") == list(range(8))
+        kept = list(read_candidates(shell.folder / "q.jsonl"))
+        stages = json.loads((shell.folder / "q.manifest.json").read_text())["stages"]
+        assert stages["postprocess"]["counts"]["kept"] == len(kept)
+        assert stages["samples"]["samples"] == 8
+
+    def test_more_are_appended_and_a_sample_depends_on_its_number(self, shell: Shell) -> None:
+        shell.train()
+        shell.sample("--count", 3)
+        before = (shell.folder / "q.samples.jsonl").read_text()
+        assert "3 of them now" in shell.sample("--count", 6).out
+        parts = (shell.folder / "q.samples.jsonl").read_text()
+        assert parts.startswith(before)
+        shell.sample("--count", 6, out="whole.jsonl")
+        assert parts == (shell.folder / "whole.samples.jsonl").read_text()
+        assert "none of them new" in shell.sample("--count", 6).out
+
+    def test_other_settings_do_not_mix(self, shell: Shell) -> None:
+        shell.train()
+        shell.sample()
+        for more in (("--temperature", 0.5), ("--seed", 3), ("--near", "eggs"), ("--raw",)):
+            assert "drawn with another" in shell.refused(shell.sample(*more))
+
+    def test_raw_samples_are_the_file(self, shell: Shell) -> None:
+        shell.train()
+        done = shell.sample("--raw", "--count", 4)
+        assert done.status == 0, done.err
+        assert numbers(shell.folder / "q.jsonl") == [0, 1, 2, 3]
+        assert not (shell.folder / "q.samples.jsonl").exists()
+
+    def test_near_takes_the_nearest_contexts(self, shell: Shell) -> None:
+        shell.train()
+        near = ("--near", TEXTS[5], "--contexts", 2, "--raw", "--count", 6)
+        assert shell.sample(*near).status == 0
+        assert len({sample.context_id for sample in read_samples(shell.folder / "q.jsonl")}) == 2
+
+    def test_an_audit_says_what_is_copied_beside_held_out_rows(self, shell: Shell) -> None:
+        shell.train()
+        done = shell.sample("--audit", "--count", 3)
+        assert done.status == 0, done.err
+        assert "copied     0.0% equal a row" in done.out
+        assert "held out   " in done.out
+        stages = json.loads((shell.folder / "q.manifest.json").read_text())["stages"]
+        assert stages["copies"]["samples"]["texts"] == 3
+        assert stages["copies"]["held_out"]["texts"] == 2
+
+    def test_too_few_ends_are_flagged(self, shell: Shell) -> None:
+        shell.train()
+        done = shell.sample("--set", "sampling.max_new_tokens=1")
+        assert "WARNING    too few end by themselves (below 95 %)" in done.out
+
+    def test_a_test_set_is_kept_out(self, shell: Shell) -> None:
+        shell.train()
+        shell.sample("--raw", "--count", 4, out="first.jsonl")
+        texts = [sample.text for sample in read_samples(shell.folder / "first.jsonl")]
+        (shell.folder / "test.jsonl").write_text(
+            "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        )
+        test_set = ("--test-set", shell.folder / "test.jsonl")
+        done = shell.sample(*test_set, "--count", 4, "--set", "postprocess.needs=[]")
+        assert done.status == 0, done.err
+        assert "nothing was checked for contamination" not in done.out
+        assert not set(texts) & {one.text for one in read_candidates(shell.folder / "q.jsonl")}
+
+
+class TestInterruption:
+    def test_ctrl_c_is_told_and_the_same_command_goes_on(self, shell: Shell) -> None:
+        many = ("--set", "training.steps=100000", "--out", shell.folder / "cut")
+        arguments = ["train", "--config", shell.folder / "settings.yaml", *many]
+        status, err = _interrupted(arguments)
+        assert status == 130
+        last = err.strip().splitlines()[-1]
+        assert last.startswith("error: interrupted at step ")
+        assert last.endswith("the same command goes on where this one stopped")
+
+    def test_the_next_update_ends_the_work(self) -> None:
+        with (
+            pytest.raises(RunInterruptedError, match="at row 3 of 9"),
+            Bar("row", quiet=True) as bar,
+        ):
+            bar.update(2, 9, "")
+            signal.raise_signal(signal.SIGTERM)
+            bar.update(3, 9, "")
+
+    def test_a_second_ctrl_c_ends_it_at_once_and_handlers_are_put_back(self) -> None:
+        given = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+        try:
+            with pytest.raises(KeyboardInterrupt), Bar("row", quiet=True):
+                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        finally:
+            signal.signal(signal.SIGINT, given)
+
+    def test_a_log_has_a_line_at_the_start_with_the_time_left(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with Bar("row", quiet=False) as bar:
+            bar.update(2, 9, "reading")
+            bar.update(3, 9, "reading")
+        assert capsys.readouterr().err == "row 2 of 9 · reading · ? left\n"
+
+
+def _interrupted(arguments: list[Any]) -> tuple[int, str]:
+    """Start a command, send SIGINT at its first line of progress, wait for the end."""
+    command = [sys.executable, "-m", "metasynth", "softsrv", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate()
+    return process.returncode, first + rest

@@ -1,0 +1,288 @@
+"""The graph active: what is asked of whom, the arms, every stop and every way on."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metasynth.records.record import Record
+from tests.active_runs import POOL, ROUNDS, ROWS, ProblemTeacher, Rounds, bodies, pool_row, run_file
+from tests.openai_server import OpenAIServer
+from tests.tiny_lm import save_tiny_reward
+
+STAGES = ("score_seeds", "select", "generate", "score_children", "fine_tune", "evaluate", "finish")
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    with OpenAIServer(ProblemTeacher()) as opened:
+        yield opened
+
+
+async def test_a_record_has_its_seed_and_the_seeds_score(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    workspace = await rounds()
+    assert rounds.ended["stopped_because"] == "rounds: all are done"
+    assert len(server.requests) == ROUNDS * ROWS
+    records = bodies(workspace)
+    assert sorted(records) == [f"r{r:02d}-{p:05d}" for r in (1, 2) for p in range(1, ROWS + 1)]
+    for name, record in records.items():
+        number, place = int(name[1:3]), int(name[-5:])
+        chosen = rounds.lines(number, "selected.jsonl")[place - 1]
+        assert record.seed_ids == chosen["seed_ids"]
+        assert record.seed_score is not None
+        assert record.seed_score.score == round(chosen["score"], 6)
+        assert (record.seed_score.criterion, record.seed_score.round) == ("loss_self", number)
+        assert (record.source, record.experts) == ("teacher", ["teacher"])
+        assert record.messages is not None
+        assert record.messages[0].content.endswith("How many are left?")
+        assert record.messages[1].content.startswith("Solution: ")  # as the seed's own answer does
+
+
+async def test_high_scores_are_chosen_and_shown_to_the_teacher(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    await rounds(active__rounds=1)
+    scores = {one["row_id"]: one["score"] for one in rounds.lines(1, "scores.jsonl")}
+    chosen = [one["seed_ids"][0] for one in rounds.lines(1, "selected.jsonl")]
+    assert len(scores) == POOL
+    assert set(chosen) == set(sorted(scores, key=lambda id_: -scores[id_])[:ROWS])
+    shown = [request["messages"][-1]["content"] for request in server.requests]
+    for seed, prompt in zip(chosen, shown, strict=True):
+        assert pool_row(int(seed.removeprefix("pool-")))["prompt"] in prompt
+        assert "Solution: Solution:" not in prompt
+
+
+async def test_a_round_tells_rows_tokens_scores_fidelity_and_the_test(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    workspace = await rounds()
+    first, second = rounds.round(1), rounds.round(2)
+    assert (first["asked"], first["accepted"] + first["rejected"]) == (ROWS, ROWS)
+    assert first["seeds"]["scored"] == POOL
+    assert first["seeds"]["median_chosen"] >= first["seeds"]["median"]
+    assert first["children"]["scored"] == first["accepted"]
+    assert first["fidelity"]["children"] == first["accepted"]
+    assert second["fidelity_so_far"]["sets"] == 2
+    assert first["spent"]["calls"] == second["spent"]["calls"] == ROWS
+    assert second["spent_in_all"]["tokens"] == workspace.ledger.totals().tokens
+    assert first["spent"]["tokens"] + second["spent"]["tokens"] == workspace.ledger.totals().tokens
+    assert second["training"]["rows"] == first["accepted"] + second["accepted"]
+    assert second["evaluation"]["rows"] == 3
+    base = json.loads((tmp_path / "run/student/round-00/evaluation.json").read_text())
+    assert base["loss"] != second["evaluation"]["loss"]
+
+
+async def test_every_arm_asks_for_as_many_rows_and_takes_as_many_steps(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    calls, steps = {}, {}
+    for arm in ("active", "random", "static"):
+        before = len(server.requests)
+        await rounds(arm, active__arm=arm)
+        calls[arm] = len(server.requests) - before
+        steps[arm] = rounds.round(1 if arm == "static" else ROUNDS, arm)["training"]["steps"]
+        has_scores = (tmp_path / arm / "student/round-01/scores.jsonl").exists()
+        assert has_scores == (arm == "active")
+    assert set(calls.values()) == {ROUNDS * ROWS}
+    assert set(steps.values()) == {ROUNDS * ROWS // 4}
+    assert rounds.round(1, "static")["asked"] == ROUNDS * ROWS
+    assert rounds.round(1, "random")["fidelity"] is None
+
+
+async def test_static_takes_all_the_steps_that_rounds_in_a_chain_take(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server, student__start="continue")
+    await rounds("rounds", active__arm="random")
+    await rounds("static", active__arm="static")
+    steps = [rounds.round(number, "rounds")["training"]["steps"] for number in (1, 2)]
+    assert rounds.round(1, "static")["training"]["steps"] == sum(steps)
+
+
+async def test_the_last_rounds_alone_are_trained_on_by_choice(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server, student__data="last", student__last_rounds=1)
+    await rounds()
+    assert rounds.round(2)["training"]["rows"] == rounds.round(2)["accepted"]
+
+
+async def test_what_cannot_be_read_is_counted_and_not_asked_for_again(tmp_path: Path) -> None:
+    with OpenAIServer(ProblemTeacher(unreadable=(1,))) as server:
+        rounds = Rounds(tmp_path, server)
+        workspace = await rounds(active__rounds=1)
+        assert len(server.requests) == ROWS
+    assert rounds.round(1)["reasons"] == {"unparsed": 1}
+    (lost,) = workspace.corpus.rejected_records()
+    assert lost.reason is not None
+    assert lost.reason.startswith("unparsed: no 'Solution:' in the reply: ")
+
+
+async def test_a_copy_of_a_test_row_is_refused(tmp_path: Path) -> None:
+    run_file(tmp_path)
+    asked = "How many lamps are left when the small shop at the old harbour has sold its red ones?"
+    row = {"prompt": asked, "completion": "None: 0"}
+    (tmp_path / "test.jsonl").write_text(json.dumps(row) + "\n")
+    with OpenAIServer(lambda _: f"Problem: {asked}\nSolution: The answer is 0.") as server:
+        rounds = Rounds(tmp_path, server)
+        await rounds(active__rounds=1)
+    assert rounds.round(1)["reasons"] == {"contaminated": ROWS}
+    assert rounds.round(1)["training"] is None  # there is nothing to learn from
+
+
+async def test_a_reward_model_may_choose_seeds_and_candidates(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    folder = save_tiny_reward(tmp_path / "reward")
+    named = f"{{criterion: reward, max_new_tokens: 4, reward_model: {folder}}}"
+    rounds = Rounds(tmp_path, server, active__rounds=1, active__pool__scoring=named)
+    workspace = await rounds(active__candidates=f"{{warmup: 1, quantile: 0, scoring: {named}}}")
+    scores = {one["row_id"]: one["score"] for one in rounds.lines(1, "scores.jsonl")}
+    assert len(set(scores.values())) == POOL
+    chosen = [one["seed_ids"][0] for one in rounds.lines(1, "selected.jsonl")]
+    assert set(chosen) == set(sorted(scores, key=lambda id_: -scores[id_])[:ROWS])
+    records = bodies(workspace).values()
+    assert len(records) == ROWS
+    assert {record.student.criterion for record in records if record.student} == {"reward"}
+    assert all(record.student is not None for record in records)
+
+
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+class Stops:
+    """Rounds that die in a stage: at its first look at the clock, or at its end."""
+
+    def __init__(self, rounds: Any, stage: str) -> None:
+        self._rounds = rounds
+        self._stage = stage
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._rounds, name)
+        if name != self._stage:
+            return found
+
+        async def dies(given: Any) -> None:
+            await found(given if name == "finish" else _raise)
+            raise StoppedError
+
+        return dies
+
+
+def _raise() -> None:
+    raise StoppedError
+
+
+async def test_a_kill_in_any_stage_changes_nothing(tmp_path: Path, server: OpenAIServer) -> None:
+    rounds = Rounds(tmp_path, server)
+    whole = bodies(await rounds("whole"))
+    for stage in STAGES:
+        before = len(server.requests)
+        with pytest.raises(StoppedError):
+            await rounds(stage, wrap=lambda real, at=stage: Stops(real, at))
+        records = bodies(await rounds(stage))
+        assert records == whole, stage
+        assert len(server.requests) - before == ROUNDS * ROWS, stage
+        for number in range(1, ROUNDS + 1):
+            assert _timeless(rounds.round(number, stage)) == _timeless(
+                rounds.round(number, "whole")
+            ), stage
+
+
+def _timeless(told: dict[str, Any]) -> dict[str, Any]:
+    training = {name: value for name, value in told["training"].items() if name != "seconds"}
+    return {**told, "training": training}
+
+
+async def test_a_budget_of_calls_cuts_a_round_short_and_the_next_start_completes_it(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    whole = bodies(await rounds("whole"))
+    await rounds("cut", budget__calls=ROWS + 2)
+    assert rounds.ended["stopped_because"].startswith("budget.calls: 6 of 6")
+    short = rounds.round(2, "cut")
+    assert short["accepted"] + short["rejected"] == 2
+    assert short["stopped_because"].startswith("budget.calls")
+    assert short["training"]["rows"] == 2 + rounds.round(1, "cut")["accepted"]
+    assert short["evaluation"] is not None
+    requests = len(server.requests)
+    await rounds("cut", budget__calls=ROWS + 2)  # nothing is left to spend: nothing changes
+    assert rounds.round(2, "cut") == short
+    assert len(server.requests) == requests
+    assert bodies(await rounds("cut")) == whole
+    assert rounds.round(2, "cut")["stopped_because"] == ""
+    assert _timeless(rounds.round(2, "cut")) == _timeless(rounds.round(2, "whole"))
+
+
+async def test_records_are_a_budget_too(tmp_path: Path, server: OpenAIServer) -> None:
+    rounds = Rounds(tmp_path, server)
+    await rounds(budget__records=3)
+    assert rounds.ended["stopped_because"] == "budget.records: all records are written"
+    assert rounds.ended["accepted"] == 3
+    assert rounds.round(1)["stopped_because"]
+    assert not (tmp_path / "run/student/round-02/round.json").exists()
+
+
+async def test_more_rounds_may_follow(tmp_path: Path, server: OpenAIServer) -> None:
+    rounds = Rounds(tmp_path, server)
+    await rounds(active__rounds=1)
+    first = rounds.round(1)
+    workspace = await rounds(active__rounds=2)
+    assert rounds.round(1) == first
+    assert Counter(name[:3] for name in bodies(workspace)) == {"r01": ROWS, "r02": ROWS}
+
+
+async def test_the_student_may_choose_candidates_alone(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server, active__pool__selection__strategy="random")
+    workspace = await rounds(
+        active__candidates="{accept: best, batch: 2, keep: 1, scoring: {criterion: loss_gold}}"
+    )
+    assert len(server.requests) == ROUNDS * ROWS
+    records = bodies(workspace)
+    assert len(records) == ROUNDS * ROWS
+    accepted = [record for record in records.values() if record.reason is None]
+    assert len(accepted) == ROUNDS * ROWS // 2
+    for name, record in records.items():
+        assert record.seed_score is None
+        assert record.student is not None
+        assert (record.student.criterion, record.student.round) == ("loss_gold", int(name[1:3]))
+    assert rounds.round(1)["reasons"] == {"student": ROWS // 2}
+
+
+async def test_it_may_choose_seeds_and_candidates(tmp_path: Path, server: OpenAIServer) -> None:
+    rounds = Rounds(tmp_path, server)
+    workspace = await rounds(
+        active__candidates="{warmup: 1, quantile: 0.5, scoring: {criterion: loss_gold}}"
+    )
+    records = bodies(workspace).values()
+    assert len(records) == ROUNDS * ROWS
+    assert all(record.seed_score is not None and record.student is not None for record in records)
+    assert any(_is_refused_by_student(record) for record in records)
+
+
+def _is_refused_by_student(record: Record) -> bool:
+    return record.reason is not None and record.reason.startswith("student")
+
+
+async def test_how_many_work_at_once_changes_no_record(
+    tmp_path: Path, server: OpenAIServer
+) -> None:
+    rounds = Rounds(tmp_path, server)
+    one = bodies(await rounds("one"))
+    many = bodies(await rounds("many", concurrency=5))
+    assert {name: record.body for name, record in many.items()} == {
+        name: record.body for name, record in one.items()
+    }
