@@ -10,7 +10,8 @@
     └── RequestError            the request was wrong, nothing was started: exit status 2
         └── ConfigError         a file of the user is wrong: file, key and what was expected
 
-Every message is one line that says what is wrong and where; `hint` says what to do about it.
+Every message is one line that says what is wrong and where; `hint` says what to do about it. `code`
+is for programs: a caller or a test asks for it and not for the words.
 Anything else that escapes is a defect of ours and prints a traceback.
 """
 
@@ -23,14 +24,17 @@ class MetaSynthError(Exception):
     Args:
         message: What went wrong and where.
         hint: What to do about it.
+        code: Which of the things that can go wrong this is, as `unknown_key`; "" where no caller
+            tells it from others.
     """
 
     exit_status: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, code: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code
 
 
 class RequestError(MetaSynthError):
