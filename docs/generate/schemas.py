@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from metasynth.agents.roles.role import Role
+from metasynth.compose.parts import builtin_parts
 from metasynth.config.run import RunConfig
+from metasynth.config.schema import list_parts
 from metasynth.records.record import Record
 
 from .markdown import code, table
@@ -58,6 +60,7 @@ def record_page() -> str:
 
 def _sections(model: type[BaseModel]) -> Iterator[str]:
     schema = model.model_json_schema(by_alias=True)
+    list_parts(schema, builtin_parts())
     yield from _section(schema, schema.get("$defs", {}), path="")
 
 

@@ -20,6 +20,7 @@ package of parts. Which kind a file holds is read from its source, without carry
 
 import ast
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import sys
@@ -28,6 +29,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Generic, NamedTuple, TypeVar
 
 from metasynth.errors import ConfigError, RequestError
@@ -38,12 +40,16 @@ ENTRY_POINTS = "metasynth.plugins"
 _REGISTRIES: dict[str, "Registry"] = {}  # type: ignore[type-arg]  # of parts of every type
 
 
-class Found(NamedTuple):
-    """A part in a file that was read and not carried out."""
+class FoundPart(NamedTuple):
+    """A part in a file that was read and not carried out.
+
+    `module` is what an installed package's file is imported as, "" in a directory of plug-ins.
+    """
 
     kind: str
     name: str
     file: Path
+    module: str = ""
 
 
 class Registry(Generic[Part]):
@@ -60,7 +66,7 @@ class Registry(Generic[Part]):
         self.title = title or kind
         self._package = package
         self._parts: dict[str, Part] = {}
-        self._files: dict[str, Path] = {}
+        self._others: dict[str, FoundPart] = {}
         _REGISTRIES[kind] = self
 
     def builtin(self) -> tuple[str, ...]:
@@ -69,7 +75,7 @@ class Registry(Generic[Part]):
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted: built-in, of plug-ins, added by hand; nothing is imported."""
-        return tuple(sorted({*self.builtin(), *self._files, *self._parts}))
+        return tuple(sorted({*self.builtin(), *self._others, *self._parts}))
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a part with this name."""
@@ -88,16 +94,22 @@ class Registry(Generic[Part]):
         """
         if name not in self._parts:
             self.check(name)
-            if name in self._files:
-                _import_file(self._files[name])
+            part = self._others.get(name)
+            if part is not None:
+                _import_part(part)
             else:
                 importlib.import_module(f"{self._package}.{name}")
         if name not in self._parts:
             raise RequestError(
-                f"{self._files.get(name, self._package)}: adds no {self.title} named {name!r}",
+                f"{self.file_of(name) or self._package}: adds no {self.title} named {name!r}",
                 code="bad_part",
             )
         return self._parts[name]
+
+    def file_of(self, name: str) -> Path | None:
+        """The file of another's part; None for one of the package or made in a notebook."""
+        part = self._others.get(name)
+        return None if part is None else part.file
 
     def check(self, name: str, where: str = "") -> None:
         """Refuse a name that no part has.
@@ -130,27 +142,29 @@ class Registry(Generic[Part]):
             RequestError: The name is taken (code `taken_part`).
         """
         name = name or module.rpartition(".")[2]
-        if name in self._parts and module != _module_of(self._parts[name]):
+        package = name in self.builtin() and module != f"{self._package}.{name}"
+        if package or (name in self._parts and module != _module_of(self._parts[name])):
             raise RequestError(f"there are two of {self.title} {name!r}", code="taken_part")
         self._parts[name] = part
 
-    def learn(self, name: str, file: Path) -> None:
-        """Know that `file` holds the part `name`, without importing it.
+    def learn(self, part: FoundPart) -> None:
+        """Know a part by its name, without importing it.
 
         Raises:
             ConfigError: The package or another file has a part of this name (code `taken_part`).
         """
-        known = self._files.get(name)
-        if name in self.builtin() or (known is not None and known != file):
+        known = self.file_of(part.name)
+        if part.name in self.builtin() or (known is not None and known != part.file):
             other = known or "the package"
             raise ConfigError(
-                f"{file}: the {self.title} {name!r} stands in {other} too", code="taken_part"
+                f"{part.file}: the {self.title} {part.name!r} stands in {other} too",
+                code="taken_part",
             )
-        self._files[name] = file
+        self._others[part.name] = part
 
     def forget(self, name: str) -> None:
         """Take back a part that is not the package's own."""
-        self._files.pop(name, None)
+        self._others.pop(name, None)
         self._parts.pop(name, None)
 
 
@@ -163,8 +177,11 @@ def registry_of(kind: str) -> "Registry[object]":
     return _REGISTRIES[kind]
 
 
-def find_parts(directory: Path) -> list[Found]:
+def find_parts(directory: Path, package: str = "") -> list[FoundPart]:
     """The parts in a directory's files, read from their source: nothing of it is carried out.
+
+    Args:
+        package: What the directory is imported as, if it is an installed package.
 
     Raises:
         ConfigError: There is no such directory (code `missing_directory`), a file is not Python
@@ -172,17 +189,21 @@ def find_parts(directory: Path) -> list[Found]:
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory of plug-ins", code="missing_directory")
-    return [found for file in sorted(directory.glob("*.py")) for found in parts_in(file)]
+    return [
+        part
+        for file in sorted(directory.glob("*.py"))
+        for part in parts_in(file, f"{package}.{file.stem}" if package else "")
+    ]
 
 
-def parts_in(file: Path) -> list[Found]:
+def parts_in(file: Path, module: str = "") -> list[FoundPart]:
     """The parts in one file; arguments and errors as above."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     except (OSError, SyntaxError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read as Python ({error})", code="bad_part") from None
     return [
-        Found(kind, file.stem, file)
+        FoundPart(kind, file.stem, file, module)
         for node in tree.body
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         for kind in map(_decorator, node.decorator_list)
@@ -190,7 +211,7 @@ def parts_in(file: Path) -> list[Found]:
     ]
 
 
-def use_plugins(directories: Sequence[Path] = ()) -> list[Found]:
+def use_plugins(directories: Sequence[Path] = ()) -> list[FoundPart]:
     """Make the parts of directories and of installed entry points known by their names.
 
     They are imported when they are asked for. What is known already stays known.
@@ -202,7 +223,7 @@ def use_plugins(directories: Sequence[Path] = ()) -> list[Found]:
     for point in entry_points(group=ENTRY_POINTS):
         found += _parts_of(point)
     for part in found:
-        _REGISTRIES[part.kind].learn(part.name, part.file)
+        _REGISTRIES[part.kind].learn(part)
     return found
 
 
@@ -223,35 +244,46 @@ def _spec(module: str) -> ModuleSpec:
     return spec
 
 
-def _parts_of(point: EntryPoint) -> list[Found]:
-    try:
-        spec = importlib.util.find_spec(point.module)
-    except ImportError:
-        spec = None
+def _parts_of(point: EntryPoint) -> list[FoundPart]:
+    spec = _spec_unimported(point.module)
     if spec is None or spec.origin is None:
         raise ConfigError(
             f"entry point {point.name!r}: no module {point.module!r}", code="bad_part"
         )
     if spec.submodule_search_locations:
-        return find_parts(Path(spec.origin).parent)
-    return parts_in(Path(spec.origin))
+        return find_parts(Path(spec.origin).parent, point.module)
+    return parts_in(Path(spec.origin), point.module)
 
 
-def _import_file(file: Path) -> None:
-    name = f"metasynth_plugin_{abs(hash(file.parent)):x}.{file.stem}"
-    if name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickling look a class up by its module
+def _spec_unimported(module: str) -> ModuleSpec | None:
+    """Where a module lies; `importlib.util.find_spec` would import the packages around it."""
+    spec, name, path = None, "", None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        specs = (finder.find_spec(name, path) for finder in sys.meta_path)
+        spec = next((each for each in specs if each is not None), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations
+    return spec
+
+
+def _import_part(part: FoundPart) -> None:
+    """Import a part's file; those of one directory are modules of one package."""
+    module = part.module
+    if not module:
+        folder = str(part.file.parent)
+        package = f"metasynth_plugins_{hashlib.sha256(folder.encode()).hexdigest()[:12]}"
+        if package not in sys.modules:
+            made = ModuleType(package)
+            made.__path__ = [folder]
+            sys.modules[package] = made
+        module = f"{package}.{part.file.stem}"
     try:
-        spec.loader.exec_module(module)
+        importlib.import_module(module)
     except Exception as error:
-        del sys.modules[name]
         raise RequestError(
-            f"{file}: cannot be imported ({type(error).__name__}: {error})", code="bad_part"
+            f"{part.file}: cannot be imported ({type(error).__name__}: {error})", code="bad_part"
         ) from error
 
 

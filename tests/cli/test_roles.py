@@ -12,6 +12,7 @@ import yaml
 
 from metasynth.agents.roles.book import library_domains
 from metasynth.agents.roles.schema import role_schema
+from metasynth.compose.parts import builtin_parts
 from metasynth.config.schema import run_schema
 from tests.commands import metasynth
 from tests.openai_server import OpenAIServer, scripted
@@ -320,7 +321,7 @@ class TestSchemas:
         ("schema", "files"),
         [
             (role_schema(), sorted((ROOT / "agents" / "roles").rglob("*.yaml"))),
-            (run_schema(), sorted((ROOT / "examples").glob("*.yaml"))),
+            (run_schema(builtin_parts()), sorted((ROOT / "examples").glob("*.yaml"))),
         ],
         ids=["role", "run"],
     )
@@ -338,7 +339,8 @@ class TestSchemas:
 
     def test_what_a_file_may_not_say(self) -> None:
         role, run = (
-            jsonschema.Draft202012Validator(schema) for schema in (role_schema(), run_schema())
+            jsonschema.Draft202012Validator(schema)
+            for schema in (role_schema(), run_schema(builtin_parts()))
         )
         sound = yaml.safe_load(ROLE)
         assert role.is_valid(sound)

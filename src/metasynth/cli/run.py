@@ -81,6 +81,9 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     tell(f"  conductor  {plan.config.model_for('conductor').model}")
     tell(f"  experts    {plan.config.model_for('experts').model}")
     tell(f"  roles      {', '.join(plan.roles.names())}")
+    if plan.plugins:
+        parts = ", ".join(f"{part.kind} {part.name}" for part in plan.plugins)
+        tell(f"  plugins    {parts}")
     tell(f"  budget     {_budget_told(plan.config.budget)}")
     tell(f"  identity   {plan.identity}")
     return 0

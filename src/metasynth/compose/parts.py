@@ -1,14 +1,31 @@
 """Every kind of part that is one file, and the names that a run file gives of them."""
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
-from metasynth.registry import Registry
+from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
 
 REGISTRIES: tuple[Registry[Any], ...] = ()
+"""All of them: a kind is known to a directory of plug-ins once its module is imported."""
+
+
+def find_plugins(directories: Sequence[Path] = ()) -> list[FoundPart]:
+    """Make the parts of directories and of installed packages known; nothing is imported.
+
+    Raises:
+        ConfigError: As `metasynth.registry.use_plugins`.
+    """
+    return use_plugins(directories)
+
+
+def builtin_parts() -> dict[str, tuple[str, ...]]:
+    """The names of the package's own parts by kind; nothing is imported."""
+    return {registry.kind: registry.builtin() for registry in REGISTRIES}
 
 
 def check_parts(section: Section, where: Path | str = "run file") -> None:
@@ -17,10 +34,34 @@ def check_parts(section: Section, where: Path | str = "run file") -> None:
     Raises:
         ConfigError: There is no such part (code `unknown_part`); names key and known parts.
     """
-    known = {registry.kind: registry for registry in REGISTRIES}
+    for key, name, registry in _named(section):
+        try:
+            registry.check(name, key)
+        except RequestError as error:
+            raise ConfigError(f"{where}: {error.message}", code=error.code) from None
+
+
+def part_versions(section: Section) -> list[str]:
+    """What others' parts that a run file names are made of, a hash of each file."""
+    files = {
+        f"{registry.kind} {name}": file
+        for _, name, registry in _named(section)
+        if (file := registry.file_of(name)) is not None
+    }
+    return [
+        f"{part} {hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"
+        for part, file in sorted(files.items())
+    ]
+
+
+class _Named(NamedTuple):
+    key: str
+    name: str
+    registry: Registry[Any]
+
+
+def _named(section: Section) -> Iterator[_Named]:
+    """Every name of a part in a run file, with its key."""
     for key, value, mark in marked(section, PartOf):
-        for name in value if isinstance(value, tuple | list) else (value,):
-            try:
-                known[mark.kind].check(name, key)
-            except RequestError as error:
-                raise ConfigError(f"{where}: {error.message}", code=error.code) from None
+        names = value if isinstance(value, tuple | list) else (value,)
+        yield from (_Named(key, name, registry_of(mark.kind)) for name in names if name is not None)

@@ -17,19 +17,24 @@ from metasynth.graphs.scoring.plan import ScreeningPlan, plan_screening
 from metasynth.graphs.softsrv.plan import SoftSRVPlan, plan_softsrv
 from metasynth.records.documents import load_documents, load_instructions
 from metasynth.records.seeds import Seed, load_seeds
+from metasynth.registry import FoundPart
+
+from .parts import check_parts, find_plugins, part_versions
 
 
 class RunPlan:
     """A run file with all that it names, checked and without side effects.
 
     Raises:
-        ConfigError: A role, a seed source, a template, the checker or what the sections `softsrv`
-            and `active` name is wrong.
+        ConfigError: A role, a seed source, a template, the checker, a part, a directory of parts
+            or what the sections `softsrv` and `active` name is wrong.
         RequestError: `softsrv.artifact` is no soft prompt.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
+        self.plugins: list[FoundPart] = find_plugins(config.plugins)
+        check_parts(config)
         self.roles: RoleBook = load_roles(config.roles)
         self.checker: Checker | None = _checker(config.checker)
         self.seeds: list[Seed] = _seeds(config)
@@ -52,7 +57,7 @@ class RunPlan:
 
     @property
     def identity(self) -> str:
-        """A hash of all of the user's that shapes the records: run file, own roles, seeds.
+        """A hash of all of the user's that shapes the records: run file, roles, parts, seeds.
 
         The package's own prompts are left out, so that a run can go on after an update; every
         record names the version of the prompts that made it.
@@ -67,6 +72,7 @@ class RunPlan:
         if self.active is not None:
             parts.extend(self.active.identity())
         parts.extend(self._own_checkers)
+        parts.extend(part_versions(self.config))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

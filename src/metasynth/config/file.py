@@ -128,6 +128,10 @@ def _make_absolute(data: dict[str, Any], folder: Path) -> None:
     if isinstance(roles, str | list):
         entries = [roles] if isinstance(roles, str) else roles
         data["roles"] = [role_source(str(entry), folder) for entry in entries]
+    plugins = data.get("plugins")
+    if isinstance(plugins, str | list):
+        entries = [plugins] if isinstance(plugins, str) else plugins
+        data["plugins"] = [str(folder / str(entry)) for entry in entries]
     for part in ("teacher", "conductor", "experts", "student"):
         _make_model_absolute(data.get(part), folder)
     if isinstance(active := data.get("active"), dict):

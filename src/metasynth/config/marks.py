@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+PART_OF = "x-part-of"
+"""The key of a JSON schema under which the kind of part stands, for `metasynth.config.schema`."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,12 @@ class PartOf:
     """
 
     kind: str
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The field's own schema with the kind beside it."""
+        return {**handler(core_schema), PART_OF: self.kind}
 
 
 class Marked(NamedTuple):

@@ -166,6 +166,10 @@ class RunConfig(Section):
     ] = Field(
         default=(), description="directories of role files, or library:DOMAIN; later over earlier"
     )
+    plugins: Annotated[
+        tuple[Path, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
+    ] = Field(default=(), description="directories of your own parts, one a file")
     checker: str | None = Field(
         default=None,
         description="an exact verifier: a checkable domain (story, deduction, passage, any), or "
@@ -232,7 +236,7 @@ class RunConfig(Section):
         """
         pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
         pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
-        apart = {"name", "budget", "prices", "concurrency", "review", "keep_threads"}
+        apart = {"name", "budget", "prices", "concurrency", "review", "keep_threads", "plugins"}
         apart |= {"teacher", "conductor", "experts"}
         data = self.model_dump(mode="json", exclude=apart)
         del data["seeds"]["license"]

@@ -23,6 +23,18 @@ RolesOption = Annotated[
     ),
 ]
 
+PluginsOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugins", metavar="DIR", help="a directory of own parts, one a file"),
+]
+
+
+def with_plugins(directories: Sequence[Path] | None) -> None:
+    """Make the parts of `--plugins` and of installed packages known by their names."""
+    from metasynth.compose.parts import find_plugins
+
+    find_plugins(directories or ())
+
 
 def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
     """The run file with the roles of `--roles` beside its own, which they go before."""
