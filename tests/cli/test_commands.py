@@ -14,7 +14,7 @@ from metasynth.cli.main import main
 from metasynth.config.file import load_run_config
 from metasynth.records.rundir import RunDirectory
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tray']}\n"
 ROLE = "name: critic\ntitle: Critic\ndescription: Finds faults.\ninstructions: Find faults.\n"
 
