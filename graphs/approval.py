@@ -7,19 +7,22 @@ as a draft of its own: what is not sound or not new does not enter the corpus, w
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from langgraph.errors import GraphInterrupt
-from langgraph.types import Command, interrupt
+from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metasynth.graphs.admission.gate import Draft, Verdict
+from metasynth.graphs.run.nodes import Command
 from metasynth.records.record import Message, Record, Review, Text
 
 from .workspace import Workspace
 
 CODE = "review"
 Decision = Literal["accept", "edit", "reject", "send_back"]
+Refused = TypeVar("Refused", bound=str)
+Goto = TypeVar("Goto", bound=str)
 _NO_NOTE = "a person decided so and gave no reason"
 _NOBODY = "no conductor wrote this, so there is nobody to send it back to"
 
@@ -79,7 +82,7 @@ async def ask_in_worker(workspace: Workspace, question: dict[str, Any]) -> Answe
 
 
 @dataclass(frozen=True)
-class Approval:
+class Approval(Generic[Refused]):
     """How a graph shows what it has written to a person, and what follows from the answer.
 
     Args:
@@ -97,12 +100,14 @@ class Approval:
     draft: Callable[[Any], Draft]
     edited: Callable[[Any, Answer], dict[str, Any]]
     judge: Callable[[Workspace, Any], Awaitable[Verdict]]
-    reject: Callable[[Any, Verdict], Command[Any]]
+    reject: Callable[[Any, Verdict], Command[Literal["reject"]]]
     judged: Callable[[Verdict], Mapping[str, Any]] = lambda _verdict: {}
-    send_back: Callable[[Workspace, Any, Verdict], Command[Any]] | None = None
+    send_back: Callable[[Workspace, Any, Verdict], Command[Refused]] | None = None
     ask: Callable[[Workspace, dict[str, Any]], Awaitable[Answer]] = ask
 
-    async def __call__(self, workspace: Workspace, state: Any) -> Command[Any]:
+    async def __call__(
+        self, workspace: Workspace, state: Any
+    ) -> Command[Literal["admit", "approve", "reject"] | Refused]:
         """Ask, and go where the answer leads."""
         novelty = (await workspace.gate.novelty(self.draft(state))).novelty
         record = (await self.record(workspace, state)).model_copy(update={"novelty": novelty})
@@ -133,7 +138,7 @@ class Approval:
 
     async def _take_edit(
         self, workspace: Workspace, state: Any, answer: Answer, done: dict[str, Any]
-    ) -> Command[Any]:
+    ) -> Command[Literal["admit", "approve"]]:
         """Measure the edited text; where it does not pass, ask again and say why."""
         try:
             update = self.edited(state, answer)
@@ -151,7 +156,7 @@ class Approval:
         return Command(update={**update, **done}, goto="admit")
 
 
-def after_score(workspace: Workspace) -> str:
+def after_score(workspace: Workspace) -> Literal["approve", "admit"]:
     """The node that follows when gate and student have nothing against a draft."""
     return "approve" if workspace.config.review.ask else "admit"
 
@@ -193,11 +198,10 @@ def text_of(answer: Answer) -> str:
     return answer.text.strip()
 
 
-def _with(command: Command[Any], update: dict[str, Any]) -> Command[Any]:
-    assert isinstance(command.update, dict)
+def _with(command: Command[Goto], update: dict[str, Any]) -> Command[Goto]:
     return Command(update={**command.update, **update}, goto=command.goto)
 
 
-def _asked_again(answer: Answer, refused: str) -> Command[Any]:
+def _asked_again(answer: Answer, refused: str) -> Command[Literal["approve"]]:
     edit = answer.model_dump(mode="json", include={"text", "messages"}, exclude_none=True)
     return Command(update={"edit": {**edit, "refused": refused}}, goto="approve")

@@ -4,15 +4,16 @@ open ─► chain, chain, … (each runs the record graph again and again) ─�
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphInterrupt
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Durability, Send, interrupt
+from langgraph.types import Command as Resume
+from langgraph.types import Durability, Send, interrupt
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.baselines.instruct import baseline_graph
@@ -20,6 +21,7 @@ from metasynth.graphs.baselines.instruct_prompts import BASELINES
 from metasynth.graphs.baselines.template import template_graph
 from metasynth.graphs.document.graph import document_graph
 from metasynth.graphs.instruct.graph import instruct_graph
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import ChainTask, CorpusInput, CorpusState
 from metasynth.graphs.run.threads import thread_config
 
@@ -41,9 +43,9 @@ def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
         CorpusState, context_schema=RunContext, input_schema=CorpusInput
     )
-    graph.add_node("open", nodes.open, input_schema=CorpusInput, destinations=("chain",))
-    graph.add_node("chain", nodes.chain, input_schema=ChainTask, destinations=("chain", "close"))
-    graph.add_node("close", nodes.close, defer=True)
+    add_node(graph, "open", nodes.open, input_schema=CorpusInput)
+    add_node(graph, "chain", nodes.chain, input_schema=ChainTask)
+    add_node(graph, "close", nodes.close, defer=True)
     graph.add_edge(START, "open")
     graph.add_edge("close", END)
     return graph
@@ -53,7 +55,9 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def open(self, state: CorpusInput, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def open(
+        self, state: CorpusInput, runtime: Runtime[RunContext]
+    ) -> Command[Literal["chain"]]:
         """Count what is there and start the chains."""
         workspace = await self._source(runtime.context)
         workspace.quota = new_quota(workspace)
@@ -69,7 +73,9 @@ class _Nodes:
         sends = [Send("chain", ChainTask(chain=number)) for number in order]
         return Command(update={"chains": state.chains}, goto=sends)
 
-    async def chain(self, state: ChainTask, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def chain(
+        self, state: ChainTask, runtime: Runtime[RunContext]
+    ) -> Command[Literal["chain", "close"]]:
         """Write record after record while the quota gives any out."""
         workspace = await self._source(runtime.context)
         chain = _name(state["chain"])
@@ -88,7 +94,7 @@ class _Nodes:
                 await quota.finish(accepted=outcome == "accepted")
             if workspace.config.review.ask and workspace.reviewer is None:
                 # an answer is found by its place in the step, so a step asks once
-                return Command(goto=Send("chain", state))
+                return Command(goto=[Send("chain", state)])
         workspace.memory.release(chain)
         return Command(update=CorpusState(finished=[chain]), goto="close")
 
@@ -135,7 +141,7 @@ class RecordWriter:
         given = {"record_id": record_id, "chain": self._chain, "number": self._number}
         result = await self._invoke(None if begun else given, config)
         while asked := result.get("__interrupt__"):
-            result = await self._invoke(Command(resume=await self._answer(asked[0].value)), config)
+            result = await self._invoke(Resume(resume=await self._answer(asked[0].value)), config)
         self._number += 1
         if workspace.threads is not None:
             await workspace.threads.add(record_id)

@@ -10,22 +10,24 @@ result in the run directory and goes on from there.
 """
 
 import operator
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Send
 from pydantic import BaseModel, Field
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.best_of_batch import new_quota, settle
 from metasynth.graphs.corpus import RecordWriter
 from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.questions import CandidateQueue, Check
 from metasynth.graphs.run.rounds import Rounds
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 
+Goto = TypeVar("Goto", bound=str)
 _NO_LIMIT = 1_000_000_000  # steps are bounded by the rounds and their rows
 _DONE = "candidates:"  # how a queue that is empty says so: the round has all its rows
 
@@ -66,18 +68,16 @@ def active_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         ActiveState, context_schema=RunContext, input_schema=ActiveInput
     )
     worker = candidate_graph(source).compile(name="candidate")
-    graph.add_node(
-        "open", nodes.open, input_schema=ActiveInput, destinations=("score_seeds", "close")
-    )
-    graph.add_node("score_seeds", nodes.score_seeds, destinations=("select", "close"))
-    graph.add_node("select", nodes.select, destinations=("generate", "close"))
-    graph.add_node("generate", nodes.generate, destinations=("candidate", "document", "close"))
+    add_node(graph, "open", nodes.open, input_schema=ActiveInput)
+    add_node(graph, "score_seeds", nodes.score_seeds)
+    add_node(graph, "select", nodes.select)
+    add_node(graph, "generate", nodes.generate)
     graph.add_node("candidate", worker.with_config(recursion_limit=_NO_LIMIT))
-    graph.add_node("document", nodes.document, input_schema=DocumentTask)
-    graph.add_node("score_children", nodes.score_children, destinations=("fine_tune", "close"))
-    graph.add_node("fine_tune", nodes.fine_tune, destinations=("evaluate", "close"))
-    graph.add_node("evaluate", nodes.evaluate, destinations=("score_seeds", "close"))
-    graph.add_node("close", nodes.close)
+    add_node(graph, "document", nodes.document, input_schema=DocumentTask)
+    add_node(graph, "score_children", nodes.score_children)
+    add_node(graph, "fine_tune", nodes.fine_tune)
+    add_node(graph, "evaluate", nodes.evaluate)
+    add_node(graph, "close", nodes.close)
     graph.add_edge(START, "open")
     graph.add_edge("candidate", "score_children")
     graph.add_edge("document", "score_children")
@@ -89,7 +89,9 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def open(self, state: ActiveInput, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def open(
+        self, state: ActiveInput, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score_seeds", "close"]]:
         """Turn to the first round that is not done."""
         workspace = await self._source(runtime.context)
         update = ActiveState(chains=state.chains)
@@ -104,7 +106,7 @@ class _Nodes:
         self,
         state: ActiveState,  # noqa: ARG002 - every node has one
         runtime: Runtime[RunContext],
-    ) -> Command[Any]:
+    ) -> Command[Literal["select", "close"]]:
         """Have the student score the pool."""
         workspace = await self._source(runtime.context)
         return await _stage(workspace, _rounds(workspace).score_seeds, "scored", "select")
@@ -113,12 +115,14 @@ class _Nodes:
         self,
         state: ActiveState,  # noqa: ARG002
         runtime: Runtime[RunContext],
-    ) -> Command[Any]:
+    ) -> Command[Literal["generate", "close"]]:
         """Choose the seeds, or the contexts, of this round."""
         workspace = await self._source(runtime.context)
         return await _stage(workspace, _rounds(workspace).select, "selected", "generate")
 
-    async def generate(self, state: ActiveState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def generate(
+        self, state: ActiveState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["candidate", "document", "close"]]:
         """Hand the rows that are asked for to the workers."""
         workspace = await self._source(runtime.context)
         rounds = _rounds(workspace)
@@ -164,7 +168,7 @@ class _Nodes:
         self,
         state: ActiveState,  # noqa: ARG002
         runtime: Runtime[RunContext],
-    ) -> Command[Any]:
+    ) -> Command[Literal["fine_tune", "close"]]:
         """Score what was admitted as its seeds were, by the student that chose them."""
         workspace = await self._source(runtime.context)
         cut_short = _cut_short(workspace)
@@ -183,18 +187,22 @@ class _Nodes:
         self,
         state: ActiveState,  # noqa: ARG002
         runtime: Runtime[RunContext],
-    ) -> Command[Any]:
+    ) -> Command[Literal["evaluate", "close"]]:
         """Train the student on what was admitted."""
         workspace = await self._source(runtime.context)
         return await _stage(
             workspace, _rounds(workspace).fine_tune, "trained", "evaluate", local=True
         )
 
-    async def evaluate(self, state: ActiveState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def evaluate(
+        self, state: ActiveState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score_seeds", "close"]]:
         """Measure the student, write the round down, and go on with the next."""
         workspace = await self._source(runtime.context)
         rounds = _rounds(workspace)
-        command = await _stage(workspace, rounds.evaluate, "tested", "score_seeds", local=True)
+        command: Command[Literal["score_seeds", "close"]] = await _stage(
+            workspace, rounds.evaluate, "tested", "score_seeds", local=True
+        )
         if command.goto == "close":
             return command
         stopped = state.get("stopped_because", "")
@@ -202,8 +210,8 @@ class _Nodes:
         if stopped or not await rounds.open():
             return Command(update=command.update, goto="close")
         if ended := _ended(workspace):
-            return Command(update={**_known(command), "stopped_because": ended}, goto="close")
-        return Command(update={**_known(command), "round": rounds.number}, goto="score_seeds")
+            return Command(update={**command.update, "stopped_because": ended}, goto="close")
+        return Command(update={**command.update, "round": rounds.number}, goto="score_seeds")
 
     async def close(self, state: ActiveState, runtime: Runtime[RunContext]) -> ActiveState:
         """Say what came of it."""
@@ -249,19 +257,14 @@ def _minutes(workspace: Workspace) -> Check:
     return workspace.budget.check_minutes
 
 
-def _known(command: Command[Any]) -> dict[str, Any]:
-    assert isinstance(command.update, dict)
-    return command.update
-
-
 async def _stage(
     workspace: Workspace,
     work: Callable[[Check], Awaitable[int]],
     key: str,
-    goto: Any,
+    goto: Goto | Sequence[Send],
     *,
     local: bool = False,
-) -> Command[Any]:
+) -> Command[Goto | Literal["close"]]:
     """Where the graph goes from a stage: on, or to its end where the budget has ended."""
     try:
         count = await work(_minutes(workspace) if local else workspace.budget.check)

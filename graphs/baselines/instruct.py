@@ -8,11 +8,10 @@ critic and second tries; see `baseline_ways`.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 
 from metasynth.graphs.admission.gate import Draft, Verdict
 from metasynth.graphs.admission.pool import Pool
@@ -27,6 +26,7 @@ from metasynth.graphs.instruct.records import (
     question_draft,
 )
 from metasynth.graphs.instruct.state import InstructState
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.randomness import generator
@@ -52,27 +52,15 @@ def baseline_graph(way: str) -> Callable[[Source], StateGraph[Any, Any, Any, Any
             output_schema=DocumentOutput,
         )
         teacher = {"agent": "teacher"}
-        graph.add_node("draw", nodes.draw, input_schema=DocumentInput)
-        graph.add_node("ask", nodes.ask, metadata=teacher)
-        graph.add_node(
-            "gate", nodes.gate, metadata=teacher, destinations=("answer", "review", "reject")
-        )
-        graph.add_node("answer", nodes.answer, metadata={"agent": "expert"})
-        graph.add_node("review", nodes.review, destinations=("score", "reject"))
-        graph.add_node(
-            "score",
-            nodes.score,
-            metadata={"agent": "student"},
-            destinations=("approve", "admit", "reject"),
-        )
-        graph.add_node(
-            "approve",
-            nodes.approve,
-            metadata={"agent": "person"},
-            destinations=("admit", "approve", "reject"),
-        )
-        graph.add_node("admit", nodes.admit, destinations=(END, "reject"))
-        graph.add_node("reject", nodes.reject)
+        add_node(graph, "draw", nodes.draw, input_schema=DocumentInput)
+        add_node(graph, "ask", nodes.ask, metadata=teacher)
+        add_node(graph, "gate", nodes.gate, metadata=teacher)
+        add_node(graph, "answer", nodes.answer, metadata={"agent": "expert"})
+        add_node(graph, "review", nodes.review)
+        add_node(graph, "score", nodes.score, metadata={"agent": "student"})
+        add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
+        add_node(graph, "admit", nodes.admit)
+        add_node(graph, "reject", nodes.reject)
         graph.add_edge(START, "draw")
         graph.add_edge("draw", "ask")
         graph.add_edge("ask", "gate")
@@ -128,7 +116,9 @@ class _Nodes:
             experts=[self._way],
         )
 
-    async def gate(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def gate(
+        self, state: BaselineState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["answer", "review", "reject"]]:
         """Measure the question; an evolution may have failed."""
         workspace = await self._source(runtime.context)
         if state["code"]:
@@ -159,7 +149,9 @@ class _Nodes:
             experts=[made.agent],
         )
 
-    async def review(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def review(
+        self, state: BaselineState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score", "reject"]]:
         """Measure the answer."""
         workspace = await self._source(runtime.context)
         if state["code"]:
@@ -174,7 +166,9 @@ class _Nodes:
         turn = {"question": state["question"], "answer": state["answer"]}
         return Command(update={"conversation": [turn], "checker": checker}, goto="score")
 
-    async def score(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def score(
+        self, state: BaselineState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["approve", "admit", "reject"]]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is not None:
@@ -183,11 +177,15 @@ class _Nodes:
                 return _rejected(verdict)
         return Command(goto=after_score(workspace))
 
-    async def approve(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def approve(
+        self, state: BaselineState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["admit", "approve", "reject"]]:
         """Ask a person, who may accept, edit or reject the instruction."""
         return await _APPROVAL(await self._source(runtime.context), state)
 
-    async def admit(self, state: BaselineState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def admit(
+        self, state: BaselineState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["reject", "__end__"]]:
         """Enter the corpus, if it is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record = await _candidate(workspace, state)
@@ -209,7 +207,9 @@ class _Nodes:
         return BaselineState(outcome="rejected")
 
 
-def _rejected(verdict: Verdict, *, checker: dict[str, Any] | None = None) -> Command[Any]:
+def _rejected(
+    verdict: Verdict, *, checker: dict[str, Any] | None = None
+) -> Command[Literal["reject"]]:
     update = {"code": str(verdict.code), "reason": verdict.reason}
     return Command(update={**update, "checker": checker} if checker else update, goto="reject")
 
@@ -233,7 +233,7 @@ async def _candidate(workspace: Workspace, state: BaselineState) -> Any:
     return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
 
 
-_APPROVAL = Approval(
+_APPROVAL: Approval[Literal["reject"]] = Approval(
     record=_candidate,
     draft=_draft,
     edited=edited_conversation,

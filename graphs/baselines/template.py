@@ -8,11 +8,10 @@ from what the first has kept, make the same call, and the ledger answers it.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 
 from metasynth.errors import MetaSynthError, RefusedPromptError
 from metasynth.graphs.admission.gate import Draft, Verdict
@@ -20,6 +19,7 @@ from metasynth.graphs.approval import Answer, Approval, after_score, review_of, 
 from metasynth.graphs.best_of_batch import hold, stamped
 from metasynth.graphs.document.artifacts import generation
 from metasynth.graphs.document.briefing import least_used_genres
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput, TemplateState
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.randomness import generator
@@ -55,25 +55,13 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         input_schema=DocumentInput,
         output_schema=DocumentOutput,
     )
-    graph.add_node("seed", nodes.seed, input_schema=DocumentInput)
-    graph.add_node(
-        "write", nodes.write, metadata={"agent": "template"}, destinations=("gate", "reject")
-    )
-    graph.add_node("gate", nodes.gate, destinations=("score", "reject"))
-    graph.add_node(
-        "score",
-        nodes.score,
-        metadata={"agent": "student"},
-        destinations=("approve", "admit", "reject"),
-    )
-    graph.add_node(
-        "approve",
-        nodes.approve,
-        metadata={"agent": "person"},
-        destinations=("admit", "approve", "reject"),
-    )
-    graph.add_node("admit", nodes.admit, destinations=(END, "reject"))
-    graph.add_node("reject", nodes.reject)
+    add_node(graph, "seed", nodes.seed, input_schema=DocumentInput)
+    add_node(graph, "write", nodes.write, metadata={"agent": "template"})
+    add_node(graph, "gate", nodes.gate)
+    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
+    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
+    add_node(graph, "admit", nodes.admit)
+    add_node(graph, "reject", nodes.reject)
     graph.add_edge(START, "seed")
     graph.add_edge("seed", "write")
     graph.add_edge("reject", END)
@@ -106,7 +94,9 @@ class _Nodes:
             "shown": shown._asdict(),
         }
 
-    async def write(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def write(
+        self, state: TemplateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["gate", "reject"]]:
         """Fill the template and ask once."""
         workspace = await self._source(runtime.context)
         place = (state["number"] - 1) % _taken(workspace)
@@ -134,13 +124,17 @@ class _Nodes:
         verdict = Verdict("unparsed", answer.problem)
         return Command(update={**update, **_judged(verdict)}, goto="reject")
 
-    async def gate(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def gate(
+        self, state: TemplateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score", "reject"]]:
         """Measure the document."""
         workspace = await self._source(runtime.context)
         verdict = await _verdict(workspace, state)
         return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
 
-    async def score(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def score(
+        self, state: TemplateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["approve", "admit", "reject"]]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is not None:
@@ -149,11 +143,15 @@ class _Nodes:
                 return _given_up(state, verdict)
         return Command(goto=after_score(workspace))
 
-    async def approve(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def approve(
+        self, state: TemplateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["admit", "approve", "reject"]]:
         """Ask a person, who may accept, edit or reject the document."""
         return await _APPROVAL(await self._source(runtime.context), state)
 
-    async def admit(self, state: TemplateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def admit(
+        self, state: TemplateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["reject", "__end__"]]:
         """Enter the corpus, if the document is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record = await _candidate(workspace, state)
@@ -239,7 +237,7 @@ async def _verdict(workspace: Workspace, state: TemplateState) -> Verdict:
     return await workspace.gate.judge(_draft(state), needs_summary=False)
 
 
-def _given_up(_state: TemplateState, verdict: Verdict) -> Command[Any]:
+def _given_up(_state: TemplateState, verdict: Verdict) -> Command[Literal["reject"]]:
     update = TemplateState(code=str(verdict.code), reason=verdict.reason)
     return Command(update=update, goto="reject")
 
@@ -248,7 +246,7 @@ def _edited(_state: TemplateState, answer: Answer) -> dict[str, Any]:
     return {"text": text_of(answer), "cut": False}
 
 
-_APPROVAL = Approval(
+_APPROVAL: Approval[Literal["reject"]] = Approval(
     record=_candidate,
     draft=_draft,
     edited=_edited,

@@ -1,12 +1,12 @@
 """What the calls of one conductor turn come to."""
 
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import ToolMessage
-from langgraph.types import Command
 
 from metasynth.agents.messages import one_line, parse_keywords
 from metasynth.graphs.admission.gate import Verdict
+from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.state import DocumentState, Submission
 from metasynth.graphs.workspace import Workspace
 
@@ -42,7 +42,7 @@ class Decision:
             self._given_up = one_line(str(args["reason"]), most_words=40)
             self._reply(call_id, "given up")
 
-    def command(self) -> Command[Any]:
+    def command(self) -> Command[Literal["gate", "reject", "conductor"]]:
         """Where the graph goes from here."""
         update: dict[str, Any] = {"messages": self._replies}
         if self.seed_set is not None:
@@ -80,7 +80,9 @@ class Decision:
         self._replies.append(ToolMessage(text, tool_call_id=call_id, id=f"{call_id}/answer"))
 
 
-def refused(workspace: Workspace, state: DocumentState, verdict: Verdict) -> Command[Any]:
+def refused(
+    workspace: Workspace, state: DocumentState, verdict: Verdict
+) -> Command[Literal["conductor", "reject"]]:
     """Tell the conductor why, or give the record up when its tries are used."""
     ref, call_id = state["submission"]["draft"], state["submission"]["call_id"]
     tries = state["tries"] + 1
@@ -98,11 +100,11 @@ def refused(workspace: Workspace, state: DocumentState, verdict: Verdict) -> Com
     return Command(update=update, goto="conductor")
 
 
-def lost(reason: str) -> Command[Any]:
+def lost(reason: str) -> Command[Literal["reject"]]:
     return Command(update={"reason": reason}, goto="reject")
 
 
-def given_up(_state: DocumentState, verdict: Verdict) -> Command[Any]:
+def given_up(_state: DocumentState, verdict: Verdict) -> Command[Literal["reject"]]:
     """No further try, whatever is left of them."""
     update = {"reason": verdict.reason, "refusals": [str(verdict.code)]}
     return Command(update=update, goto="reject")

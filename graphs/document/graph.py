@@ -6,12 +6,12 @@ brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score (�
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Send
 
 from metasynth.agents.conductor import (
     NUDGE,
@@ -26,6 +26,7 @@ from metasynth.errors import PromptError
 from metasynth.graphs.admission.gate import Draft, Verdict
 from metasynth.graphs.approval import Answer, Approval, after_score, text_of
 from metasynth.graphs.best_of_batch import hold, stamped
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import (
     Consultation,
     DocumentInput,
@@ -54,33 +55,18 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         input_schema=DocumentInput,
         output_schema=DocumentOutput,
     )
-    graph.add_node("brief", nodes.brief, input_schema=DocumentInput)
-    graph.add_node(
-        "conductor",
-        nodes.conductor,
-        metadata={"agent": "conductor"},
-        destinations=("consult", "sample", "decide", "conductor", "reject"),
+    add_node(graph, "brief", nodes.brief, input_schema=DocumentInput)
+    add_node(graph, "conductor", nodes.conductor, metadata={"agent": "conductor"})
+    add_node(
+        graph, "consult", nodes.consult, input_schema=Consultation, metadata={"agent": "expert"}
     )
-    graph.add_node(
-        "consult", nodes.consult, input_schema=Consultation, metadata={"agent": "expert"}
-    )
-    graph.add_node("sample", nodes.sample, input_schema=Sampling, metadata={"agent": "softsrv"})
-    graph.add_node("decide", nodes.decide, destinations=("conductor", "gate", "reject"))
-    graph.add_node("gate", nodes.gate, destinations=("score", "conductor", "reject"))
-    graph.add_node(
-        "score",
-        nodes.score,
-        metadata={"agent": "student"},
-        destinations=("approve", "admit", "conductor", "reject"),
-    )
-    graph.add_node(
-        "approve",
-        nodes.approve,
-        metadata={"agent": "person"},
-        destinations=("admit", "approve", "conductor", "reject"),
-    )
-    graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
-    graph.add_node("reject", nodes.reject)
+    add_node(graph, "sample", nodes.sample, input_schema=Sampling, metadata={"agent": "softsrv"})
+    add_node(graph, "decide", nodes.decide)
+    add_node(graph, "gate", nodes.gate)
+    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
+    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
+    add_node(graph, "admit", nodes.admit)
+    add_node(graph, "reject", nodes.reject)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "conductor")
     graph.add_edge("consult", "decide")
@@ -119,7 +105,9 @@ class _Nodes:
             tries=0,
         )
 
-    async def conductor(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def conductor(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["consult", "sample", "decide", "conductor", "reject"]]:
         """Ask the conductor what to do next."""
         workspace = await self._source(runtime.context)
         limits = workspace.config.conductor
@@ -162,7 +150,9 @@ class _Nodes:
         """Draw drafts from the sampler; the conductor gets their references."""
         return await draw_drafts(await self._source(runtime.context), state)
 
-    async def decide(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def decide(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["conductor", "gate", "reject"]]:
         """Answer the conductor's calls in their order, and do what they decide."""
         workspace = await self._source(runtime.context)
         decision = Decision(state)
@@ -173,7 +163,9 @@ class _Nodes:
             workspace.memory.claim(state["chain"], ", ".join(decision.seed_set))
         return decision.command()
 
-    async def gate(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def gate(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score", "conductor", "reject"]]:
         """Measure the submitted draft."""
         workspace = await self._source(runtime.context)
         if not state["seed_set"]:
@@ -184,7 +176,9 @@ class _Nodes:
             return Command(goto="score")
         return refused(workspace, state, verdict)
 
-    async def score(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def score(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["approve", "admit", "conductor", "reject"]]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is not None:
@@ -193,11 +187,15 @@ class _Nodes:
                 return refused(workspace, state, verdict)
         return Command(goto=after_score(workspace))
 
-    async def approve(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def approve(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["admit", "approve", "conductor", "reject"]]:
         """Ask a person, who may accept, edit, reject or send the draft back."""
         return await _APPROVAL(await self._source(runtime.context), state)
 
-    async def admit(self, state: DocumentState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def admit(
+        self, state: DocumentState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["conductor", "reject", "__end__"]]:
         """Enter the corpus, if the draft is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         draft, record = _submitted(state), await _candidate(workspace, state)
@@ -242,7 +240,7 @@ def _edited(state: DocumentState, answer: Answer) -> dict[str, Any]:
     return {"artifacts": made, "submission": {**state["submission"], "draft": ref}}
 
 
-_APPROVAL = Approval(
+_APPROVAL: Approval[Literal["conductor", "reject"]] = Approval(
     record=_candidate,
     draft=_submitted,
     edited=_edited,

@@ -11,12 +11,12 @@ which order is the conductor's choice; who answers is not known from the paper.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, HumanMessage
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Send
 
 from metasynth.agents.conductor import bounded, estimated_tokens
 from metasynth.agents.instructing import (
@@ -31,6 +31,7 @@ from metasynth.graphs.approval import Approval, after_score
 from metasynth.graphs.best_of_batch import hold, stamped
 from metasynth.graphs.document.consultation import consult_expert, normalised, prepare
 from metasynth.graphs.document.decision import Decision, given_up
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import Consultation, DocumentInput, DocumentOutput, DocumentState
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.records.record import Record
@@ -69,38 +70,18 @@ def instruct_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         output_schema=DocumentOutput,
     )
     expert = {"agent": "expert"}
-    graph.add_node("brief", nodes.brief, input_schema=DocumentInput)
-    graph.add_node(
-        "conductor",
-        nodes.conductor,
-        metadata={"agent": "conductor"},
-        destinations=("consult", "decide", "conductor", "gate", "reject"),
-    )
-    graph.add_node("consult", nodes.consult, input_schema=Consultation, metadata=expert)
-    graph.add_node("decide", nodes.decide, destinations=("conductor", "gate", "reject"))
-    graph.add_node("gate", nodes.gate, destinations=("answer", "conductor", "reject"))
-    graph.add_node("answer", nodes.answer, metadata=expert)
-    graph.add_node(
-        "review",
-        nodes.review,
-        metadata=expert,
-        destinations=("answer", "follow_up", "score", "conductor", "reject"),
-    )
-    graph.add_node("follow_up", nodes.follow_up, metadata=expert, destinations=("answer", "score"))
-    graph.add_node(
-        "score",
-        nodes.score,
-        metadata={"agent": "student"},
-        destinations=("approve", "admit", "conductor", "reject"),
-    )
-    graph.add_node(
-        "approve",
-        nodes.approve,
-        metadata={"agent": "person"},
-        destinations=("admit", "approve", "conductor", "reject"),
-    )
-    graph.add_node("admit", nodes.admit, destinations=(END, "conductor", "reject"))
-    graph.add_node("reject", nodes.reject)
+    add_node(graph, "brief", nodes.brief, input_schema=DocumentInput)
+    add_node(graph, "conductor", nodes.conductor, metadata={"agent": "conductor"})
+    add_node(graph, "consult", nodes.consult, input_schema=Consultation, metadata=expert)
+    add_node(graph, "decide", nodes.decide)
+    add_node(graph, "gate", nodes.gate)
+    add_node(graph, "answer", nodes.answer, metadata=expert)
+    add_node(graph, "review", nodes.review, metadata=expert)
+    add_node(graph, "follow_up", nodes.follow_up, metadata=expert)
+    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
+    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
+    add_node(graph, "admit", nodes.admit)
+    add_node(graph, "reject", nodes.reject)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "conductor")
     graph.add_edge("consult", "decide")
@@ -117,7 +98,9 @@ class _Nodes:
         """Choose the document and tell the conductor what was asked of it before."""
         return await instruct_begun(await self._source(runtime.context), state)
 
-    async def conductor(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def conductor(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["consult", "decide", "conductor", "gate", "reject"]]:
         """Ask the conductor what to do next; at its bounds, its last question is taken."""
         workspace = await self._source(runtime.context)
         limits = workspace.config.conductor
@@ -163,7 +146,9 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         return await consult_expert(workspace, state, graph=GRAPH, tool=InstructConsult)
 
-    async def decide(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def decide(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["conductor", "gate", "reject"]]:
         """Answer the conductor's calls in their order, and do what they decide."""
         await self._source(runtime.context)
         decision = Decision(state, submits="question")
@@ -172,7 +157,9 @@ class _Nodes:
             decision.take(str(call["id"]), call["name"], call["args"])
         return decision.command()
 
-    async def gate(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def gate(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["answer", "conductor", "reject"]]:
         """Measure the submitted question, before its answer is paid for."""
         workspace = await self._source(runtime.context)
         question = state["artifacts"][state["submission"]["draft"]]["text"]
@@ -208,7 +195,9 @@ class _Nodes:
             experts=[made.agent],
         )
 
-    async def review(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def review(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
         """Measure the answer, have it criticised, and have it written anew where it is wanting."""
         workspace = await self._source(runtime.context)
         verdict = Verdict(state["code"], state["critique"]) if state["code"] else Verdict()
@@ -225,7 +214,9 @@ class _Nodes:
                 return Command(update={**update, "critique": said}, goto="answer")
         return answered(workspace, state, verdict, update)
 
-    async def follow_up(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def follow_up(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["answer", "score"]]:
         """Have the conversation go on; where nothing usable comes, it ends here."""
         workspace = await self._source(runtime.context)
         made = await follow_up(workspace, state)
@@ -237,7 +228,9 @@ class _Nodes:
         )
         return Command(update={**update, **opened}, goto="answer")
 
-    async def score(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def score(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["approve", "admit", "conductor", "reject"]]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is not None:
@@ -246,11 +239,15 @@ class _Nodes:
                 return refused(workspace, state, verdict)
         return Command(goto=after_score(workspace))
 
-    async def approve(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def approve(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["admit", "approve", "conductor", "reject"]]:
         """Ask a person, who may accept, edit, reject or send the instruction back."""
         return await _APPROVAL(await self._source(runtime.context), state)
 
-    async def admit(self, state: InstructState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def admit(
+        self, state: InstructState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["conductor", "reject", "__end__"]]:
         """Enter the corpus, if it is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record, draft = await _candidate(workspace, state), conversation_draft(state)
@@ -274,7 +271,7 @@ async def _candidate(workspace: Workspace, state: InstructState) -> Record:
     return stamped(workspace, await asyncio.to_thread(instruct_record, workspace, state))
 
 
-_APPROVAL = Approval(
+_APPROVAL: Approval[Literal["conductor", "reject"]] = Approval(
     record=_candidate,
     draft=conversation_draft,
     edited=edited_conversation,

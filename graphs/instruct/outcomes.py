@@ -1,12 +1,11 @@
 """What follows from a judgement in the instruct graph: where a question and its answers go."""
 
-from typing import Any
-
-from langgraph.types import Command
+from typing import Any, Literal
 
 from metasynth.graphs.admission.gate import Verdict
 from metasynth.graphs.document.decision import lost
 from metasynth.graphs.document.decision import refused as sent_back
+from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.state import Submission
 from metasynth.graphs.workspace import Workspace
 
@@ -18,7 +17,7 @@ _OF_THE_QUESTION = ("answer_leaked",)  # no other answer would help
 
 def answered(
     workspace: Workspace, state: InstructState, verdict: Verdict, update: InstructState
-) -> Command[Any]:
+) -> Command[Literal["follow_up", "score"]]:
     """The turn is done: ask on, or hand the conversation to the student."""
     answer = state["answer"]
     conversation = [
@@ -39,7 +38,7 @@ def answered(
 
 def unanswered(
     workspace: Workspace, state: InstructState, verdict: Verdict, *, tries_left: bool
-) -> Command[Any]:
+) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
     """Have another answer written, or go back with the question."""
     by = "checker" if verdict.checker is not None else "gate"
     rejected = with_rejected(state, by=by, reason=verdict.reason)
@@ -77,16 +76,16 @@ def refused(
     verdict: Verdict,
     *,
     update: InstructState | None = None,
-) -> Command[Any]:
+) -> Command[Literal["conductor", "reject"]]:
     """Tell the conductor why, unless its bound was reached before: then that was the last."""
-    command: Command[Any] = sent_back(workspace, state, verdict)
-    told = {**(command.update if isinstance(command.update, dict) else {}), **(update or {})}
+    command = sent_back(workspace, state, verdict)
+    told = {**command.update, **(update or {})}
     if state.get("stopped"):
         return Command(update={**told, "messages": [], "reason": verdict.reason}, goto="reject")
     return Command(update=told, goto=command.goto)
 
 
-def stopped(state: InstructState, reason: str) -> Command[Any]:
+def stopped(state: InstructState, reason: str) -> Command[Literal["gate", "reject"]]:
     """The conductor may go no further: take the last question that it has, or give up."""
     questions = [ref for ref, a in state["artifacts"].items() if a["kind"] == "question"]
     if not questions:

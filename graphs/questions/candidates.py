@@ -6,15 +6,15 @@ In a round of the graph active the teacher is asked for the problem too, and giv
 solution; see `rounds`.
 """
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.approval import after_score, review_of
 from metasynth.graphs.best_of_batch import hold
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.workspace import RunContext, Source
 
 from .answering import ask_for_answer
@@ -55,26 +55,14 @@ def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         input_schema=CandidateInput,
         output_schema=CandidateOutput,
     )
-    graph.add_node("take", nodes.take, destinations=("ask", "answer", "reject", END))
-    graph.add_node("ask", nodes.ask, metadata={"agent": "teacher"}, destinations=("gate", END))
-    graph.add_node(
-        "answer", nodes.answer, metadata={"agent": "teacher"}, destinations=("gate", END)
-    )
-    graph.add_node("gate", nodes.gate, destinations=("score", "reject"))
-    graph.add_node(
-        "score",
-        nodes.score,
-        metadata={"agent": "student"},
-        destinations=("approve", "admit", "reject", END),
-    )
-    graph.add_node(
-        "approve",
-        nodes.approve,
-        metadata={"agent": "person"},
-        destinations=("admit", "approve", "reject", END),
-    )
-    graph.add_node("admit", nodes.admit, destinations=("take", "reject"))
-    graph.add_node("reject", nodes.reject)
+    add_node(graph, "take", nodes.take)
+    add_node(graph, "ask", nodes.ask, metadata={"agent": "teacher"})
+    add_node(graph, "answer", nodes.answer, metadata={"agent": "teacher"})
+    add_node(graph, "gate", nodes.gate)
+    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
+    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
+    add_node(graph, "admit", nodes.admit)
+    add_node(graph, "reject", nodes.reject)
     graph.add_edge(START, "take")
     graph.add_edge("reject", "take")
     return graph
@@ -84,7 +72,9 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def take(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def take(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["ask", "answer", "reject", "__end__"]]:
         """The next candidate, or the end of this worker."""
         workspace = await self._source(runtime.context)
         assert workspace.quota is not None
@@ -118,7 +108,9 @@ class _Nodes:
         asks = rounds is not None and rounds.asks
         return Command(update=update, goto="ask" if asks else "answer")
 
-    async def ask(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def ask(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["gate", "__end__"]]:
         """Have the teacher write a problem like the round's seed, and solve it."""
         workspace = await self._source(runtime.context)
         assert workspace.rounds is not None
@@ -144,7 +136,9 @@ class _Nodes:
         )
         return Command(update=update, goto="gate")
 
-    async def answer(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def answer(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["gate", "__end__"]]:
         """Have the question answered, where answers are asked for."""
         workspace = await self._source(runtime.context)
         prompt = questions_of(workspace).answer_prompt(state["question"])
@@ -172,7 +166,9 @@ class _Nodes:
         )
         return Command(update=update, goto="gate")
 
-    async def gate(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def gate(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score", "reject"]]:
         """Measure question and answer together."""
         workspace = await self._source(runtime.context)
         if state["code"]:  # there is no answer
@@ -180,7 +176,9 @@ class _Nodes:
         verdict = await candidate_verdict(workspace, state)
         return Command(update=judged(verdict), goto="score" if verdict.passed else "reject")
 
-    async def score(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def score(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["approve", "admit", "reject", "__end__"]]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen is None:
@@ -193,7 +191,9 @@ class _Nodes:
             return _ended(state)
         return Command(goto=after_score(workspace)) if verdict.passed else given_up(state, verdict)
 
-    async def approve(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def approve(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["admit", "approve", "reject", "__end__"]]:
         """Ask a person, who may accept, edit or reject the record."""
         workspace = await self._source(runtime.context)
         try:
@@ -203,7 +203,9 @@ class _Nodes:
             await workspace.quota.stop(ended.message)
             return _ended(state)
 
-    async def admit(self, state: CandidateState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def admit(
+        self, state: CandidateState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["take", "reject"]]:
         """Enter the corpus, if the record is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         record = await candidate_record(workspace, state)
@@ -228,5 +230,5 @@ class _Nodes:
         return CandidateState()
 
 
-def _ended(state: CandidateState) -> Command[Any]:
+def _ended(state: CandidateState) -> Command[Literal["__end__"]]:
     return Command(update={"finished": [f"{state['worker']:02d}"]}, goto=END)

@@ -2,9 +2,7 @@
 
 import asyncio
 import operator
-from typing import Annotated, Any, TypedDict
-
-from langgraph.types import Command
+from typing import Annotated, Any, Literal, TypedDict
 
 from metasynth.graphs.admission.gate import Draft, Verdict
 from metasynth.graphs.approval import (
@@ -18,6 +16,7 @@ from metasynth.graphs.approval import (
 )
 from metasynth.graphs.best_of_batch import stamped
 from metasynth.graphs.document.artifacts import generation
+from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.questions import AnswerSource
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import CheckerResult, Message, Novelty, Record
@@ -130,7 +129,7 @@ async def candidate_verdict(workspace: Workspace, state: CandidateState) -> Verd
     return verdict
 
 
-def given_up(_state: CandidateState, verdict: Verdict) -> Command[Any]:
+def given_up(_state: CandidateState, verdict: Verdict) -> Command[Literal["reject"]]:
     """Where the graph goes when the record is lost."""
     update = CandidateState(code=str(verdict.code), reason=verdict.reason)
     return Command(update=update, goto="reject")
@@ -146,7 +145,7 @@ def edited(state: CandidateState, answer: Answer) -> dict[str, Any]:
     return {**turn, "cut": False}
 
 
-APPROVAL = Approval(
+APPROVAL: Approval[Literal["reject"]] = Approval(
     record=candidate_record,
     draft=draft_of_candidate,
     edited=edited,

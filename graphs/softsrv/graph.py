@@ -7,20 +7,22 @@ candidate (see `candidates`) is a worker that takes questions until the quota or
 """
 
 import operator
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Command, Send
+from langgraph.types import Send
 from pydantic import BaseModel, Field
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.best_of_batch import new_quota, settle
 from metasynth.graphs.questions.candidates import CHAIN, CandidateInput, candidate_graph
+from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.questions import CandidateQueue, Check, QuestionSource
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 
+Goto = TypeVar("Goto", bound=str)
 _NO_LIMIT = 1_000_000_000  # a worker's steps are bounded by the candidates
 
 
@@ -52,13 +54,11 @@ def softsrv_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
         SoftSRVState, context_schema=RunContext, input_schema=SoftSRVInput
     )
     worker = candidate_graph(source).compile(name="candidate")
-    graph.add_node(
-        "contexts", nodes.contexts, input_schema=SoftSRVInput, destinations=("sample", "close")
-    )
-    graph.add_node("sample", nodes.sample, destinations=("postprocess", "close"))
-    graph.add_node("postprocess", nodes.postprocess, destinations=("candidate", "close"))
+    add_node(graph, "contexts", nodes.contexts, input_schema=SoftSRVInput)
+    add_node(graph, "sample", nodes.sample)
+    add_node(graph, "postprocess", nodes.postprocess)
     graph.add_node("candidate", worker.with_config(recursion_limit=_NO_LIMIT))
-    graph.add_node("close", nodes.close, defer=True)
+    add_node(graph, "close", nodes.close, defer=True)
     graph.add_edge(START, "contexts")
     graph.add_edge("candidate", "close")
     graph.add_edge("close", END)
@@ -69,7 +69,9 @@ class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    async def contexts(self, state: SoftSRVInput, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def contexts(
+        self, state: SoftSRVInput, runtime: Runtime[RunContext]
+    ) -> Command[Literal["sample", "close"]]:
         """Make ready what questions come from: train or load a soft prompt, read exemplars."""
         workspace = await self._source(runtime.context)
         workspace.quota = new_quota(workspace)
@@ -81,12 +83,14 @@ class _Nodes:
         self,
         state: SoftSRVState,  # noqa: ARG002 - every node has one
         runtime: Runtime[RunContext],
-    ) -> Command[Any]:
+    ) -> Command[Literal["postprocess", "close"]]:
         """Draw the samples that are not there yet."""
         workspace = await self._source(runtime.context)
         return await _stage(workspace, _source_of(workspace).sample, "samples", "postprocess", {})
 
-    async def postprocess(self, state: SoftSRVState, runtime: Runtime[RunContext]) -> Command[Any]:
+    async def postprocess(
+        self, state: SoftSRVState, runtime: Runtime[RunContext]
+    ) -> Command[Literal["candidate", "close"]]:
         """Keep what is clean, new and spread, and hand it to the workers."""
         workspace = await self._source(runtime.context)
 
@@ -133,9 +137,9 @@ async def _stage(
     workspace: Workspace,
     work: Callable[[Check], Awaitable[int]],
     key: str,
-    goto: Any,
+    goto: Goto | Sequence[Send],
     update: SoftSRVState | dict[str, Any],
-) -> Command[Any]:
+) -> Command[Goto | Literal["close"]]:
     """Where the graph goes from a stage: on, or to its end where the budget has ended."""
     quota = workspace.quota
     if quota is not None and workspace.corpus.accepted >= workspace.config.budget.records:
