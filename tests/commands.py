@@ -21,6 +21,7 @@ from pathlib import Path
 from langgraph.store.base import IndexConfig
 
 from metasynth.cli.main import app, guarded, main
+from metasynth.errors import MetaSynthError
 from metasynth.memory.ledger import Ledger
 from metasynth.memory.store.chroma_store import ChromaStore
 from metasynth.records.record import Record, read_records
@@ -37,6 +38,16 @@ _SLOWER = ("langchain_openai", "chromadb", "sentence_transformers", "py3langid")
 def metasynth(*args: object) -> int:
     """The command in this process; its exit status."""
     return guarded(lambda: app([str(arg) for arg in args], standalone_mode=False))
+
+
+def failure(*args: object) -> MetaSynthError:
+    """What the command ends with in this process, for a test that asks for the error's code."""
+    try:
+        status = app([str(arg) for arg in args], standalone_mode=False)
+    except MetaSynthError as error:
+        assert "\n" not in error.message
+        return error
+    raise AssertionError(f"it ended with status {status}")
 
 
 @dataclass(frozen=True)

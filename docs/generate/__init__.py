@@ -1,6 +1,13 @@
 """Pages of the reference, made from code and schemas when the site is built."""
 
-from .catalogues import criteria_page, graphs_page, metrics_page, roles_page, tasks_page
+from .catalogues import (
+    criteria_page,
+    graphs_page,
+    metrics_page,
+    roles_page,
+    shapes_page,
+    tasks_page,
+)
 from .commands import commands_page
 from .schemas import record_page, role_file_page, run_file_page
 
@@ -14,6 +21,7 @@ PAGES = {
     "reference/metrics.md": metrics_page,
     "reference/criteria.md": criteria_page,
     "reference/tasks.md": tasks_page,
+    "reference/shapes.md": shapes_page,
 }
 """Where each page stands in the site, and what makes its text."""
 

@@ -7,6 +7,7 @@ from metasynth.agents.roles.role import Role
 from metasynth.cli.drawing import drawable, graph_names
 from metasynth.eval.metric import METRICS
 from metasynth.eval.tasks.catalogue import TASKS
+from metasynth.records.shape import LINEAGE, SHAPES
 from metasynth.student.scoring.criteria import CRITERIA
 
 from .markdown import code, table
@@ -29,6 +30,13 @@ _TASKS = """\
 # Tasks
 
 What `metasynth eval tasks` can ask; see [Downstream tasks](../tasks.md).
+"""
+_SHAPES = """\
+# Shapes of an export
+
+What `metasynth export DIR PATH --to NAME` writes; see
+[Export and train](../guides/export-and-train.md). A shape of your own is
+[one file](../extending.md), which `--plugins DIR` finds.
 """
 _ROLES = """\
 # Experts
@@ -69,6 +77,23 @@ def tasks_page() -> str:
     """All downstream tasks."""
     rows = ((code(name), spec.title, str(spec.shots), spec.rule) for name, spec in TASKS.items())
     return f"{_TASKS}\n{table(('name', 'title', 'examples', 'what counts as right'), rows)}"
+
+
+def shapes_page() -> str:
+    """All shapes of an export."""
+    lineage = ", ".join(map(code, LINEAGE))
+    rows = (
+        (
+            code(name),
+            ", ".join(map(code, shape.columns)) if shape.lineage else "all of the record",
+            shape.summary,
+            shape.takes or " and ".join(f"{kind}s" for kind in shape.kinds),
+            shape.readers,
+        )
+        for name, shape in ((name, SHAPES[name]) for name in SHAPES.builtin())
+    )
+    head = ("name", "columns", "a row", "made of", "read by")
+    return f"{_SHAPES}\n{table(head, rows)}\nLineage follows in columns of its own: {lineage}.\n"
 
 
 def roles_page() -> str:

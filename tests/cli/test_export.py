@@ -1,7 +1,7 @@
 """`metasynth export`: what is written, that it loads, and what is refused."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import yaml
 from datasets import Dataset, load_dataset  # type: ignore[import-untyped]
 
 from metasynth.records.record import CheckerResult, Generation, Message, Record, RejectedAnswer
-from tests.commands import metasynth
+from metasynth.records.shape import LINEAGE, SHAPES
+from tests.commands import failure, metasynth
 from tests.run_folders import records, write_run
 
 ASKED: dict[str, Any] = {"graph": "instruct", "seeds": {"documents": "documents.jsonl"}}
@@ -66,7 +67,7 @@ def loaded(path: Path, tmp_path: Path, name: str | None = None) -> Dataset:
     return load_dataset(kind, data_files=str(path), split="train", cache_dir=cache)
 
 
-SHAPES: dict[str, tuple[list[str], int]] = {
+EXPECTED: dict[str, tuple[list[str], int]] = {
     "chat": (["messages"], 6),
     "prompt": (["prompt", "completion"], 8),
     "preferences": (["prompt", "chosen", "rejected"], 3),
@@ -78,7 +79,7 @@ SHAPES: dict[str, tuple[list[str], int]] = {
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_every_shape_loads_with_datasets(run: Path, tmp_path: Path, ending: str) -> None:
-    for shape, (columns, count) in SHAPES.items():
+    for shape, (columns, count) in EXPECTED.items():
         path = tmp_path / f"{shape}.{ending}"
         assert metasynth("export", run, path, "--to", shape) == 0
         rows = loaded(path, tmp_path)
@@ -221,67 +222,121 @@ class TestFolder:
         ]
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *args: object) -> str:
-    capsys.readouterr()
-    assert metasynth("export", *args) in (1, 2)
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1, said
-    return said
-
-
 class TestRefusals:
-    def test_nothing_is_written_over_unless_told(
-        self, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_nothing_is_written_over_unless_told(self, run: Path, tmp_path: Path) -> None:
         for path in (tmp_path / "x.jsonl", tmp_path / "hub"):
             assert metasynth("export", run, path) == 0
             before = sorted(file.stat().st_mtime_ns for file in [path, *path.rglob("*")])
-            assert "exists already; --force writes over it" in error_of(capsys, run, path)
+            refused = failure("export", run, path)
+            assert (refused.code, refused.hint) == ("exists", "--force writes over it")
             after = sorted(file.stat().st_mtime_ns for file in [path, *path.rglob("*")])
             assert after == before
             assert metasynth("export", run, path, "--to", "chat", "--force", *_hf(path)) == 0
 
-    def test_a_folder_of_something_else_stays(
-        self, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_a_folder_of_something_else_stays(self, run: Path, tmp_path: Path) -> None:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-        told = error_of(capsys, run, tmp_path / "mine", "--force")
-        assert "holds what no export wrote (thesis.tex)" in told
+        refused = failure("export", run, tmp_path / "mine", "--force")
+        assert refused.code == "foreign"
+        assert "thesis.tex" in refused.message
         assert (tmp_path / "mine" / "thesis.tex").exists()
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "code", "named"),
         [
-            (["x.csv"], "x.csv: its ending names no format; use .jsonl, .parquet"),
-            (["x.parquet", "--to", "jsonl"], "--to jsonl: x.parquet ends in .parquet"),
-            (["x.jsonl", "--to", "chat", "--plain"], "--plain: goes with"),
-            (["run/run.yaml/x.jsonl"], "run.yaml/x.jsonl: cannot be written ("),
-            (["run/x.jsonl", "--to", "preferences"], "no answer was rejected"),
+            (["x.csv"], "wrong_format", "x.csv"),
+            (["x.parquet", "--to", "jsonl"], "wrong_format", "--to jsonl: x.parquet"),
+            (["x.jsonl", "--to", "chat", "--plain"], "no_plain_form", "chat"),
+            (["x", "--plain"], "no_plain_form", "plain"),
+            (["x.jsonl", "--to", "chatt"], "unknown_part", "did you mean 'chat'?"),
+            (["run/run.yaml/x.jsonl"], "not_writable", "run.yaml/x.jsonl"),
+            (["run/x.jsonl", "--to", "preferences"], "no_rows", "'preferences'"),
         ],
     )
     def test_what_cannot_be_is_told_in_one_line(
         self,
         tmp_path: Path,
-        capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch,
         arguments: Sequence[str],
-        told: str,
+        code: str,
+        named: str,
     ) -> None:
         monkeypatch.chdir(tmp_path)
         write_run(tmp_path / "run", instructions(1), **ASKED)
-        assert told in error_of(capsys, "run", *arguments)
+        refused = failure("export", "run", *arguments)
+        assert refused.code == code
+        assert named in refused.message
         assert not [*tmp_path.glob(".*"), *tmp_path.glob("run/.*partial")]
 
-    def test_an_empty_corpus_is_told_and_nothing_written(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_an_empty_corpus_is_told_and_nothing_written(self, tmp_path: Path) -> None:
         run = write_run(tmp_path / "run", [])
         for name in ("x.jsonl", "hub"):
-            told = error_of(capsys, run, tmp_path / name)
-            assert told == f"error: {run}: the corpus is empty, there is nothing to export\n"
+            assert failure("export", run, tmp_path / name).code == "empty_corpus"
             assert not (tmp_path / name).exists()
 
 
 def _hf(path: Path) -> list[str]:
     return [] if path.suffix else ["--to", "hf"]
+
+
+ALPACA = """
+from metasynth.records.shape import shape
+
+
+@shape(
+    "an instruction with its first answer",
+    columns={"instruction": "string", "output": "string"},
+    kinds=("instruction",),
+    formats=("jsonl",),
+)
+def of_record(record):
+    yield {"instruction": record.messages[0].content, "output": record.messages[1].content}
+"""
+
+
+class TestPlugins:
+    """A shape of one's own is one file, and is called by the file's name."""
+
+    @pytest.fixture
+    def plugins(self, tmp_path: Path) -> Iterator[Path]:
+        folder = tmp_path / "parts"
+        folder.mkdir()
+        yield folder
+        for file in folder.glob("*.py"):
+            SHAPES.forget(file.stem)
+
+    def test_a_shape_from_a_folder_is_exported(
+        self, run: Path, plugins: Path, tmp_path: Path
+    ) -> None:
+        (plugins / "alpaca.py").write_text(ALPACA)
+        to = ("--to", "alpaca", "--plugins", plugins)
+        assert metasynth("export", run, tmp_path / "x.jsonl", *to) == 0
+        first = row(tmp_path / "x.jsonl")
+        assert first["instruction"] == "How much are 0 and three?"
+        assert first["output"] == "It is 3."
+        assert list(first)[2:] == list(LINEAGE)
+        assert failure("export", run, tmp_path / "x.parquet", *to).code == "wrong_format"
+        documents = write_run(tmp_path / "documents", records(2))
+        assert failure("export", documents, tmp_path / "y.jsonl", *to).code == "no_rows"
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [("yield {'n': record.title}", "bad_part"), ("yield {'n': object()}", "bad_rows")],
+    )
+    @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+    def test_one_that_fails_is_told_in_one_line(
+        self, run: Path, plugins: Path, tmp_path: Path, body: str, code: str, ending: str
+    ) -> None:
+        (plugins / "faulty.py").write_text(
+            "from metasynth.records.shape import shape\n"
+            "@shape('', columns={'n': 'int'})\n"
+            f"def rows(record):\n    {body}\n"
+        )
+        path = tmp_path / f"x.{ending}"
+        refused = failure("export", run, path, "--to", "faulty", "--plugins", plugins)
+        assert refused.code == code
+        assert not path.exists()
+
+    def test_a_folder_that_is_not_there(self, run: Path, tmp_path: Path) -> None:
+        refused = failure("export", run, tmp_path / "x.jsonl", "--plugins", tmp_path / "none")
+        assert refused.code == "missing_directory"

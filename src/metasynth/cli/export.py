@@ -1,32 +1,25 @@
 """`export`: a run's corpus in the shapes that trainers read."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metasynth.errors import RequestError
+from metasynth.records.shape import SHAPES
+
+from .screen.options import PluginsOption, with_plugins
 
 if TYPE_CHECKING:
     from metasynth.results.export import Target
 
-
-class To(StrEnum):
-    """What `--to` knows: shapes of rows, and formats, which then hold whole records."""
-
-    chat = "chat"
-    prompt = "prompt"
-    preferences = "preferences"
-    sharegpt = "sharegpt"
-    text = "text"
-    records = "records"
-    jsonl = "jsonl"
-    parquet = "parquet"
-    hf = "hf"
+_FORMATS: "dict[str, Target]" = {"jsonl": "jsonl", "parquet": "parquet"}
 
 
-_FORMATS: "dict[str, Target]" = {".jsonl": "jsonl", ".parquet": "parquet"}
+def _shapes() -> str:
+    """The built-in shapes with their columns; none of their files imports anything slow."""
+    names = [name for name in SHAPES.builtin() if name != "records"]
+    return ", ".join(f"{name} ({', '.join(SHAPES[name].columns)})" for name in names)
 
 
 def register(app: typer.Typer) -> None:
@@ -45,11 +38,11 @@ def export(
         ),
     ],
     to: Annotated[
-        To | None,
+        str | None,
         typer.Option(
             "--to",
-            help="chat (messages), prompt (prompt, completion), preferences (prompt, chosen, "
-            "rejected), sharegpt, text, records; jsonl and parquet: records in that format; "
+            metavar="NAME",
+            help=f"{_shapes()}, records; jsonl and parquet: records in that format; "
             "hf: a folder with all that the run has [records; hf for a folder]",
         ),
     ] = None,
@@ -58,11 +51,11 @@ def export(
         typer.Option("--plain", help="prompt and preferences as text, for base models"),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="write over an earlier export")] = False,
+    plugins: PluginsOption = None,
 ) -> int:
     """Write the corpus in a shape that trainers read."""
+    with_plugins(plugins)
     shape, target = _resolved(to, path)
-    if plain and shape not in ("prompt", "preferences"):
-        raise RequestError("--plain: goes with --to prompt or --to preferences alone")
     from metasynth.results.export import export_run
 
     done = export_run(directory, path, shape=shape, target=target, plain=plain, force=force)
@@ -71,19 +64,20 @@ def export(
     return 0
 
 
-def _resolved(to: To | None, path: Path) -> tuple[str | None, "Target"]:
+def _resolved(to: str | None, path: Path) -> tuple[str | None, "Target"]:
     """The shape and the form of the file, from `--to` and the ending of PATH."""
-    ending: Target | None = _FORMATS.get(path.suffix.lower())
-    if to is To.hf or (to is None and ending is None and not path.suffix):
+    ending: Target | None = _FORMATS.get(path.suffix.lower().removeprefix("."))
+    if to == "hf" or (to is None and not path.suffix):
         return None, "folder"
-    if to is To.jsonl or to is To.parquet:
-        asked: Target = "jsonl" if to is To.jsonl else "parquet"
+    if (asked := _FORMATS.get(to or "")) is not None:
         if ending not in (None, asked):
-            raise RequestError(f"--to {to}: {path} ends in {path.suffix}")
+            raise RequestError(f"--to {to}: {path} ends in {path.suffix}", code="wrong_format")
         return "records", asked
     if ending is None and path.suffix:
         raise RequestError(
             f"{path}: its ending names no format",
             hint="use .jsonl, .parquet, or none for a data set folder",
+            code="wrong_format",
         )
-    return (str(to) if to else "records"), ending or "folder"
+    SHAPES.check(to or "records", "--to")
+    return to or "records", ending or "folder"

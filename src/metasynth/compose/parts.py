@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
+from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
 
-REGISTRIES: tuple[Registry[Any], ...] = ()
+REGISTRIES: tuple[Registry[Any], ...] = (SHAPES,)
 """All of them: a kind is known to a directory of plug-ins once its module is imported."""
 
 

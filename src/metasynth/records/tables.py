@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from metasynth.errors import RequestError
 
-from .shapes import Columns, Row
+from .shape import Columns, Format, Row
 
-Format = Literal["jsonl", "parquet"]
-_AT_ONCE = 1000  # rows of a row group
+_GROUP = 1000  # rows of a row group
 
 
 @contextmanager
@@ -22,7 +21,8 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
     """A file to write that takes the name `path` at the end, and is gone where something failed.
 
     Raises:
-        RequestError: There is such a file, and `force` is not given, or it cannot be written.
+        RequestError: There is such a file, and `force` is not given (code `exists`), or it cannot
+            be written (code `not_writable`).
     """
     check_free(path, force=force)
     partial = path.with_name(f".{path.name}.partial")
@@ -35,7 +35,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[Path]:
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise _not_writable(path, error) from None
 
 
 @contextmanager
@@ -45,7 +45,8 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
     With `force` it takes the place of an older one, if that holds nothing but such files.
 
     Raises:
-        RequestError: There is something at `path` that must stay, or it cannot be written.
+        RequestError: There is something at `path` that must stay (code `exists` or `foreign`), or
+            it cannot be written (code `not_writable`).
     """
     check_folder_free(path, force=force)
     partial = path.with_name(f".{path.name}.partial")
@@ -62,7 +63,7 @@ def new_folder(path: Path, *, force: bool = False) -> Iterator[Path]:
         partial.replace(path)
         _remove(old)
     except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise _not_writable(path, error) from None
     finally:
         _remove(partial)
 
@@ -71,35 +72,58 @@ def check_free(path: Path, *, force: bool) -> None:
     """See that a file may be written.
 
     Raises:
-        RequestError: It is there and `force` is not given, or it is a folder.
+        RequestError: It is there and `force` is not given (code `exists`), or it is a folder (code
+            `foreign`).
     """
     if path.is_dir():
-        raise RequestError(f"{path}: is a folder, a file is to be written here")
+        raise RequestError(f"{path}: is a folder, a file is to be written here", code="foreign")
     if path.exists() and not force:
-        raise RequestError(f"{path}: exists already", hint="--force writes over it")
+        raise _exists(path)
 
 
 def check_folder_free(path: Path, *, force: bool) -> None:
     """See that a folder may be written.
 
     Raises:
-        RequestError: It holds something and `force` is not given, or what is no export.
+        RequestError: It holds something and `force` is not given (code `exists`), or what is no
+            export (code `foreign`).
     """
     if not path.exists():
         return
     if not path.is_dir():
-        raise RequestError(f"{path}: is a file, a folder is to be written here")
-    there = sorted(path.iterdir())
-    foreign = [one.name for one in there if one.name != "README.md" and one.suffix != ".parquet"]
+        raise RequestError(f"{path}: is a file, a folder is to be written here", code="foreign")
+    files = sorted(path.iterdir())
+    foreign = [f.name for f in files if f.name != "README.md" and f.suffix != ".parquet"]
     if foreign:
-        raise RequestError(f"{path}: holds what no export wrote ({foreign[0]})")
-    if there and not force:
-        raise RequestError(f"{path}: exists already", hint="--force writes over it")
+        raise RequestError(f"{path}: holds what no export wrote ({foreign[0]})", code="foreign")
+    if files and not force:
+        raise _exists(path)
 
 
 def write_rows(path: Path, rows: Iterable[Row], columns: Columns, form: Format) -> int:
-    """Write rows to an open place, a row at a time; how many they were."""
-    return _write_jsonl(path, rows) if form == "jsonl" else _write_parquet(path, rows, columns)
+    """Write rows to an open place, a row at a time.
+
+    Returns:
+        How many they were.
+
+    Raises:
+        RequestError: A row holds what its column or JSON cannot (code `bad_rows`).
+    """
+    try:
+        return _write_jsonl(path, rows) if form == "jsonl" else _write_parquet(path, rows, columns)
+    except (TypeError, ValueError) as error:  # those of pyarrow among them
+        raise RequestError(
+            f"a row does not fit the columns {', '.join(columns)} ({error})", code="bad_rows"
+        ) from error
+
+
+def _exists(path: Path) -> RequestError:
+    return RequestError(f"{path}: exists already", hint="--force writes over it", code="exists")
+
+
+def _not_writable(path: Path, error: OSError) -> RequestError:
+    reason = error.strerror or error
+    return RequestError(f"{path}: cannot be written ({reason})", code="not_writable")
 
 
 def _write_jsonl(path: Path, rows: Iterable[Row]) -> int:
@@ -117,23 +141,23 @@ def _write_parquet(path: Path, rows: Iterable[Row], columns: Columns) -> int:
 
     schema = pa.schema([(name, _arrow(type_)) for name, type_ in columns.items()])
     texts = [name for name, type_ in columns.items() if type_ == "json"]
-    count, left = 0, iter(rows)
+    count, rest = 0, iter(rows)
     with pq.ParquetWriter(path, schema) as writer:
-        while some := list(islice(left, _AT_ONCE)):
-            flat = [_flat(row, texts) for row in some]
+        while group := list(islice(rest, _GROUP)):
+            flat = [_flat(row, texts) for row in group]
             writer.write_table(pa.Table.from_pylist(flat, schema=schema))
-            count += len(some)
+            count += len(group)
     return count
 
 
 def _flat(row: Row, texts: Iterable[str]) -> Row:
     """The row with what varies in shape as text; tables want one type for a column."""
-    found = {
+    dumped = {
         name: json.dumps(row[name], ensure_ascii=False)
         for name in texts
         if row.get(name) is not None
     }
-    return {**row, **found}
+    return {**row, **dumped}
 
 
 def _arrow(type_: Any) -> Any:

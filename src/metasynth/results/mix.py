@@ -14,11 +14,12 @@ from typing import Any, Literal, NamedTuple
 from metasynth.errors import RequestError
 from metasynth.eval.reading import Shape, read_corpus
 from metasynth.randomness import generator
+from metasynth.records.conversation import plain_form
 from metasynth.records.documents import corpus_file
 from metasynth.records.mixing import Piece, mixed, most_tokens, normalised, packed, taken
 from metasynth.records.record import Record, read_records
-from metasynth.records.shapes import Columns, Row, plain_form
-from metasynth.records.tables import Format, check_free, new_file, write_rows
+from metasynth.records.shape import Columns, Format, Row
+from metasynth.records.tables import check_free, new_file, write_rows
 
 from .tokenizing import TextTokenizer
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from metasynth.records.shapes import SHAPES
+from metasynth.records.shape import SHAPES
 from metasynth.results.run.directory import RunFiles
 
 
@@ -31,8 +31,7 @@ def columns_table(rows: Mapping[str, int], plain: bool) -> str:
     """The shapes with their rows and columns."""
     cells = []
     for name, count in rows.items():
-        shape = SHAPES[name]
-        columns = shape.plain if plain and shape.plain is not None else shape.columns
+        columns = SHAPES[name].all_columns(plain=plain)
         cells.append((f"`{name}`", f"{count:,}", ", ".join(f"`{one}`" for one in columns)))
     return table(("configuration", "rows", "columns"), cells)
 

@@ -106,7 +106,9 @@ def _run_file(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RequestError(f"{path.parent}: no run directory (it has no run.yaml)") from None
+        raise RequestError(
+            f"{path.parent}: no run directory (it has no run.yaml)", code="no_run"
+        ) from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise RequestError(f"{path}: cannot be read ({error})") from None
     if not isinstance(found, dict) or not isinstance(found.get("config"), dict):

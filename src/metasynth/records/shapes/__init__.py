@@ -1,0 +1,1 @@
+"""The shapes in which records are exported, one a file."""
