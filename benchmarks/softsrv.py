@@ -20,8 +20,8 @@ from benchmarks.generation import VOCABULARY, six_million
 from metasynth.config.softsrv import BackboneConfig, EncoderConfig, PromptConfig, TrainingConfig
 from metasynth.lm.load import load_lm
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import make_soft_prompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.soft_prompt import make_soft_prompt
 from metasynth.softsrv.training.batches import BatchPlan, TokenRows
 from metasynth.softsrv.training.optimisation import Optimisation, Schedule, TrainingData
 

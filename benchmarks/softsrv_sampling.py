@@ -33,9 +33,9 @@ from metasynth.domains.story.domain import StoryDomain
 from metasynth.lm.load import LoadedLM, load_lm, wrap_lm
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import MixturePrompt, NonContextualPrompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.softsrv.sampling.soft_sampler import SoftSampler
+from metasynth.softsrv.soft_prompt import MixturePrompt, NonContextualPrompt
 from metasynth.softsrv.target import TargetRow
 
 CONTEXTS = 64

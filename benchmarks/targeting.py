@@ -53,7 +53,7 @@ from metasynth.lm.load import load_lm
 from metasynth.records.rundir import write_atomically
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.softsrv.sampling.soft_sampler import SoftSampler, unconditional
 from metasynth.softsrv.target import TargetRow, split_target
 from metasynth.softsrv.training.training import train_soft_prompt

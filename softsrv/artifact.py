@@ -23,11 +23,10 @@ from torch import Tensor
 from metasynth import __version__
 from metasynth.config.softsrv import PromptConfig
 from metasynth.errors import RequestError
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import SoftPrompt, empty_soft_prompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 
 from .backbone import Backbone
-from .compatibility import backbone_identity, require_same_backbone
+from .soft_prompt import SoftPrompt, empty_soft_prompt
 from .target import TargetRow
 
 FORMAT = 1
@@ -36,6 +35,7 @@ _PROMPT = "soft_prompt.safetensors"
 _CONTEXTS = "contexts.safetensors"
 _TARGET = "target.jsonl"
 _PARTS = {"backbone", "data", "encoder", "prompt", "report", "settings"}
+_SCALE_TOLERANCE = 0.02  # √d in bfloat16 is off by up to 0.4 %
 _SHAPE = {"parameterisation", "tokens", "bases", "hidden", "layers"}
 
 
@@ -116,7 +116,7 @@ def load_artifact(
             or encoder; or a file that is missing or not the one that was written.
     """
     told = read_artifact_config(folder)
-    require_same_backbone(folder, told["backbone"], backbone)
+    _require_same_backbone(folder, told["backbone"], backbone)
     text = _read_target(folder, told["data"])
     rows = [TargetRow(**json.loads(line)) for line in text.splitlines()]
     tensors = _read_tensors(folder / _CONTEXTS)
@@ -151,7 +151,7 @@ def _write(artifact: SteeringArtifact, folder: Path, backbone: Backbone) -> None
             "context_width": artifact.prompt.context_width,
             "parameters": sum(one.numel() for one in artifact.prompt.parameters()),
         },
-        "backbone": backbone_identity(backbone),
+        "backbone": _backbone_identity(backbone),
         "encoder": encoder,
         "data": {"rows": len(artifact.rows), "sha256": data_hash(artifact.rows)},
         "versions": {
@@ -233,3 +233,69 @@ def _finite(value: Any) -> Any:
 
 def _is_occupied(folder: Path) -> bool:
     return not folder.is_dir() or any(folder.iterdir())
+
+
+def _backbone_identity(backbone: Backbone) -> dict[str, Any]:
+    """What an artifact keeps of its backbone, for JSON."""
+    return {
+        "model": backbone.lm.name,
+        "revision": getattr(backbone.model.config, "_commit_hash", None),
+        "fingerprint": backbone.fingerprint,
+        "width": backbone.width,
+        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "convention": backbone.convention,
+    }
+
+
+def _require_same_backbone(folder: Path, told: dict[str, Any], backbone: Backbone) -> None:
+    """Refuse a backbone that is not the one of `_backbone_identity`.
+
+    P_θ means something to one set of weights under one convention of embeddings. Anywhere else it
+    would run all the same and steer nowhere, so every difference is an error that names it.
+
+    Raises:
+        RequestError: Another width, major version of transformers, embedding convention or weights.
+    """
+    then, now = told["convention"], backbone.convention
+    trained = told["model"]
+    name = backbone.lm.name
+    if told["width"] != backbone.width:
+        raise _mismatch(
+            folder,
+            f"its vectors have {told['width']} numbers, model {name!r} takes {backbone.width}",
+        )
+    if _major(then["transformers"]) != _major(now["transformers"]):
+        raise _mismatch(
+            folder,
+            f"it was trained under transformers {then['transformers']}, this is "
+            f"{now['transformers']}, which may feed embeddings in another way",
+        )
+    if then["inputs_embeds"] != now["inputs_embeds"] or not _same_scale(then, now):
+        raise _mismatch(
+            folder,
+            f"it was trained for embeddings scaled by {then['embedding_scale']} "
+            f"({then['inputs_embeds']}), model {name!r} has {now['embedding_scale']} "
+            f"({now['inputs_embeds']})",
+        )
+    if told["fingerprint"] != backbone.fingerprint:
+        raise _mismatch(
+            folder,
+            f"it was trained with model {trained!r} (weights {told['fingerprint']}), not with "
+            f"{name!r} (weights {backbone.fingerprint})",
+        )
+
+
+def _mismatch(folder: Path, what: str) -> RequestError:
+    return RequestError(
+        f"soft prompt {folder} does not fit: {what}",
+        hint="give the backbone and the library that it was trained with, or train again",
+    )
+
+
+def _same_scale(then: dict[str, str], now: dict[str, str]) -> bool:
+    before, after = float(then["embedding_scale"]), float(now["embedding_scale"])
+    return math.isclose(before, after, rel_tol=_SCALE_TOLERANCE)
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]

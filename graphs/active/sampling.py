@@ -15,8 +15,8 @@ from .plan import problem_of
 from .selection import Selected
 
 if TYPE_CHECKING:
+    from metasynth.softsrv.baselines.task_templates import TaskTemplates
     from metasynth.softsrv.sampling.samples import Sample
-    from metasynth.softsrv.sampling.templates import TaskTemplates
     from metasynth.student.contexts.gates import Gate
     from metasynth.student.fidelity import Pair
     from metasynth.student.rows import StudentRow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from metasynth.softsrv.run_folder import SoftSRVFolder
 
 if TYPE_CHECKING:
-    from metasynth.softsrv.postprocess.copies import CopyAudit
+    from metasynth.softsrv.postprocess.copy_audit import CopyAudit
     from metasynth.softsrv.sampling.samples import Sample
     from metasynth.softsrv.target import TargetRow
 
@@ -21,7 +21,7 @@ def audited(folder: SoftSRVFolder, samples: "Sequence[Sample]", embedder: str) -
     Args:
         embedder: What measures similarity, as the section `memory` names it.
     """
-    from metasynth.softsrv.postprocess.copies import copy_audit
+    from metasynth.softsrv.postprocess.copy_audit import copy_audit
     from metasynth.vectors.embed import load_embedder
 
     held_out = _rows(folder.training / "held_out.jsonl")

@@ -11,7 +11,7 @@ from metasynth.config.softsrv import Method, SoftSRVConfig
 from metasynth.errors import ConfigError
 
 if TYPE_CHECKING:
-    from metasynth.softsrv.sampling.templates import PromptName, TaskTemplates
+    from metasynth.softsrv.baselines.task_templates import PromptName, TaskTemplates
     from metasynth.softsrv.target import TargetRow
     from metasynth.text.contamination import Contamination
 
@@ -120,7 +120,11 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
 
 
 def _templates(config: RunConfig, section: SoftSRVConfig) -> "TaskTemplates":
-    from metasynth.softsrv.sampling.templates import TaskTemplates, check_template, load_templates
+    from metasynth.softsrv.baselines.task_templates import (
+        TaskTemplates,
+        check_template,
+        load_templates,
+    )
 
     if section.answers.template:
         check_template(section.answers.template, "answer", where="softsrv.answers.template")

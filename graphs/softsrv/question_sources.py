@@ -11,9 +11,9 @@ from metasynth.config.softsrv import SoftSRVConfig
 from .steering import Steering, start_ids
 
 if TYPE_CHECKING:
-    from metasynth.softsrv.sampling.prompted import Ask
+    from metasynth.softsrv.baselines.task_templates import TaskTemplates
+    from metasynth.softsrv.baselines.template_questions import Ask
     from metasynth.softsrv.sampling.samples import Sample
-    from metasynth.softsrv.sampling.templates import TaskTemplates
     from metasynth.softsrv.target import TargetRow
     from metasynth.text.contamination import Contamination
 
@@ -68,8 +68,8 @@ class AskedSamples:
     """What the teacher gives, by the method's templates, with the counts of its replies."""
 
     def __init__(self, made: Materials) -> None:
-        from metasynth.softsrv.sampling.prompted import ParseTally
-        from metasynth.softsrv.sampling.refinement import RefinementTally
+        from metasynth.softsrv.baselines.self_refinement import RefinementTally
+        from metasynth.softsrv.baselines.template_questions import ParseTally
 
         self._made = made
         self._parsed: ParseTally = ParseTally()
@@ -89,8 +89,8 @@ class AskedSamples:
 
     async def __aiter__(self) -> "AsyncIterator[Sample]":
         """All samples from the first number: what was asked before costs nothing again."""
-        from metasynth.softsrv.sampling.prompted import template_questions
-        from metasynth.softsrv.sampling.refinement import refined_questions
+        from metasynth.softsrv.baselines.self_refinement import refined_questions
+        from metasynth.softsrv.baselines.template_questions import template_questions
 
         made, settings = self._made, self._made.settings
         single = settings.method == "template_single"

@@ -19,9 +19,9 @@ from .question_sources import AskedSamples, Materials, drawn_samples
 from .sampler import told_hit
 
 if TYPE_CHECKING:
+    from metasynth.softsrv.baselines.task_templates import TaskTemplates
     from metasynth.softsrv.manifest import Manifest
     from metasynth.softsrv.sampling.samples import Candidate
-    from metasynth.softsrv.sampling.templates import TaskTemplates
     from metasynth.softsrv.target import TargetRow
 
 
@@ -156,7 +156,7 @@ class RunQuestions:
         self._manifest.finish("samples", counts)
 
     def _candidates(self, check: Check) -> "Sequence[Candidate]":
-        from metasynth.softsrv.postprocess.postprocessing import postprocess
+        from metasynth.softsrv.postprocess.pipeline import postprocess
         from metasynth.softsrv.sampling.samples import (
             read_candidates,
             read_samples,
@@ -185,7 +185,7 @@ class RunQuestions:
 
 def answer_prompt(answers: AnswerConfig, templates: "TaskTemplates", question: str) -> str | None:
     """What the teacher is asked for an answer; None where questions stay without one."""
-    from metasynth.softsrv.sampling.templates import render_answer
+    from metasynth.softsrv.baselines.task_templates import render_answer
 
     if answers.style == "none":
         return None

@@ -1,1 +1,1 @@
-"""Samples from soft prompts and from the template baselines."""
+"""Samples from soft prompts, and the files of samples that every method writes."""

@@ -26,7 +26,7 @@ from metasynth.lm.engine.stream import answers_in_order
 from metasynth.randomness import derive_seed, generator
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.prompts.soft_prompt import NonContextualPrompt, SoftPrompt
+from metasynth.softsrv.soft_prompt import NonContextualPrompt, SoftPrompt
 
 from .samples import Sample
 

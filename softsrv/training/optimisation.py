@@ -17,8 +17,8 @@ from metasynth.config.softsrv import TrainingConfig
 from metasynth.errors import MetaSynthError
 from metasynth.randomness import derive_seed
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import SoftPrompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.soft_prompt import SoftPrompt
 
 from .batches import BatchPlan, TokenRows
 

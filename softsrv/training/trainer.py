@@ -7,10 +7,11 @@ from functools import partial
 from torch import Tensor
 
 from metasynth.config.softsrv import SoftSRVConfig
-from metasynth.softsrv.prompts.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
 
 from .checkpoints import TrainingFolder
-from .curves import CurveFile, CurvePoint, evaluate
+from .curves import CurveFile, CurvePoint
+from .evaluation import evaluate
 from .optimisation import NotANumberError, Optimisation, Schedule, TrainingData
 from .progress import Teller
 

@@ -13,14 +13,14 @@ from metasynth.config.softsrv import SoftSRVConfig
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.softsrv.artifact import SteeringArtifact, save_artifact
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
 from metasynth.softsrv.target import Split, TargetRow, split_hash, write_target
 
 from .batches import TokenRows
 from .checkpoints import TrainingFolder
-from .curves import evaluate, evaluate_bare
-from .learning_rates import RateChoice, choose_learning_rate, rates_to_try
+from .evaluation import evaluate, evaluate_bare
+from .learning_rate_search import RateChoice, choose_learning_rate, rates_to_try
 from .optimisation import NotANumberError, TrainingData
 from .progress import Report, Teller
 from .trainer import Trainer

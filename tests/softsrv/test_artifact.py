@@ -20,8 +20,8 @@ from metasynth.softsrv.artifact import (
     save_artifact,
 )
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import make_soft_prompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.soft_prompt import make_soft_prompt
 from metasynth.softsrv.target import TargetRow
 from tests.tiny_families import FAMILIES, tiny_family
 

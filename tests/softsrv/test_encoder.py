@@ -15,7 +15,7 @@ from metasynth.config.softsrv import EncoderConfig
 from metasynth.errors import RequestError
 from metasynth.lm.load import wrap_lm
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.vectors.embed import load_embedder
 from tests.tiny_families import FAMILIES, tiny_family
 from tests.tiny_lm import save_tiny_lm

@@ -16,17 +16,12 @@ from torch import Tensor
 from metasynth.config.softsrv import TrainingConfig
 from metasynth.errors import MetaSynthError
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.encoder.encoder import ContextEncoder
-from metasynth.softsrv.prompts.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
 from metasynth.softsrv.training.batches import BatchPlan, TokenRows, parts_by_length
-from metasynth.softsrv.training.curves import (
-    CurveFile,
-    CurvePoint,
-    evaluate,
-    ratio_with_error,
-    read_curves,
-)
-from metasynth.softsrv.training.learning_rates import Trial, _best, _next_rate, rates_to_try
+from metasynth.softsrv.training.curves import CurveFile, CurvePoint, read_curves
+from metasynth.softsrv.training.evaluation import evaluate, ratio_with_error
+from metasynth.softsrv.training.learning_rate_search import Trial, _best, _next_rate, rates_to_try
 from metasynth.softsrv.training.optimisation import (
     Optimisation,
     Schedule,

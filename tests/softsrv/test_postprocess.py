@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metasynth.config.softsrv import PostprocessConfig
-from metasynth.softsrv.postprocess.postprocessing import PostprocessResult, postprocess
+from metasynth.softsrv.postprocess.pipeline import PostprocessResult, postprocess
 from metasynth.softsrv.sampling.samples import Sample
 from metasynth.text.contamination import Contamination
 from tests.shared_data import data_texts

@@ -12,7 +12,7 @@ from torch import Tensor
 from metasynth.config.softsrv import Parameterisation, PromptConfig
 from metasynth.errors import ConfigError
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.prompts.soft_prompt import (
+from metasynth.softsrv.soft_prompt import (
     MixturePrompt,
     NonContextualPrompt,
     PerTokenPrompt,

@@ -9,14 +9,14 @@ import numpy as np
 
 from metasynth.cli.screen.bars import Bar
 from metasynth.cli.screen.terminal import tell
-from metasynth.softsrv.postprocess.copies import copy_audit
+from metasynth.softsrv.postprocess.copy_audit import copy_audit
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.sampling.samples import Sample
 from metasynth.softsrv.target import TargetRow
 from metasynth.vectors.embed import load_embedder
 
 if TYPE_CHECKING:
-    from metasynth.softsrv.postprocess.copies import CopyAudit
+    from metasynth.softsrv.postprocess.copy_audit import CopyAudit
     from metasynth.vectors.cache import Vectors
 
 _AT_ONCE = 128

@@ -22,7 +22,7 @@ from metasynth.graphs.softsrv.steering import load_backbone
 from metasynth.records.rundir import held
 from metasynth.softsrv.artifact import load_artifact, read_artifact_config
 from metasynth.softsrv.manifest import Manifest, read_manifest
-from metasynth.softsrv.postprocess.postprocessing import PostprocessResult, postprocess
+from metasynth.softsrv.postprocess.pipeline import PostprocessResult, postprocess
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.sampling.samples import Sample, SampleFile, read_samples, write_candidates
 from metasynth.softsrv.sampling.soft_sampler import SamplingSummary, SoftSampler

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from metasynth.errors import RequestError
 from metasynth.randomness import derive_seed, generator
+from metasynth.softsrv.sampling.samples import Sample
 
-from .numbered import numbered_questions
-from .ordered import each, mapped
-from .samples import Sample
-from .templates import TaskTemplates
+from .ordered_calls import each, mapped
+from .question_list import numbered_questions
+from .task_templates import TaskTemplates
 
 
 class Ask(Protocol):

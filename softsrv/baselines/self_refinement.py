@@ -11,11 +11,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .numbered import numbered_questions
-from .ordered import mapped
-from .prompted import Ask
-from .samples import Sample
-from .templates import TaskTemplates
+from metasynth.softsrv.sampling.samples import Sample
+
+from .ordered_calls import mapped
+from .question_list import numbered_questions
+from .task_templates import TaskTemplates
+from .template_questions import Ask
 
 _LABEL = re.compile(
     r"^[\s*_#>]*(?:here(?:'s| is)[^:\n]{0,60}|(?:the )?(?:refined|revised|rewritten|improved|new)"

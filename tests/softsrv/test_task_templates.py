@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from metasynth.errors import ConfigError
-from metasynth.softsrv.sampling.templates import (
+from metasynth.softsrv.baselines.task_templates import (
     PROMPT_NAMES,
     check_template,
     load_templates,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from metasynth.softsrv.postprocess.spread import distinct_n, mean_distance, spread_change
+from metasynth.softsrv.postprocess.diversity import distinct_n, mean_distance, spread_change
 
 TEXTS = st.lists(st.lists(st.sampled_from("abcd"), max_size=7).map(" ".join), max_size=8)
 

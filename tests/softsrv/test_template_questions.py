@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from metasynth.errors import BudgetEndedError, RequestError
-from metasynth.softsrv.sampling.prompted import ParseTally, template_questions
+from metasynth.softsrv.baselines.task_templates import load_templates
+from metasynth.softsrv.baselines.template_questions import ParseTally, template_questions
 from metasynth.softsrv.sampling.samples import Sample
-from metasynth.softsrv.sampling.templates import load_templates
 
 TASK = load_templates("mathematics")
 

@@ -19,7 +19,7 @@ from metasynth.errors import RequestError
 from metasynth.randomness import derive_seed
 from metasynth.softsrv.backbone import Backbone
 
-from .pooling import TextVectors, text_vectors
+from .text_vectors import TextVectors, text_vectors
 
 Progress = Callable[[int], None]
 

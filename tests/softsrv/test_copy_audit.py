@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metasynth.softsrv.postprocess.copies import copy_audit
+from metasynth.softsrv.postprocess.copy_audit import copy_audit
 from metasynth.softsrv.sampling.samples import Sample
 
 

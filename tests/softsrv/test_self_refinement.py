@@ -2,14 +2,14 @@
 
 import pytest
 
-from metasynth.softsrv.sampling.refinement import (
+from metasynth.softsrv.baselines.self_refinement import (
     RefinementTally,
     refine,
     refined_questions,
     says_stop,
 )
+from metasynth.softsrv.baselines.task_templates import load_templates
 from metasynth.softsrv.sampling.samples import Sample
-from metasynth.softsrv.sampling.templates import load_templates
 
 TASK = load_templates("mathematics")
 SAMPLE = Sample("How many?", "target-1", 4, 99, stopped=True, tokens=0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.softsrv.sampling.numbered import numbered_questions, tidy_question
+from metasynth.softsrv.baselines.question_list import numbered_questions, tidy_question
 
 LAMPS, TRAYS, ROPES = "How many lamps?", "How many trays\nare there?", "How many ropes, Ann?"
 THREE = [LAMPS, TRAYS, ROPES]

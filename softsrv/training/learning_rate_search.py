@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 
 from metasynth.config.softsrv import SoftSRVConfig
 from metasynth.errors import MetaSynthError
-from metasynth.softsrv.prompts.soft_prompt import make_soft_prompt
+from metasynth.softsrv.soft_prompt import make_soft_prompt
 
 from .checkpoints import TrainingFolder
-from .curves import evaluate
+from .evaluation import evaluate
 from .optimisation import NotANumberError, Optimisation, Schedule, TrainingData
 from .progress import Teller
 

@@ -28,8 +28,8 @@ from metasynth.vectors.cluster import (
     tfidf_svd,
 )
 
+from .diversity import SpreadChange, spread_change
 from .junk import Reason, junk_reasons
-from .spread import SpreadChange, spread_change
 
 Embed = Callable[[list[str]], NDArray[np.floating]]
 
