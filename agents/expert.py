@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, SystemMessage
 
+from metasynth.agents.conductor.tools import Consult
 from metasynth.agents.roles.book import RoleBook
 from metasynth.agents.roles.role import Role
 
-from .conductor import Consult
-from .messages import Attachment, instruct
+from .messages import Attachment, instruction_message
 
 _MADE = {"instruct": "an instruction"}  # by the graph; others make documents
 _INVENTED = re.compile(r"[\w'’.&-]+(?: [\w'’.&-]+){0,4}")
@@ -23,7 +23,7 @@ def expert_messages(
 ) -> list[BaseMessage]:
     """All that the expert is shown (rule of fresh eyes: nothing of the conversation)."""
     system = role.system_prompt({**variables, "title": role.title})
-    return [SystemMessage(system), instruct(instruction, list(attachments))]
+    return [SystemMessage(system), instruction_message(instruction, list(attachments))]
 
 
 def _known_by_title(name: str, roles: RoleBook) -> Role | None:

@@ -20,7 +20,9 @@ class Attachment:
     text: str
 
 
-def instruct(instruction: str, attachments: list[Attachment], *, text: str = "") -> HumanMessage:
+def instruction_message(
+    instruction: str, attachments: list[Attachment], *, text: str = ""
+) -> HumanMessage:
     """A human message; `text` replaces the instruction in what a hosted model reads."""
     content = text or "\n\n".join([instruction, *map(fenced, attachments)])
     return HumanMessage(

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from jinja2 import StrictUndefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from metasynth.agents.templates import SANDBOX
 from metasynth.errors import ConfigError
 
 Offering = Literal["document", "instruct", "answers"]
@@ -27,10 +26,6 @@ EXAMPLES: Mapping[str, object] = {
     "title": "Expert",
 }
 VARIABLES = tuple(EXAMPLES)
-
-SANDBOX = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
 
 
 def _one_or_many(value: object) -> object:

@@ -5,7 +5,9 @@ from types import TracebackType
 
 from jinja2 import TemplateError, meta, nodes
 
-from .role import EXAMPLES, SANDBOX, VARIABLES
+from metasynth.agents.templates import SANDBOX
+
+from .role import EXAMPLES, VARIABLES
 
 
 def template_problems(source: str) -> list[tuple[int | None, str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from metasynth.agents.conductor import render_template
+from metasynth.agents.templates import render_template
 from metasynth.config.active import ActiveConfig, AskingConfig
 from metasynth.config.run import RunConfig
 from metasynth.config.student import StudentConfig

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from metasynth.agents.conductor import render_template
+from metasynth.agents.templates import render_template
 from metasynth.graphs.run.questions import Request
 from metasynth.graphs.scoring.scorer import row_of
 from metasynth.graphs.softsrv.sampler import told_hit

@@ -1,7 +1,7 @@
 """What the graph template needs, checked before a run starts."""
 
-from metasynth.agents.conductor import render_template, template_variables
 from metasynth.agents.roles.book import RoleBook
+from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
 from metasynth.config.template import TemplateConfig
 from metasynth.errors import ConfigError

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from metasynth.agents.conductor import render_template, template_variables
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment
+from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.template import TemplateConfig
 from metasynth.graphs.run.state import SeedState
 from metasynth.graphs.teacher_questions import ANOTHER

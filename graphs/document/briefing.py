@@ -1,6 +1,6 @@
 """What the conductor is told of the memory before it starts a record."""
 
-from metasynth.agents.conductor import Digest
+from metasynth.agents.conductor.digest import Digest
 from metasynth.graphs.workspace import Workspace
 from metasynth.randomness import generator
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ValidationError
 
-from metasynth.agents.conductor import NUDGE, Consult, SampleSoftSRV, offered_tools
+from metasynth.agents.conductor.documents import NUDGE
+from metasynth.agents.conductor.tools import Consult, SampleSoftSRV, offered_tools
 from metasynth.agents.expert import expert_messages, resolve_role
 from metasynth.agents.messages import Attachment, one_line, parse_keywords
 from metasynth.agents.roles.role import Role

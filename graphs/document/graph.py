@@ -13,14 +13,9 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from metasynth.agents.conductor import (
-    NUDGE,
-    bounded,
-    brief,
-    conductor_prompt,
-    estimated_tokens,
-    tool_schemas,
-)
+from metasynth.agents.conductor.documents import NUDGE, brief, conductor_prompt
+from metasynth.agents.conductor.history import bounded, estimated_tokens
+from metasynth.agents.conductor.tools import tool_schemas
 from metasynth.agents.messages import parse_keywords
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.gate import Draft, Verdict

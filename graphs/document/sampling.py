@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from metasynth.agents.conductor import SampleSoftSRV, SamplingOffer
+from metasynth.agents.conductor.documents import SamplingOffer
+from metasynth.agents.conductor.tools import SampleSoftSRV
 from metasynth.config.model import PriceConfig
 from metasynth.graphs.run.questions import DraftSampler
 from metasynth.graphs.run.state import Artifact, DocumentState, Sampling

@@ -4,7 +4,7 @@ from typing import Any
 
 from langchain_core.messages import SystemMessage
 
-from metasynth.agents.instructing import instruct_brief, instruct_prompt
+from metasynth.agents.conductor.instructions import instruct_brief, instruct_prompt
 from metasynth.graphs.document.artifacts import new_artifact
 from metasynth.graphs.document.briefing import digest_for
 from metasynth.graphs.run.state import DocumentInput

@@ -18,13 +18,9 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from metasynth.agents.conductor import bounded, estimated_tokens
-from metasynth.agents.instructing import (
-    INSTRUCT_NUDGE,
-    INSTRUCT_TOOLS,
-    InstructConsult,
-    instruct_schemas,
-)
+from metasynth.agents.conductor.history import bounded, estimated_tokens
+from metasynth.agents.conductor.instructions import INSTRUCT_NUDGE
+from metasynth.agents.conductor.tools import INSTRUCT_TOOLS, InstructConsult, instruct_schemas
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.gate import Verdict
 from metasynth.graphs.approval import Approval, after_score

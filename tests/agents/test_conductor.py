@@ -6,20 +6,14 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langgraph.store.memory import InMemoryStore
 
-from metasynth.agents.conductor import (
-    Consult,
-    Digest,
-    bounded,
-    brief,
-    conductor_prompt,
-    estimated_tokens,
-    prompt_version,
-    render_template,
-    tool_schemas,
-)
+from metasynth.agents.conductor.digest import Digest
+from metasynth.agents.conductor.documents import brief, conductor_prompt, prompt_version
+from metasynth.agents.conductor.history import bounded, estimated_tokens
+from metasynth.agents.conductor.tools import Consult, tool_schemas
 from metasynth.agents.expert import resolve_role
 from metasynth.agents.roles.book import load_roles
 from metasynth.agents.roles.role import Role
+from metasynth.agents.templates import render_template
 from metasynth.errors import ConfigError
 from metasynth.memory.records import RecordMemory
 from metasynth.records.record import Record

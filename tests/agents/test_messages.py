@@ -7,7 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from metasynth.agents.messages import Attachment, fenced, instruct, one_line, parse_keywords
+from metasynth.agents.messages import (
+    Attachment,
+    fenced,
+    instruction_message,
+    one_line,
+    parse_keywords,
+)
 from tests.adversarial import DOCUMENTS
 
 TEXTS = (
@@ -45,7 +51,7 @@ def test_no_text_can_close_its_fence(text: str) -> None:
 @given(texts=st.lists(TEXTS, max_size=3))
 def test_every_attached_text_is_read_back_unchanged(texts: list[str]) -> None:
     attachments = [Attachment(f"draft-{n}", "draft", text) for n, text in enumerate(texts)]
-    message = instruct("Compare them.", attachments)
+    message = instruction_message("Compare them.", attachments)
     assert reader(str(message.content)) == texts
     assert str(message.content).startswith("Compare them.")
     assert message.additional_kwargs["instruction"] == "Compare them."
@@ -53,7 +59,7 @@ def test_every_attached_text_is_read_back_unchanged(texts: list[str]) -> None:
 
 
 def test_a_text_of_its_own_replaces_what_a_hosted_model_reads() -> None:
-    message = instruct("Write.", [Attachment("seed-1", "seed", "x")], text="Long brief")
+    message = instruction_message("Write.", [Attachment("seed-1", "seed", "x")], text="Long brief")
     assert message.content == "Long brief"
     assert message.additional_kwargs["attachments"] == [
         {"ref": "seed-1", "kind": "seed", "text": "x"}

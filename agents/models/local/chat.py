@@ -25,11 +25,11 @@ from metasynth.errors import ModelCallError, RequestError
 from metasynth.lm.engine.requests import Generation, GenerationRequest, TokenConstraint
 from metasynth.lm.load import Dtype
 
-from .answers import as_chunk, read_answer
 from .grammar import MAX_STRING_CHARACTERS, json_grammar, tools_grammar
+from .reply import as_chunk, read_reply
 from .runtime import LocalRuntime, ModelSource, local_runtime
 from .settings import settings_of
-from .structured import Method, as_tool_choice, requested_schema, structured_output
+from .structured_output import Method, as_tool_choice, requested_schema, structured_output
 
 MAX_STRING_PER_TOKEN = 3  # characters; so a text that fills its bound still leaves room to close
 
@@ -220,7 +220,7 @@ class LocalChat(BaseChatModel):
         return {**own, **said, "stop": self.stop if stop is None else stop}
 
     def _result(self, runtime: LocalRuntime, call: _Call, generation: Generation) -> ChatResult:
-        message = read_answer(
+        message = read_reply(
             generation,
             runtime.lm.tokenizer,
             runtime.markers,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from metasynth.errors import ModelCallError, RequestError
 
-from .json_schema import bounded_schema
+from .bounded_schema import bounded_schema
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from metasynth.lm.load import Dtype, LoadedLM, load_lm
 
+from .chat_template import PromptRenderer
 from .grammar import CallMarkers, GrammarCompiler
-from .rendering import PromptRenderer
 
 if TYPE_CHECKING:
     from metasynth.lm.engine.loop import BatchEngine

@@ -7,10 +7,11 @@ protocol, which is the one that all these servers speak.
 """
 
 import asyncio
+import contextlib
 import math
 import os
 import random
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Self
 
 import openai
@@ -20,14 +21,14 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from metasynth.errors import RequestError
+from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
+from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
+from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
-from .client import background_loop
-from .errors import judge, public_url
+from .background_loop import background_loop
+from .errors import final_error, judge, public_url
 from .messages import StreamedAnswer, is_empty, prompt_tokens, with_usage, without_secrets
-from .pacer import Pacer, Slot, pacer_for
-from .tries import Endpoint, Tries
 from .wire import OPENAI_URL, PlainChatOpenAI
 
 ANSWER_TIMEOUT_S = 300.0
@@ -60,6 +61,7 @@ class OpenAIChat(PlainChatOpenAI):
     max_concurrency: int | None = None
 
     _endpoint: Endpoint = PrivateAttr()
+    _redactor: Redactor = PrivateAttr()
     _jitter: random.Random = PrivateAttr()
     _typical_answer_tokens: float = PrivateAttr(default=256.0)
 
@@ -85,7 +87,6 @@ class OpenAIChat(PlainChatOpenAI):
         self._endpoint = Endpoint(
             url=public_url(url),
             model=self.model_name,
-            key_env=self.api_key_env,
             pacer=pacer_for(
                 url,
                 secret,
@@ -97,9 +98,10 @@ class OpenAIChat(PlainChatOpenAI):
             first_backoff_s=self.first_backoff_s,
             answer_timeout_s=self.stream_chunk_timeout,
             deadline_s=self.deadline_s,
-            offered_models=self.offered_models,
-            redactor=Redactor({"API_KEY": secret.removeprefix(_NO_KEY), "ADDRESS": url}, {}),
+            judge=judge,
+            final_error=self._final_error,
         )
+        self._redactor = Redactor({"API_KEY": secret.removeprefix(_NO_KEY), "ADDRESS": url}, {})
         return self
 
     @property
@@ -118,7 +120,30 @@ class OpenAIChat(PlainChatOpenAI):
                 page = await self.root_async_client.models.list()
             return sorted(model.id for model in page.data)
         except Exception as error:
-            raise self._endpoint.error(error, judge(error), 1, []) from error
+            raise self._error(error, judge(error), 1) from error
+
+    async def _final_error(self, error: Exception, verdict: Verdict, tries: int) -> ModelCallError:
+        """The error after the last try; where no model has the name, it lists those there are."""
+        offered: list[str] = []
+        if isinstance(error, openai.NotFoundError):
+            with contextlib.suppress(ModelCallError):
+                offered = await self.offered_models()
+        return self._error(error, verdict, tries, offered)
+
+    def _error(
+        self, error: Exception, verdict: Verdict, tries: int, offered: Sequence[str] = ()
+    ) -> ModelCallError:
+        """What a person is told, without the secrets that a server may have repeated."""
+        described = final_error(
+            error,
+            verdict,
+            endpoint=self._endpoint.url,
+            model=self.model_name,
+            key_env=self.api_key_env,
+            tries=tries,
+            offered=offered,
+        )
+        return type(described)(self._redactor.text(described.message), hint=described.hint)
 
     async def _agenerate(
         self,
@@ -154,7 +179,7 @@ class OpenAIChat(PlainChatOpenAI):
             result = self._create_chat_result(error.completion)
         if not result.generations:
             raise ValueError("an answer without choices")
-        return without_secrets(result, self._endpoint.redactor)
+        return without_secrets(result, self._redactor)
 
     async def _astream(
         self,

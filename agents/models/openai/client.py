@@ -6,16 +6,12 @@ one HTTP client that all models share keeps a client for each loop, closed toget
 """
 
 import asyncio
-import atexit
 import functools
-import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
-
-T = TypeVar("T")
 
 
 class LoopClient(httpx2.AsyncClient):
@@ -63,58 +59,3 @@ async def _closing_with_the_loop(client: httpx2.AsyncClient) -> AsyncGenerator[N
 def shared_client() -> LoopClient:
     """The HTTP client of the process: its pools are per endpoint, its timeouts per request."""
     return LoopClient()
-
-
-class BackgroundLoop:
-    """An event loop in a thread of its own, for callers that are not asynchronous."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="metasynth-http", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-        atexit.register(self.close)
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Carry out a coroutine and wait for its result; an interrupt cancels it."""
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Go through an asynchronous generator; leaving early closes it."""
-
-        async def following() -> tuple[T, ...]:
-            async for item in items:
-                return (item,)
-            return ()
-
-        try:
-            while item := self.run(following()):
-                yield item[0]
-        finally:
-            self.run(items.aclose())
-
-    def close(self) -> None:
-        """End the loop, its connections first."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        asyncio.run(self._main())
-
-    async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        self._ready.set()
-        await self._stop.wait()
-
-
-@functools.cache
-def background_loop() -> BackgroundLoop:
-    """The background loop of the process, started with the first synchronous call."""
-    return BackgroundLoop()

@@ -7,17 +7,14 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
+from metasynth.agents.models.pacing.tries import Verdict
 from metasynth.errors import ContextLimitError, ModelCallError, RefusedPromptError
-
-Kind = Literal["refused", "overloaded", "failed", "final"]
 
 _RETRIED_STATUS = frozenset({408, 409, 425, 429})
 _OVERLOAD_STATUS = frozenset({502, 503, 504, 529})
@@ -44,22 +41,6 @@ _FILTER_SIGNS = (
     "responsibleaipolicyviolation",
     "prompt_blocked",
 )
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What to do after a failed try.
-
-    Attributes:
-        kind: `refused`: too fast, the pacer slows down; `overloaded`: too much at once; `failed`:
-            bad luck, try again; `final`: another try would end in the same way.
-        text: What happened, in words.
-        retry_after_s: What the server asked for.
-    """
-
-    kind: Kind
-    text: str
-    retry_after_s: float | None = None
 
 
 def judge(error: Exception) -> Verdict:

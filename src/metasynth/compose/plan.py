@@ -2,8 +2,8 @@
 
 import hashlib
 
-from metasynth.agents.conductor import prompt_version
-from metasynth.agents.instructing import instruct_prompt_version
+from metasynth.agents.conductor.documents import prompt_version
+from metasynth.agents.conductor.instructions import instruct_prompt_version
 from metasynth.agents.roles.book import RoleBook, load_roles
 from metasynth.agents.roles.role import Role
 from metasynth.config.instruct import INSTRUCT_GRAPHS

@@ -11,7 +11,7 @@ from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError
 
 if TYPE_CHECKING:
-    from metasynth.agents.checking import Checked, Finding
+    from metasynth.agents.role_check import Checked, Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> int:
     """Check role files, or directories of them, and name every problem with file and line."""
-    from metasynth.agents.checking import check_roles
+    from metasynth.agents.role_check import check_roles
 
     checked = check_roles(paths)
     if not checked.files:

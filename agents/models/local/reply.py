@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 THINK_END = "</think>"
 
 
-def read_answer(
+def read_reply(
     generation: "Generation",
     tokenizer: Any,
     markers: CallMarkers,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from metasynth.agents.conductor.tools import Consult, InstructConsult
 from metasynth.agents.roles.book import (
     RoleBook,
     library_domains,
@@ -15,9 +16,6 @@ from metasynth.agents.roles.book import (
 from metasynth.agents.roles.reading import RoleText, read_text
 from metasynth.agents.roles.role import Role
 from metasynth.errors import ConfigError
-
-from .conductor import Consult
-from .instructing import InstructConsult
 
 # What a graph has to attach before any expert has made something.
 _GIVEN = {

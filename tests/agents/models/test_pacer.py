@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metasynth.agents.models.openai.pacer import HeldTooLongError, Pacer, pacer_for
-from tests.virtual_time import VirtualTimeLoop
+from metasynth.agents.models.pacing.pacer import HeldTooLongError, Pacer, pacer_for
+from tests.agents.models.virtual_time import VirtualTimeLoop
 
 
 def in_virtual_time(main: Callable[[Pacer], Coroutine[Any, Any, Any]], **options: Any) -> Any:

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metasynth.agents.models.local.answers import read_answer
+from metasynth.agents.models.local.bounded_schema import bounded_schema
 from metasynth.agents.models.local.grammar import (
     CallMarkers,
     GrammarCompiler,
     json_grammar,
     tools_grammar,
 )
-from metasynth.agents.models.local.json_schema import bounded_schema
+from metasynth.agents.models.local.reply import read_reply
 from metasynth.errors import RequestError
 from metasynth.lm.engine.requests import Generation
 from metasynth.lm.load import wrap_lm
@@ -56,7 +56,7 @@ def say(grammar: str, seed: int, *, special: bool = True, max_tokens: int = MAX_
 
 def answer(grammar: str, seed: int, *, special: bool = True, max_tokens: int = MAX_TOKENS) -> Any:
     tokenizer = TOKENIZERS[special]
-    return read_answer(
+    return read_reply(
         say(grammar, seed, special=special, max_tokens=max_tokens),
         tokenizer,
         CallMarkers.of(tokenizer),
@@ -223,7 +223,7 @@ def test_calls_in_plain_text_may_stand_on_lines_of_their_own() -> None:
         constraint.accept(token)
     assert constraint.is_finished()
     said = Generation(tuple(ids), text, "stop", 1, len(ids))
-    read = read_answer(said, tokenizer, CallMarkers(), tools_offered=True, call_id="c")
+    read = read_reply(said, tokenizer, CallMarkers(), tools_offered=True, call_id="c")
     assert read.tool_calls[0]["args"] == {"text": "</tool_ca", "times": -3}
 
 

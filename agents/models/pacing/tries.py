@@ -5,17 +5,31 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-
-import openai
+from typing import Literal
 
 from metasynth.errors import ModelCallError
-from metasynth.redaction import Redactor
 
-from .errors import Verdict, final_error, judge
 from .pacer import HeldTooLongError, Pacer, Slot
 
 LONGEST_BACKOFF_S = 30.0
 EMPTY_TRIES = 3  # a server that answers nothing three times has a reason for it
+Kind = Literal["refused", "overloaded", "failed", "final"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do after a failed try.
+
+    Attributes:
+        kind: `refused`: too fast, the pacer slows down; `overloaded`: too much at once; `failed`:
+            bad luck, try again; `final`: another try would end in the same way.
+        text: What happened, in words.
+        retry_after_s: What the server asked for.
+    """
+
+    kind: Kind
+    text: str
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -25,41 +39,24 @@ class Endpoint:
     Attributes:
         url: Address, without secrets.
         model: Name of the model.
-        key_env: Environment variable that holds the key.
         pacer: Of the endpoint.
         max_tries: Tries for one call.
         first_backoff_s: Pause after the first failed try.
         answer_timeout_s: Time for one try.
         deadline_s: Time for the whole call.
-        offered_models: Asks the endpoint for its models, for the error message.
-        redactor: Takes key and password out of what the server says, should it repeat them.
+        judge: What a try's error means; raises it where it is no failure of the endpoint.
+        final_error: What the caller gets: from the last error, its verdict, the number of tries.
     """
 
     url: str
     model: str
-    key_env: str
     pacer: Pacer
     max_tries: int
     first_backoff_s: float
     answer_timeout_s: float | None
     deadline_s: float | None
-    offered_models: Callable[[], Awaitable[list[str]]]
-    redactor: Redactor
-
-    def error(
-        self, error: Exception | None, verdict: Verdict, tries: int, offered: list[str]
-    ) -> ModelCallError:
-        """What a person is told."""
-        found = final_error(
-            error,
-            verdict,
-            endpoint=self.url,
-            model=self.model,
-            key_env=self.key_env,
-            tries=tries,
-            offered=offered,
-        )
-        return type(found)(self.redactor.text(found.message), hint=found.hint)
+    judge: Callable[[Exception], Verdict]
+    final_error: Callable[[Exception, Verdict, int], Awaitable[ModelCallError]]
 
 
 @dataclass
@@ -144,7 +141,7 @@ class Tries:
 
     def failed(self, slot: Slot, error: Exception, *, final: bool = False) -> None:
         """The try ended with an error."""
-        verdict = judge(error)
+        verdict = self.endpoint.judge(error)
         if verdict.kind == "refused":
             slot.refused(verdict.retry_after_s)
         elif verdict.kind == "overloaded":
@@ -188,13 +185,7 @@ class Tries:
                 f"{self.endpoint.model} at {self.endpoint.url}: {self._empty} empty answers",
                 hint="raise max_tokens, or check that the server has this model's chat template",
             )
-        offered: list[str] = []
-        if isinstance(self._error, openai.NotFoundError):
-            try:
-                offered = await self.endpoint.offered_models()
-            except ModelCallError:
-                offered = []
-        return self.endpoint.error(self._error, verdict, self.made, offered)
+        return await self.endpoint.final_error(self._error, verdict, self.made)
 
     def _too_late(self) -> ModelCallError:
         last = f", last: {self._verdict.text}" if self._verdict else ""

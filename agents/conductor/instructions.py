@@ -1,50 +1,19 @@
-"""The conductor that evolves instructions from documents: its prompt, its brief and its tools."""
+"""The conductor that evolves instructions from documents: its prompt and its brief."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
 
 from langchain_core.messages import HumanMessage, SystemMessage
-from pydantic import Field
 
+from metasynth.agents.messages import Attachment, instruction_message, one_line
 from metasynth.agents.roles.role import Role
 
-from .conductor import Consult, Digest, GiveUp, Tool, prompt_source, prompt_template, schemas_of
-from .messages import Attachment, instruct, one_line
+from .digest import Digest
+from .templates import prompt_source, prompt_template
+from .tools import instruct_schemas
 
 INSTRUCT_BRIEF = "Write one new instruction."
 INSTRUCT_NUDGE = "Act through a tool: consult, submit or give_up."
-
-
-class InstructConsult(Consult):
-    """Ask one expert to do one thing; it sees only your instruction and what you attach."""
-
-    attach: list[str] = Field(
-        default_factory=list, max_length=8, description="references: question-1 or document-1"
-    )
-    persona: str = Field(default="", max_length=120, description="who asks the question")
-    genre: str = Field(default="", max_length=80, description="the form of the task")
-    produces: Literal["", "question", "note"] = Field(  # type: ignore[assignment]
-        default="", description="what an invented expert makes"
-    )
-
-
-class SubmitQuestion(Tool):
-    """Hand a question to the gate; where it passes, it is answered."""
-
-    question: str = Field(max_length=40, description="reference of the question")
-
-
-INSTRUCT_TOOLS: Mapping[str, type[Tool]] = {
-    "consult": InstructConsult,
-    "submit": SubmitQuestion,
-    "give_up": GiveUp,
-}
-
-
-def instruct_schemas() -> list[dict[str, Any]]:
-    """The tools in OpenAI's format, in the order in which they are offered."""
-    return schemas_of(INSTRUCT_TOOLS)
 
 
 def instruct_prompt(
@@ -77,7 +46,7 @@ def instruct_brief(document: str, digest: Digest, asked: Sequence[str]) -> Human
         attachments.append(Attachment("neighbours", "neighbours", "neighbours"))
     if digest.genres:
         attachments.append(Attachment("forms", "forms", ", ".join(digest.genres)))
-    return instruct(INSTRUCT_BRIEF, attachments, text=text.strip())
+    return instruction_message(INSTRUCT_BRIEF, attachments, text=text.strip())
 
 
 def instruct_prompt_version() -> str:

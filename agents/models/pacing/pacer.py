@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from .gates import Admission
+from .limits import Permit
 from .regulator import Outcome, Regulator
 
 
@@ -57,10 +57,10 @@ class Slot:
         self._pacer = pacer
         self._estimated_tokens = estimated_tokens
         self._again = again
-        self._admission: Admission | None = None
+        self._permit: Permit | None = None
 
     async def __aenter__(self) -> Self:
-        self._admission = await self._pacer._admit(self._estimated_tokens, first=self._again)
+        self._permit = await self._pacer._admit(self._estimated_tokens, first=self._again)
         return self
 
     async def __aexit__(
@@ -90,9 +90,9 @@ class Slot:
     def _end(
         self, outcome: Outcome, *, tokens: int | None = None, retry_after_s: float | None = None
     ) -> None:
-        admission, self._admission = self._admission, None
-        if admission is not None:
-            self._pacer._finish(admission, outcome, tokens, retry_after_s)
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._pacer._finish(permit, outcome, tokens, retry_after_s)
 
 
 class Pacer:
@@ -189,22 +189,22 @@ class Pacer:
         """Calls that the endpoint would not take so far."""
         return self._regulator.refused
 
-    async def _admit(self, tokens: int, *, first: bool) -> Admission:
+    async def _admit(self, tokens: int, *, first: bool) -> Permit:
         waiter = _Waiter(asyncio.get_running_loop())
         self._join(waiter, first=first)
         try:
             while True:
                 with self._lock:
-                    admission, wait_s = self._try(waiter, tokens)
-                if admission is not None:
-                    return admission
+                    permit, wait_s = self._try(waiter, tokens)
+                if permit is not None:
+                    return permit
                 await _until(waiter.woken, wait_s)
                 waiter.woken.clear()
         finally:
             self._leave(waiter)
 
-    def _try(self, waiter: _Waiter, tokens: int) -> tuple[Admission | None, float]:
-        """An admission, or the seconds after which to ask again (infinity: when woken)."""
+    def _try(self, waiter: _Waiter, tokens: int) -> tuple[Permit | None, float]:
+        """A permit, or the seconds after which to ask again (infinity: when woken)."""
         now = self._clock()
         hold_s = self._regulator.held_until - now
         if hold_s > self._max_hold_s:
@@ -231,14 +231,14 @@ class Pacer:
 
     def _finish(
         self,
-        admission: Admission,
+        permit: Permit,
         outcome: Outcome,
         tokens: int | None,
         retry_after_s: float | None,
     ) -> None:
         with self._lock:
             self._regulator.finish(
-                self._clock(), admission, outcome, tokens=tokens, retry_after_s=retry_after_s
+                self._clock(), permit, outcome, tokens=tokens, retry_after_s=retry_after_s
             )
             if (retry_after_s or 0.0) > self._max_hold_s:
                 self._wake_all()

@@ -26,7 +26,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from pydantic import BaseModel
 
 from metasynth.agents.models.local.chat import LocalChat, embedded_chat, local_chat
-from metasynth.agents.models.local.rendering import PromptRenderer, TemplateAbilities
+from metasynth.agents.models.local.chat_template import PromptRenderer, TemplateAbilities
 from metasynth.agents.models.local.runtime import close_local_models
 from metasynth.errors import ContextLimitError, RequestError
 from metasynth.lm.load import wrap_lm

@@ -3,7 +3,7 @@
 Pure arithmetic over a clock that the caller reads: no sleeping, no locks, no input or output, so
 that every property can be tested in simulated time. `Pacer` puts it behind an async interface.
 
-Four gates stand in a row; a call may go when all are open:
+Four limits; a call may go when all of them let it:
 
     hold       nobody sends before the time that the last refusal named
     window     calls in flight: slow start, then additive increase, halved by a refusal (AIMD)
@@ -19,13 +19,13 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from .gates import Admission, Allowance, SendRate, Window
+from .limits import Allowance, Permit, SendRate, Window
 
 Outcome = Literal["succeeded", "refused", "overloaded", "failed"]
 
 
 class Regulator:
-    """The four gates together.
+    """The four limits together.
 
     Args:
         requests_per_minute: The user's own limit, if there is one.
@@ -90,14 +90,14 @@ class Regulator:
         longest = max(waits)
         return longest if longest > self.ROUNDING_S else 0.0
 
-    def admit(self, now: float, tokens: int) -> Admission:
+    def admit(self, now: float, tokens: int) -> Permit:
         """Let a call go, which `wait_s` must have allowed just before."""
         for bucket, amount in self._allowances(tokens):
             bucket.take(now, amount)
         self.in_flight += 1
         self.admitted += 1
         after_s, at_full_rate = self.rate.sent(now)
-        return Admission(
+        return Permit(
             serial=self.admitted,
             sent_at=now,
             after_s=after_s,
@@ -109,7 +109,7 @@ class Regulator:
     def finish(
         self,
         now: float,
-        call: Admission,
+        call: Permit,
         outcome: Outcome,
         *,
         tokens: int | None = None,
@@ -133,7 +133,7 @@ class Regulator:
         elif outcome != "failed":
             self._slow_down(now, call, retry_after_s, rate_too=outcome == "refused")
 
-    def _grow(self, call: Admission) -> None:
+    def _grow(self, call: Permit) -> None:
         self.succeeded += 1
         self._cuts_in_a_row = 0
         if call.sent_at < self._cut_at:
@@ -144,7 +144,7 @@ class Regulator:
             self.window.grow()
 
     def _slow_down(
-        self, now: float, call: Admission, retry_after_s: float | None, *, rate_too: bool
+        self, now: float, call: Permit, retry_after_s: float | None, *, rate_too: bool
     ) -> None:
         self.refused += 1
         self.rate.cycle_refused += 1

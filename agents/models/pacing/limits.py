@@ -1,11 +1,11 @@
-"""The gates of a regulator, each with one matter to decide: allowance, window, send rate."""
+"""The limits that a regulator sets: the user's allowance, calls in flight, the send rate."""
 
 import math
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Admission:
+class Permit:
     """A call that was let through.
 
     Attributes:
@@ -154,7 +154,7 @@ class SendRate:
         if self.per_second > 1.25 * self.peak:
             self.peak = None  # the server allows more than it did
 
-    def cut(self, refused: Admission, held_until: float, retry_after_s: float | None) -> None:
+    def cut(self, refused: Permit, held_until: float, retry_after_s: float | None) -> None:
         """Lower the rate to what the server sustained in the cycle that `refused` ends."""
         held_s = max(0.0, held_until - refused.sent_at)
         accepted = refused.serial - self.cycle_serial - self.cycle_refused
@@ -167,7 +167,7 @@ class SendRate:
         self.due_at = max(self.due_at, held_until)
 
     def _lower(
-        self, refused: Admission, accepted: int, held_s: float, retry_after_s: float | None
+        self, refused: Permit, accepted: int, held_s: float, retry_after_s: float | None
     ) -> None:
         before = self.per_second
         sustained, peak = self._sustained(refused, accepted, held_s)
@@ -182,7 +182,7 @@ class SendRate:
         self.peak = None if peak is None else max(self.per_second, min(before, peak))
 
     def _sustained(
-        self, refused: Admission, accepted: int, held_s: float
+        self, refused: Permit, accepted: int, held_s: float
     ) -> tuple[float, float | None]:
         """The rate to go on with, and the one to probe for (None: go on with slow start)."""
         before = self.per_second

@@ -1,0 +1,1 @@
+"""Conductors: the tools by which they decide, their prompts and their briefs."""

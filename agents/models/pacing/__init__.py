@@ -1,0 +1,1 @@
+"""Pace and patience of calls to an endpoint, whoever provides it."""

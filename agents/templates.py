@@ -1,0 +1,34 @@
+"""Jinja2 templates in the sandbox: the package's, those of role files and of run files."""
+
+from collections.abc import Mapping
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from metasynth.errors import ConfigError
+
+SANDBOX = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def render_template(source: str, variables: Mapping[str, object]) -> str:
+    """A template of the user's, filled in the sandbox; the variables are data, never templates.
+
+    Raises:
+        ConfigError: The template does not parse or names something unknown.
+    """
+    try:
+        return SANDBOX.from_string(source).render(variables)
+    except Exception as error:  # a template may divide by zero
+        known = ", ".join(sorted(variables))
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"template.prompt: {first}; known variables are {known}") from None
+
+
+def template_variables(source: str) -> set[str]:
+    """The variables that a template of the user's mentions; one that does not parse has none."""
+    try:
+        return meta.find_undeclared_variables(SANDBOX.parse(source))
+    except TemplateError:
+        return set()
