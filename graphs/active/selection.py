@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.config.active import PoolConfig
 from metasynth.config.student import SelectionConfig
+from metasynth.student.selection.strategy import STRATEGIES
 
 if TYPE_CHECKING:
     from metasynth.lm.load import LoadedLM
     from metasynth.student.rows import StudentRow
-
-_OF_STATES = ("k_center", "k_means", "facility_location")
-_OF_GRADIENTS = ("badge", "bait")
 
 
 class Selected(NamedTuple):
@@ -88,12 +86,13 @@ def _chosen(
     from metasynth.student.selection.selection import select
 
     selection, given = config.selection, dict[str, Any]()
+    needs = STRATEGIES[selection.strategy].needs
     ids = [row.id for row in rows]
-    if selection.strategy in _OF_STATES or selection.clusters is not None:
+    if "embeddings" in needs or selection.clusters is not None:
         ids, given["embeddings"] = _states(load(), rows)
-        if taken and selection.strategy in _OF_STATES:
+        if taken and "embeddings" in needs:
             given["taken"] = _states(load(), taken)[1]
-    if selection.strategy in _OF_GRADIENTS:
+    if "gradients" in needs:
         top = config.scoring.top_tokens
         ids, given["gradients"] = _gradients(load(), rows, top)
         if taken:

@@ -20,6 +20,7 @@ from metasynth.student.rounds_folder import (
     write_json,
     write_lines,
 )
+from metasynth.student.selection.strategy import STRATEGIES
 
 from . import figures
 from .evaluation import RoundTests
@@ -157,7 +158,7 @@ class ActiveRounds(RowsOfRound):
             return False
         if self._sampling is not None:
             return self._sampling.goes_by_scores
-        return self._pool.selection.strategy != "random"
+        return bool(STRATEGIES[self._pool.selection.strategy].needs)
 
     def _at(self, stage: str) -> "_Stage":
         return _Stage(self, stage)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
 from metasynth.student.selection.budgets import BudgetRule, ClusterScores, round_budgets
-from metasynth.student.selection.coverage import squared_distances
+from metasynth.student.selection.distances import squared_distances
 from metasynth.student.selection.ranking import Direction, gumbel_order, oriented, rank_normalised
 from metasynth.vectors.cluster import one_thread
 

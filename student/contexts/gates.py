@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from metasynth.randomness import derive_seed
 from metasynth.student.fidelity import Pair, score_fidelity
 from metasynth.student.intervals import Integers, Interval, bootstrap, difference, share, spearman
-from metasynth.student.selection.coverage import squared_distances
+from metasynth.student.selection.distances import squared_distances
 from metasynth.student.selection.ranking import rank_normalised
 
 from .score_model import ModelKind, out_of_fold

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.student.selection.coverage import squared_distances
+from metasynth.student.selection.distances import squared_distances
 
 Floats = NDArray[np.float64]
 ModelKind = Literal["ridge", "gp"]

@@ -20,8 +20,8 @@ _NAMED = 3  # rows that an error names
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """Rows that may be chosen; `Pool.of` checks them.
+class SelectionPool:
+    """Rows that may be chosen; `SelectionPool.of` checks them.
 
     Attributes:
         ids: Their names, all different, ascending.
@@ -49,7 +49,7 @@ class Pool:
         gradients: GradientEmbeddings | None = None,
         seeds_of: Sequence[str] | None = None,
         clusters_of: Sequence[int] | None = None,
-    ) -> "Pool":
+    ) -> "SelectionPool":
         """The pool in the order of its ids.
 
         Raises:
@@ -80,7 +80,7 @@ class Pool:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: Integers) -> "Pool":
+    def take(self, rows: Integers) -> "SelectionPool":
         """Some of the rows, in the order given."""
         return replace(
             self,
@@ -97,12 +97,16 @@ def _require_different(ids: Sequence[str]) -> None:
     if len(set(ids)) == len(ids):
         return
     seen: set[str] = set()
-    twice = next(one for one in ids if one in seen or seen.add(one))  # type: ignore[func-returns-value]
-    raise RequestError(f"selection: row {twice!r} is in the pool twice", hint="drop one of them")
+    twice = next(id_ for id_ in ids if id_ in seen or seen.add(id_))  # type: ignore[func-returns-value]
+    raise RequestError(
+        f"selection: row {twice!r} is in the pool twice",
+        hint="drop one of them",
+        code="duplicate_id",
+    )
 
 
 def _finite_scores(ids: Sequence[str], scores: Scores) -> Floats:
-    values = np.array([np.nan if one is None else one for one in scores], dtype=np.float64)
+    values = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
     _require_finite(ids, np.isfinite(values), "no score, or one that is not a number")
     return values
 
@@ -119,9 +123,10 @@ def _finite_embeddings(ids: Sequence[str], embeddings: Points) -> Points:
 def _require_finite(ids: Sequence[str], is_finite: NDArray[np.bool_], what: str) -> None:
     bad = sorted(ids[row] for row in np.flatnonzero(~is_finite).tolist())
     if bad:
-        named = ", ".join(repr(one) for one in bad[:_NAMED])
+        named = ", ".join(map(repr, bad[:_NAMED]))
         more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
         raise RequestError(
             f"selection: {named}{more} of {len(ids)} rows have {what}",
             hint="leave them out of the pool; `metasynth student score` says why they have none",
+            code="bad_values",
         )

@@ -1,11 +1,9 @@
-"""Choosing by scores alone: the highest, the lowest, the middle, or at random by softmax."""
+"""Orders of rows by their scores: turned, ranked, standardised, drawn by softmax."""
 
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .allowance import Allowance
 
 Direction = Literal["high", "low", "middle"]
 Floats = NDArray[np.float64]
@@ -54,26 +52,3 @@ def gumbel_order(keys: Floats, *, temperature: float, rng: np.random.Generator) 
     `descending`.
     """
     return descending(keys + temperature * rng.gumbel(size=len(keys)))
-
-
-def choose_top(keys: Floats, n: int, allowance: Allowance) -> list[int]:
-    """The `n` rows with the highest keys, equal ones in their order."""
-    return allowance.take_open(descending(keys).tolist(), n)
-
-
-def choose_softmax(
-    keys: Floats, n: int, allowance: Allowance, *, temperature: float, rng: np.random.Generator
-) -> list[int]:
-    """`n` rows drawn without replacement with chances ∝ exp(key / temperature).
-
-    Keys count in units of the pool's standard deviation. As the temperature goes to 0, this
-    becomes `choose_top`.
-    """
-    order = gumbel_order(standardised(keys), temperature=temperature, rng=rng)
-    return allowance.take_open(order.tolist(), n)
-
-
-def choose_random(n: int, allowance: Allowance, *, rng: np.random.Generator) -> list[int]:
-    """`n` rows drawn uniformly without replacement."""
-    size = len(allowance.open)
-    return allowance.take_open(rng.permutation(size).tolist(), n)

@@ -6,8 +6,7 @@ one thread: how many there are would change the last digits, and with them who i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,30 +16,17 @@ from metasynth.randomness import derive_seed
 from metasynth.vectors.cluster import kmeans_labels, one_thread
 
 from .allowance import Allowance
-from .badge import choose_badge
-from .bait import choose_bait
 from .budgets import cluster_weights, proportional_budgets
-from .coverage import facility_location, k_center, k_means
 from .gradients import GradientEmbeddings
-from .pool import Integers, Points, Pool, Scores
-from .ranking import choose_random, choose_softmax, choose_top, oriented
-
-T = TypeVar("T")
+from .pool import Integers, Points, Scores, SelectionPool
+from .ranking import oriented
+from .strategy import STRATEGIES, SelectionTask
 
 _WORDS = {
     "scores": "score",
     "embeddings": "embedding",
     "gradients": "gradient",
     "seeds_of": "seed",
-}
-_NEEDS = {
-    "top": "scores",
-    "softmax": "scores",
-    "k_center": "embeddings",
-    "k_means": "embeddings",
-    "facility_location": "embeddings",
-    "badge": "gradients",
-    "bait": "gradients",
 }
 
 
@@ -85,7 +71,7 @@ def select(
     Raises:
         RequestError: There are not `n` rows to choose, or what the strategy needs is missing.
     """
-    pool = Pool.of(
+    pool = SelectionPool.of(
         ids,
         scores=scores,
         embeddings=embeddings,
@@ -99,7 +85,7 @@ def select(
     allowance = Allowance(len(pool), seeds_of=pool.seeds_of, per_seed=config.per_seed)
     _require_room(n, allowance, config)
     seed = derive_seed(rng_seed, "selection", config.strategy)
-    task = _Task(pool, n, config, allowance, taken, taken_gradients, seed)
+    task = SelectionTask(pool, n, config, allowance, taken, taken_gradients, seed)
     with one_thread():
         labels = _labels(pool, config, rng_seed)
         if labels is None:
@@ -109,49 +95,21 @@ def select(
     return [pool.ids[row] for row in rows]
 
 
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """What a strategy chooses from; the scores of its pool are turned so that high is wanted."""
-
-    pool: Pool
-    n: int
-    config: SelectionConfig
-    allowance: Allowance
-    taken: Points | None
-    taken_gradients: GradientEmbeddings | None
-    seed: int
-
-
-def _choose(task: _Task) -> list[int]:
+def _choose(task: SelectionTask) -> list[int]:
     """Rows by the strategy alone."""
-    n, allowance, taken = task.n, task.allowance, task.taken
-    if n == 0:
+    if task.count == 0:
         return []
-    rng = np.random.default_rng(task.seed)
-    match task.config.strategy:
-        case "random":
-            return choose_random(n, allowance, rng=rng)
-        case "top":
-            return choose_top(_known(task.pool.scores), n, allowance)
-        case "softmax":
-            keys, temperature = _known(task.pool.scores), task.config.temperature
-            return choose_softmax(keys, n, allowance, temperature=temperature, rng=rng)
-        case "k_center":
-            return k_center(_known(task.pool.embeddings), n, allowance, taken=taken)
-        case "k_means":
-            return k_means(_known(task.pool.embeddings), n, allowance, seed=task.seed)
-        case "facility_location":
-            points = _known(task.pool.embeddings)
-            return facility_location(points, n, allowance, rng=rng, taken=taken)
-        case "badge":
-            gradients = _known(task.pool.gradients)
-            return choose_badge(gradients, n, allowance, rng=rng, taken=task.taken_gradients)
-        case "bait":
-            gradients = _known(task.pool.gradients)
-            return choose_bait(gradients, n, allowance, taken=task.taken_gradients)
+    name = task.config.strategy
+    rows = STRATEGIES[name].choose(task)
+    if len(rows) != task.count:
+        raise RequestError(
+            f"selection: strategy {name} chose {len(rows)} rows where {task.count} were asked for",
+            code="bad_part",
+        )
+    return rows
 
 
-def _choose_by_cluster(task: _Task, labels: Integers, budgets: Integers) -> list[int]:
+def _choose_by_cluster(task: SelectionTask, labels: Integers, budgets: Integers) -> list[int]:
     """Rows of each cluster by the strategy, then what is still missing from all."""
     chosen: list[int] = []
     for label in np.flatnonzero(budgets):
@@ -160,49 +118,48 @@ def _choose_by_cluster(task: _Task, labels: Integers, budgets: Integers) -> list
         part = replace(
             task,
             pool=task.pool.take(members),
-            n=min(int(budgets[label]), allowance.capacity),
+            count=min(int(budgets[label]), allowance.capacity),
             allowance=allowance,
             seed=derive_seed(task.seed, "cluster", int(label)),
         )
         rows = members[_choose(part)]
         task.allowance.close(rows)
         chosen += rows.tolist()
-    rest = replace(task, n=task.n - len(chosen), seed=derive_seed(task.seed, "rest"))
+    rest = replace(task, count=task.count - len(chosen), seed=derive_seed(task.seed, "rest"))
     return chosen + _choose(rest)
 
 
-def _labels(pool: Pool, config: SelectionConfig, rng_seed: int) -> Integers | None:
+def _labels(pool: SelectionPool, config: SelectionConfig, rng_seed: int) -> Integers | None:
     """The cluster of each row; None where the pool is not to be parted."""
     if pool.clusters_of is not None or config.clusters is None:
         return pool.clusters_of
-    points = np.asarray(_known(pool.embeddings), dtype=np.float64)
+    points = np.asarray(pool.embeddings, dtype=np.float64)
     seed = derive_seed(rng_seed, "selection", "clusters")
     return kmeans_labels(points, config.clusters, seed=seed).labels
 
 
-def _budgets(task: _Task, labels: Integers, given: Sequence[int] | None) -> Integers:
+def _budgets(task: SelectionTask, labels: Integers, given: Sequence[int] | None) -> Integers:
     """Rows that each cluster is to give, [C]."""
     sizes = np.bincount(labels)
     if given is None:
         weights = sizes.astype(np.float64)
         if task.pool.scores is not None:
             weights = cluster_weights(task.pool.scores, labels, clusters=len(sizes))
-        return proportional_budgets(task.n, weights, sizes)
+        return proportional_budgets(task.count, weights, sizes)
     budgets = np.asarray(given, dtype=np.int64)
     fits = len(budgets) == len(sizes) and bool(((budgets >= 0) & (budgets <= sizes)).all())
-    if not fits or budgets.sum() != task.n:
+    if not fits or budgets.sum() != task.count:
         raise RequestError(
-            f"selection: budgets {budgets.tolist()} do not part {task.n} rows among clusters of "
-            f"{sizes.tolist()} rows",
+            f"selection: budgets {budgets.tolist()} do not part {task.count} rows among clusters "
+            f"of {sizes.tolist()} rows",
+            code="bad_budgets",
         )
     return budgets
 
 
-def _require_needed(pool: Pool, config: SelectionConfig) -> None:
-    needs = (
-        {_NEEDS[config.strategy]: f"strategy {config.strategy}"}
-        if config.strategy in _NEEDS
-        else {}
+def _require_needed(pool: SelectionPool, config: SelectionConfig) -> None:
+    needs: dict[str, str] = dict.fromkeys(
+        sorted(STRATEGIES[config.strategy].needs), f"strategy {config.strategy}"
     )
     if config.per_seed is not None:
         needs["seeds_of"] = f"per_seed: {config.per_seed}"
@@ -211,27 +168,25 @@ def _require_needed(pool: Pool, config: SelectionConfig) -> None:
     for name, what in needs.items():
         if getattr(pool, name) is None:
             raise RequestError(
-                f"selection: {what} needs the {_WORDS[name]} of every row, and none are given"
+                f"selection: {what} needs the {_WORDS[name]} of every row, and none are given",
+                code="missing_values",
             )
 
 
 def _require_room(n: int, allowance: Allowance, config: SelectionConfig) -> None:
     if n < 0:
-        raise RequestError(f"selection: {n} rows cannot be chosen")
+        raise RequestError(f"selection: {n} rows cannot be chosen", code="not_enough_rows")
     size, room = len(allowance.open), allowance.capacity
     if n > size:
         raise RequestError(
             f"selection: {n} rows cannot be chosen from a pool of {size}",
             hint="ask for fewer, or give a larger pool",
+            code="not_enough_rows",
         )
     if n > room:
         raise RequestError(
             f"selection: {n} rows cannot be chosen from a pool of {size}: with at most "
             f"{config.per_seed} from one seed there are {room}",
-            hint="raise student.selection.per_seed, or ask for fewer",
+            hint="raise active.pool.selection.per_seed, or ask for fewer",
+            code="not_enough_rows",
         )
-
-
-def _known(value: T | None) -> T:
-    assert value is not None, "checked by _require_needed"
-    return value

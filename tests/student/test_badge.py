@@ -5,13 +5,13 @@ import pytest
 from numpy.typing import NDArray
 
 from metasynth.student.selection.allowance import Allowance
-from metasynth.student.selection.badge import choose_badge
 from metasynth.student.selection.gradient_products import (
     inner_products,
     squared_distances,
     squared_norms,
 )
 from metasynth.student.selection.gradients import GradientEmbeddings
+from metasynth.student.selection.strategies.badge import choose_badge
 
 Floats = NDArray[np.float64]
 VOCABULARY = 7

@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from metasynth.student.selection.allowance import Allowance
-from metasynth.student.selection.bait import (
+from metasynth.student.selection.gradients import GradientEmbeddings
+from metasynth.student.selection.strategies.bait import (
     FisherBasis,
     FisherObjective,
     backward,
@@ -15,7 +16,6 @@ from metasynth.student.selection.bait import (
     fisher_factors,
     forward,
 )
-from metasynth.student.selection.gradients import GradientEmbeddings
 
 Floats = NDArray[np.float64]
 VOCABULARY = 6

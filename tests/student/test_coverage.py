@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from metasynth.student.selection.allowance import Allowance
-from metasynth.student.selection.coverage import facility_location, k_center, k_means
+from metasynth.student.selection.strategies.facility_location import facility_location
+from metasynth.student.selection.strategies.k_center import k_center
+from metasynth.student.selection.strategies.k_means import k_means
 
 Floats = NDArray[np.float64]
 

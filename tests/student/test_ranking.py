@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from metasynth.student.selection.allowance import Allowance
 from metasynth.student.selection.ranking import (
-    choose_softmax,
-    choose_top,
     gumbel_order,
     oriented,
     rank_normalised,
 )
+from metasynth.student.selection.strategies.softmax import choose_softmax
+from metasynth.student.selection.strategies.top import choose_top
 
 FINITE = st.floats(-1e6, 1e6).map(lambda value: round(value, 3))
 SCORES = st.lists(FINITE, min_size=1, max_size=20).map(np.array)

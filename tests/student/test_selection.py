@@ -1,19 +1,19 @@
 """Selection: the same rows in whatever order they come, seeded, capped, clear where it cannot."""
 
 from collections import Counter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metasynth.config.student import SelectionConfig, Strategy
+from metasynth.config.student import SelectionConfig
 from metasynth.errors import RequestError
 from metasynth.student.selection.gradients import GradientEmbeddings
 from metasynth.student.selection.selection import select
-
-STRATEGIES = get_args(Strategy)
+from metasynth.student.selection.strategy import STRATEGIES
+from tests.raising import raises
 
 
 def pool(rows: int, *, seed: int = 0, doubles: bool = True) -> dict[str, Any]:
@@ -52,11 +52,11 @@ def shuffled(given: dict[str, Any], order: list[int]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("clustered", [False, True])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", STRATEGIES.builtin())
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_the_pools_order_does_not_matter(
-    strategy: Strategy, clustered: bool, data: st.DataObject
+    strategy: str, clustered: bool, data: st.DataObject
 ) -> None:
     rows = data.draw(st.integers(1, 14))
     given_pool = pool(rows, seed=data.draw(st.integers(0, 9)))
@@ -81,7 +81,7 @@ def test_the_pools_order_does_not_matter(
 
 
 @pytest.mark.parametrize("strategy", ["softmax", "random", "badge"])
-def test_draws_come_from_the_seed(strategy: Strategy) -> None:
+def test_draws_come_from_the_seed(strategy: str) -> None:
     given_pool = pool(30, doubles=False)
     del given_pool["clusters_of"]
     config = SelectionConfig(strategy=strategy)
@@ -139,31 +139,45 @@ def test_what_a_capped_cluster_cannot_give_comes_from_the_others() -> None:
     assert chosen == ["00", "01", "06", "07", "08", "09"]
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"n": 5}, "5 rows cannot be chosen from a pool of 3"),
-    ({"n": -1}, "-1 rows"),
-    ({"scores": [1.0, float("nan"), 2.0]}, "'b' of 3 rows have no score"),
-    ({"scores": [1.0, None, None]}, "'b', 'c' of 3 rows have no score"),
-    ({"scores": [float("inf"), 1.0, 2.0]}, "'a'"),
-    ({"scores": None}, "strategy top needs the score of every row"),
-    ({"config": SelectionConfig(strategy="k_center")}, "k_center needs the embedding"),
-    ({"config": SelectionConfig(strategy="badge")}, "badge needs the gradient"),
-    ({"config": SelectionConfig(clusters=2)}, "clusters: 2 needs the embedding"),
-    ({"config": SelectionConfig(per_seed=1)}, "per_seed: 1 needs the seed"),
-    ({"config": SelectionConfig(per_seed=1), "seeds_of": ["s", "s", "s"]}, "there are 1"),
-    ({"ids": ["a", "b", "a"]}, "row 'a' is in the pool twice"),
-    ({"clusters_of": [0, 0, 1], "budgets": [0, 2]}, "budgets"),
-    ({"clusters_of": [0, 0, 1], "budgets": [2, 1]}, "budgets"),
-    ({"embeddings": np.array([[1.0], [2.0], [np.nan]])}, "'c' of 3 rows have an embedding"),
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"n": 5}, "not_enough_rows", "pool of 3"),
+    ({"n": -1}, "not_enough_rows", "-1"),
+    ({"scores": [1.0, float("nan"), 2.0]}, "bad_values", "'b'"),
+    ({"scores": [1.0, None, None]}, "bad_values", "'b', 'c'"),
+    ({"scores": [float("inf"), 1.0, 2.0]}, "bad_values", "'a'"),
+    ({"scores": None}, "missing_values", "strategy top"),
+    (
+        {"config": SelectionConfig(strategy="k_center")},
+        "missing_values",
+        "strategy k_center",
+    ),
+    ({"config": SelectionConfig(strategy="badge")}, "missing_values", "strategy badge"),
+    ({"config": SelectionConfig(clusters=2)}, "missing_values", "clusters: 2"),
+    ({"config": SelectionConfig(per_seed=1)}, "missing_values", "per_seed: 1"),
+    (
+        {"config": SelectionConfig(per_seed=1), "seeds_of": ["s", "s", "s"]},
+        "not_enough_rows",
+        "1",
+    ),
+    ({"ids": ["a", "b", "a"]}, "duplicate_id", "'a'"),
+    ({"clusters_of": [0, 0, 1], "budgets": [0, 2]}, "bad_budgets", "budgets"),
+    ({"clusters_of": [0, 0, 1], "budgets": [2, 1]}, "bad_budgets", "budgets"),
+    (
+        {"embeddings": np.array([[1.0], [2.0], [np.nan]])},
+        "bad_values",
+        "'c'",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("change", "says"), REFUSED)
-def test_a_selection_that_cannot_be_made_says_why(change: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("change", "code", "names"), REFUSED)
+def test_a_selection_that_cannot_be_made_says_why(
+    change: dict[str, Any], code: str, names: str
+) -> None:
     asked = {"ids": ["a", "b", "c"], "n": 2, "config": SelectionConfig(), "scores": [1.0, 2.0, 3.0]}
-    with pytest.raises(RequestError) as caught:
+    with raises(RequestError, code) as caught:
         select(**{**asked, **change}, rng_seed=0)
-    assert says in caught.value.message
+    assert names in caught.value.message
     assert "\n" not in caught.value.message
 
 

@@ -4,10 +4,11 @@ Active synthetic data generation: Kessler et al., arXiv 2512.00884. What the pap
 (learning rates, LoRA or not, from base or continued) is a choice of ours here.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from .marks import PartOf
 from .section import Section
 from .weights import WeightsConfig
 
@@ -29,9 +30,7 @@ Criterion = Literal[
     "wrong",
     "learnable",
 ]
-Strategy = Literal[
-    "top", "softmax", "k_center", "k_means", "facility_location", "badge", "bait", "random"
-]
+Strategy = Annotated[str, PartOf("strategy")]
 
 
 class StudentConfig(WeightsConfig):

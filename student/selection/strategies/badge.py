@@ -9,11 +9,20 @@ exactly a draw by its distance now, because distances can only shrink.
 import numpy as np
 from numpy.typing import NDArray
 
-from .allowance import Allowance
-from .gradient_products import squared_distances, squared_norms
-from .gradients import GradientEmbeddings
+from metasynth.student.selection.allowance import Allowance
+from metasynth.student.selection.gradient_products import squared_distances, squared_norms
+from metasynth.student.selection.gradients import GradientEmbeddings
+from metasynth.student.selection.strategy import SelectionTask, strategy
 
 Floats = NDArray[np.float64]
+
+
+@strategy(needs="gradients")
+def choose(task: SelectionTask) -> list[int]:
+    """See `choose_badge`."""
+    return choose_badge(
+        task.gradients, task.count, task.allowance, rng=task.rng, taken=task.taken_gradients
+    )
 
 
 def choose_badge(

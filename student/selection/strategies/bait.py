@@ -12,10 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .allowance import Allowance
-from .gradients import GradientEmbeddings
+from metasynth.student.selection.allowance import Allowance
+from metasynth.student.selection.gradients import GradientEmbeddings
+from metasynth.student.selection.strategy import SelectionTask, strategy
 
 Floats = NDArray[np.float64]
+
+
+@strategy(needs="gradients")
+def choose(task: SelectionTask) -> list[int]:
+    """See `choose_bait`."""
+    return choose_bait(task.gradients, task.count, task.allowance, taken=task.taken_gradients)
 
 
 @dataclass(frozen=True, eq=False)
