@@ -132,9 +132,9 @@ def write_report(out: Path, seeds: Sequence[int], *, records: int, probe: bool) 
 def _probe(seed: int) -> Any:
     from metasynth.config.student import StudentConfig
     from metasynth.eval.metrics.task2vec import Task2VecSettings, task2vec_diversity
-    from metasynth.graphs.scoring.student import load_student
+    from metasynth.lm.weights import load_weights
 
-    lm = load_student(StudentConfig(model="embedded"))
+    lm = load_weights(StudentConfig(model="embedded"))
     settings = Task2VecSettings(seed=seed)
     return lambda texts: task2vec_diversity(lm, texts, settings)
 

@@ -20,8 +20,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,8 +27,10 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from metasynth.config.softsrv import EncoderConfig, SamplingConfig
+from metasynth.config.weights import WeightsConfig
 from metasynth.domains.story.domain import StoryDomain
-from metasynth.lm.load import LoadedLM, load_lm, wrap_lm
+from metasynth.lm.load import LoadedLM, wrap_lm
+from metasynth.lm.weights import load_weights
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
@@ -172,8 +172,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    folder = Path(str(files("metasynth.agents.models") / "embedded"))
-    lm = load_lm(folder, device="cpu")
+    lm = load_weights(WeightsConfig(device="cpu"))
     backbone, plain = Backbone(lm), Backbone(through_transformers(lm))
     config = SamplingConfig(count=options.samples, max_batch=options.batch, max_new_tokens=256)
     print(f"{options.samples} samples, batch of {options.batch}, {options.threads} threads")

@@ -24,7 +24,6 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,7 @@ from metasynth.domains.story.model import Story
 from metasynth.domains.story.reading import read_problem
 from metasynth.eval.mauve.mauve import mauve, mauve_ceiling
 from metasynth.lm.load import load_lm
+from metasynth.lm.weights import embedded_folder
 from metasynth.records.rundir import write_atomically
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
@@ -281,11 +281,6 @@ class Seed:
 def share(flags: Sequence[bool]) -> float:
     """How many of them are true, 0 to 1."""
     return sum(flags) / len(flags)
-
-
-def embedded_folder() -> Path:
-    """Where the package keeps the embedded model."""
-    return Path(str(files("metasynth.agents.models") / "embedded"))
 
 
 def interval(values: Sequence[float]) -> str:

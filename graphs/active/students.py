@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metasynth.config.student import StudentConfig
-from metasynth.graphs.scoring.student import load_student
+from metasynth.lm.weights import load_weights
 from metasynth.student.rounds_folder import RoundsFolder
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RoundStudents:
 
     def _load_base(self) -> "LoadedLM":
         if self._base is None:
-            self._base = load_student(self.config)
+            self._base = load_weights(self.config)
         return self._base
 
 

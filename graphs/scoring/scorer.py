@@ -14,11 +14,12 @@ from metasynth.errors import PromptError
 from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.admission.waiting import WaitingRoom
 from metasynth.graphs.workspace import Workspace
+from metasynth.lm.weights import load_weights
 from metasynth.memory.journal import Journal
 from metasynth.records.record import Record
 
 from .plan import ScreeningPlan
-from .student import load_student, reward_loader
+from .student import reward_loader
 
 if TYPE_CHECKING:
     from metasynth.lm.load import LoadedLM
@@ -52,7 +53,7 @@ def attach_screening(
     needs = CRITERIA[settings.scoring.criterion].needs
     scorer = StudentScorer(
         settings,
-        lambda: load_student(plan.student),
+        lambda: load_weights(plan.student),
         model=plan.student.model,
         seed=config.random_seed,
         ask=ask_teacher(workspace) if "judge" in needs else None,

@@ -1,38 +1,15 @@
-"""The student and its judge, from what a run file or the command line says."""
+"""The reward model and the judge of a student, from what a run file or a command says."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from metasynth.config.model import ModelConfig
-from metasynth.config.softsrv import BackboneConfig
 from metasynth.config.student import ScoringConfig, StudentConfig
-from metasynth.graphs.softsrv.steering import backbone_source
 
 if TYPE_CHECKING:
-    from metasynth.lm.load import LoadedLM
     from metasynth.student.scoring.judging import AskJudge
     from metasynth.student.scoring.reward import RewardModel
-
-
-def load_student(config: StudentConfig) -> "LoadedLM":
-    """The model that scores and is fine-tuned, as it is before any training.
-
-    Raises:
-        RequestError: It cannot be loaded.
-    """
-    from metasynth.lm.load import load_lm
-
-    lm = load_lm(
-        backbone_source(BackboneConfig(model=config.model)),
-        device=config.device,
-        dtype=config.dtype,
-        trust_remote_code=config.trust_remote_code,
-        revision=config.revision,
-    )
-    # the folder that a package lies in says nothing to another machine
-    return replace(lm, name="embedded") if config.model == "embedded" else lm
 
 
 def reward_loader(

@@ -2,14 +2,13 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metasynth.blocking import Check
 from metasynth.config.softsrv import BackboneConfig, SoftSRVConfig
 from metasynth.errors import RequestError
+from metasynth.lm.weights import EMBEDDED, load_weights
 from metasynth.softsrv.run_folder import SoftSRVFolder
 
 if TYPE_CHECKING:
@@ -22,36 +21,20 @@ if TYPE_CHECKING:
 _START = "<|ai|>"  # what a document of the embedded model begins with; it has no BOS
 
 
-def backbone_source(config: BackboneConfig) -> str:
-    """The folder or hub id of the frozen model."""
-    if config.model == "embedded":
-        return str(files("metasynth.agents.models") / "embedded")
-    return config.model.removeprefix("local:")
-
-
 def load_backbone(config: BackboneConfig) -> "Backbone":
     """The frozen model that a run file names.
 
     Raises:
         RequestError: It cannot be loaded, or soft prompts cannot steer it.
     """
-    from metasynth.lm.load import load_lm
     from metasynth.softsrv.backbone import Backbone
 
-    lm = load_lm(
-        backbone_source(config),
-        device=config.device,
-        dtype=config.dtype,
-        trust_remote_code=config.trust_remote_code,
-        revision=config.revision,
-    )
-    # the folder that a package lies in says nothing to another machine
-    return Backbone(replace(lm, name="embedded") if config.model == "embedded" else lm)
+    return Backbone(load_weights(config))
 
 
 def start_ids(backbone: "Backbone") -> list[int] | None:
     """The tokens that an unconditional sample begins with; None leaves it to the model's BOS."""
-    if backbone.bos_id is not None or backbone.lm.name != "embedded":
+    if backbone.bos_id is not None or backbone.lm.name != EMBEDDED:
         return None
     found = backbone.lm.tokenizer.convert_tokens_to_ids(_START)
     assert isinstance(found, int)

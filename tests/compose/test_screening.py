@@ -14,10 +14,10 @@ from metasynth.config.file import load_run_config
 from metasynth.config.student import StudentConfig
 from metasynth.errors import ConfigError
 from metasynth.graphs.scoring.scorer import StudentScorer, row_of
-from metasynth.graphs.scoring.student import load_student
 from metasynth.graphs.softsrv.graph import softsrv_graph
 from metasynth.graphs.workspace import constant
 from metasynth.lm.load import LoadedLM
+from metasynth.lm.weights import load_weights
 from metasynth.memory.ledger import Ledger
 from metasynth.records.record import Message, Record
 from metasynth.student.scoring.scores import score_rows
@@ -115,7 +115,7 @@ class TestStudent:
 
         def load() -> LoadedLM:
             opening.wait()  # until all are waiting
-            loaded.append(load_student(StudentConfig(model=tiny)))
+            loaded.append(load_weights(StudentConfig(model=tiny)))
             return loaded[-1]
 
         settings = CandidatesConfig()
@@ -143,7 +143,7 @@ class TestStudent:
     ) -> None:
         scorer = StudentScorer(
             CandidatesConfig(),
-            lambda: load_student(StudentConfig(model=tiny)),
+            lambda: load_weights(StudentConfig(model=tiny)),
             model="tiny",
             seed=0,
         )

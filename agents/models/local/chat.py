@@ -8,7 +8,6 @@ whole.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from pydantic import ConfigDict, Field
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.lm.engine.requests import Generation, GenerationRequest, TokenConstraint
 from metasynth.lm.load import Dtype
+from metasynth.lm.weights import EMBEDDED, embedded_folder
 
 from .grammar import MAX_STRING_CHARACTERS, json_grammar, tools_grammar
 from .reply import as_chunk, read_reply
@@ -281,14 +281,7 @@ def embedded_chat(**settings: Any) -> LocalChat:
     Raises:
         RequestError: The package was installed without it.
     """
-    folder = Path(str(files("metasynth.agents.models") / "embedded"))
-    if not (folder / "config.json").is_file():
-        raise RequestError(
-            "this installation carries no embedded model",
-            hint="install the package again, or name a model: local:PATH or openai:NAME",
-        )
-    chat = local_chat(folder, **settings)
-    return chat.model_copy(update={"label": "embedded"})
+    return local_chat(embedded_folder(), **settings).model_copy(update={"label": EMBEDDED})
 
 
 def _closed(name: str) -> ModelCallError:

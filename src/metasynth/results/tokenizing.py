@@ -1,10 +1,10 @@
 """A tokenizer for running text: what stands between documents, and how conversations are told."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 from metasynth.errors import RequestError
+from metasynth.lm.weights import weights_source
 from metasynth.records.record import Message
 
 
@@ -24,11 +24,8 @@ class TextTokenizer:
     def __init__(self, name: str) -> None:
         from metasynth.lm.load import load_tokenizer
 
-        source = name.removeprefix("local:")
-        if name == "embedded":
-            source = str(files("metasynth.agents.models") / "embedded")
         self.name = name
-        self._inner: Any = load_tokenizer(source)
+        self._inner: Any = load_tokenizer(weights_source(name))
         self.end: int = _end(self._inner, name)
         first = self._inner("a")["input_ids"][:1]
         begin = self._inner.bos_token_id

@@ -136,12 +136,12 @@ class _Probe:
     def __init__(self, request: DiversityRequest, progress: _Progress) -> None:
         from metasynth.config.student import StudentConfig
         from metasynth.eval.metrics.task2vec import Task2VecSettings
-        from metasynth.graphs.scoring.student import load_student
+        from metasynth.lm.weights import load_weights
 
         model = str(request.probe)
         if model != "embedded" and not model.startswith("local:"):
             raise RequestError(f"no probe {model!r}", hint="embedded, or local:PATH_OR_HUB_ID")
-        self._lm = load_student(StudentConfig(model=model, device=request.inputs.device))
+        self._lm = load_weights(StudentConfig(model=model, device=request.inputs.device))
         self._progress = progress
         self._settings = Task2VecSettings(
             batches=request.probe_batches, texts=request.probe_texts, seed=request.seed

@@ -204,9 +204,9 @@ def _load(request: TasksRequest) -> "LoadedLM | AskModel":
     """The model; the slow libraries come with it."""
     config, settings = request.model, request.settings
     if isinstance(config, StudentConfig):
-        from metasynth.graphs.scoring.student import load_student
+        from metasynth.lm.weights import load_weights
 
-        lm = load_student(config)
+        lm = load_weights(config)
         if request.trained is None:
             return lm
         from metasynth.student.training.fine_tuning import load_trained

@@ -6,8 +6,8 @@ from typing import Any
 
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.softsrv import SoftSRVConfig
-from metasynth.graphs.softsrv.steering import backbone_source
 from metasynth.lm.sizes import read_model_sizes
+from metasynth.lm.weights import shown_name, weights_source
 from metasynth.softsrv.estimate import estimate_run
 from metasynth.softsrv.target import read_target
 
@@ -22,12 +22,11 @@ def print_estimate(settings: SoftSRVConfig, *, gigabytes: float | None) -> None:
         gigabytes: Of the device that it is to fit; None: of this machine's.
     """
     config = settings.backbone
-    source = backbone_source(config)
+    source = weights_source(config.model)
     sizes = read_model_sizes(
         source, revision=config.revision, trust_remote_code=config.trust_remote_code
     )
-    if config.model == "embedded":
-        sizes = replace(sizes, name="embedded")  # not the folder that the package lies in
+    sizes = replace(sizes, name=shown_name(config.model))
     limit = settings.training.max_tokens
     if settings.target is None:
         tell(f"no target is given: rows are taken to have {limit} tokens (training.max_tokens)")

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from metasynth.cli.screen.bars import Bar
 from metasynth.cli.screen.sections import checked_section
 from metasynth.config.model import ModelConfig
-from metasynth.config.softsrv import BackboneConfig
 from metasynth.config.student import Criterion, ScoringConfig, StudentConfig
 from metasynth.domains.checkers import checker_file
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
-from metasynth.graphs.scoring.student import judge_by, load_student
-from metasynth.graphs.softsrv.steering import backbone_source
+from metasynth.graphs.scoring.student import judge_by
+from metasynth.lm.weights import load_weights, weights_source
 from metasynth.student.rows import RowFile
 from metasynth.student.scoring.checking import make_checker
 from metasynth.student.scoring.criteria import CRITERIA
@@ -106,7 +105,7 @@ class ScoreRequest:
         return self.checker if file is None else [self.checker, _stamp(file)]
 
     def _weights(self) -> list[Any]:
-        base = Path(backbone_source(BackboneConfig(model=self.student.model)))
+        base = Path(weights_source(self.student.model))
         folders = [base, self.trained] if self.trained else [base]
         files = (path for folder in folders for path in sorted(folder.glob("*")))
         return [_stamp(path) for path in files if path.is_file()]
@@ -185,7 +184,7 @@ class _Scoring:
     def _load(self) -> "tuple[LoadedLM, RewardModel | None]":
         """The models; the slow libraries come with them."""
         request = self._request
-        lm = load_student(request.student)
+        lm = load_weights(request.student)
         from metasynth.student.scoring.reward import RewardModel
         from metasynth.student.training.fine_tuning import load_trained
 

@@ -11,7 +11,7 @@ from metasynth.cli.screen.sections import checked_section
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.student import StudentConfig
 from metasynth.errors import RequestError
-from metasynth.graphs.scoring.student import load_student
+from metasynth.lm.weights import load_weights
 from metasynth.student.rows import BadRow, RowFile, StudentRow
 from metasynth.student.training.rows import told_reasons
 
@@ -75,7 +75,7 @@ def carry_out_student_training(request: TrainRequest, *, as_json: bool, quiet: b
 
 def _loaded(request: TrainRequest) -> "LoadedLM":
     """The model to start from; the slow libraries come with it."""
-    lm = load_student(request.student)
+    lm = load_weights(request.student)
     if request.earlier is None:
         return lm
     from metasynth.student.training.fine_tuning import load_trained
