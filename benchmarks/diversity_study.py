@@ -27,9 +27,9 @@ from benchmarks.diversity_arms import ARMS, WORLD, corpus_path, run_config, writ
 from benchmarks.diversity_report import report
 from metasynth.config.run import RunConfig
 from metasynth.errors import MetaSynthError
-from metasynth.eval.comparing import Means
+from metasynth.eval.comparison import Means
 from metasynth.eval.metric import METRICS
-from metasynth.eval.reading import read_corpus
+from metasynth.eval.text_corpus import read_corpus
 from metasynth.records.rundir import write_atomically
 
 DONE = "study.json"
@@ -94,7 +94,7 @@ def is_done(name: str, seed: int, records: int, out: Path) -> bool:
 
 def measured(out: Path, seed: int, arms: Sequence[str], *, records: int, probe: bool) -> Any:
     """Every metric of the arms of one seed of randomness, all cut to one size."""
-    from metasynth.eval.comparing import compare
+    from metasynth.eval.comparison import compare
     from metasynth.vectors.embed import load_embedder
 
     named = [(name, corpus_path(out, name, seed)) for name in (*arms, WORLD)]
@@ -131,7 +131,7 @@ def write_report(out: Path, seeds: Sequence[int], *, records: int, probe: bool) 
 
 def _probe(seed: int) -> Any:
     from metasynth.config.student import StudentConfig
-    from metasynth.eval.metrics.task2vec import Task2VecSettings, task2vec_diversity
+    from metasynth.eval.task2vec.coefficient import Task2VecSettings, task2vec_diversity
     from metasynth.lm.weights import load_weights
 
     lm = load_weights(StudentConfig(model="embedded"))

@@ -25,9 +25,9 @@ from benchmarks.diversity_report import by_arm, costs_table, table
 from benchmarks.diversity_study import DONE, read_json, write_corpus
 from metasynth.config.file import load_run_config
 from metasynth.config.run import RunConfig
-from metasynth.eval.comparing import Means
+from metasynth.eval.comparison import Means
 from metasynth.eval.metric import METRICS
-from metasynth.eval.reading import Document, TextCorpus
+from metasynth.eval.text_corpus import Document, TextCorpus
 from metasynth.records.record import read_records
 from metasynth.records.rundir import write_atomically
 
@@ -81,7 +81,7 @@ def questions(out: Path, name: str, seed: int) -> TextCorpus:
 
 def measured(out: Path, seed: int) -> dict[str, Any]:
     """Every metric of the arms of one seed that have records enough, all cut to one size."""
-    from metasynth.eval.comparing import compare
+    from metasynth.eval.comparison import compare
     from metasynth.vectors.embed import load_embedder
 
     corpora = [questions(out, name, seed) for name in ARMS]

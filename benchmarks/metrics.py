@@ -31,27 +31,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.coverage import topic_coverage
-from metasynth.eval.mauve.divergence import mauve_of_histograms
-from metasynth.eval.mauve.mauve import mauve
-from metasynth.eval.metric import Metric
-from metasynth.eval.metrics.bleu import self_bleu
-from metasynth.eval.metrics.categories import label_entropy, opening_entropy
-from metasynth.eval.metrics.compression import (
+from metasynth.eval.compression import (
     compression_ratio,
     compression_ratio_twice,
     compression_ratio_xz,
 )
-from metasynth.eval.metrics.geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
-from metasynth.eval.metrics.lexical import (
+from metasynth.eval.coverage import topic_coverage
+from metasynth.eval.entropy import label_entropy, opening_entropy
+from metasynth.eval.geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
+from metasynth.eval.mauve.divergence import mauve_of_histograms
+from metasynth.eval.mauve.mauve import mauve
+from metasynth.eval.metric import Metric
+from metasynth.eval.metrics.homogenization import homogenization
+from metasynth.eval.metrics.mean_inverse_frequency import mean_inverse_frequency, word_frequencies
+from metasynth.eval.metrics.near_duplicate_rate import near_duplicate_rate
+from metasynth.eval.metrics.self_bleu import self_bleu
+from metasynth.eval.phrases import (
     common_phrases,
     ngram_diversity,
     ngram_diversity_sum,
     self_repetition,
 )
-from metasynth.eval.metrics.near_duplicates import near_duplicate_rate
-from metasynth.eval.metrics.rarity import mean_inverse_frequency, word_frequencies
-from metasynth.eval.metrics.rouge import homogenization
 from metasynth.eval.tokens import tokenise
 from metasynth.text.contamination import Contamination
 from metasynth.vectors.cluster import one_thread

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metasynth.errors import RequestError
-from metasynth.eval.metrics.geometry import Rows, unit_rows
 from metasynth.text.words import excerpt, words
 from metasynth.vectors.cluster import kmeans_labels
+
+from .geometry import Rows, unit_rows
 
 CELLS = 32
 _OUTSIDE = 0.98  # share of the target's texts that lie within the bound

@@ -16,7 +16,7 @@ from metasynth.errors import RequestError
 from metasynth.randomness import generator
 from metasynth.text.words import cut_words
 
-from .reading import TextCorpus
+from .text_corpus import TextCorpus
 
 MOST = 200  # texts of a draw, unless asked for
 FEW_RECORDS = 20

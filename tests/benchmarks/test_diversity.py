@@ -10,7 +10,7 @@ from benchmarks.diversity_study import DONE, is_done, write_report
 from metasynth.compose.plan import plan_run
 from metasynth.domains.catalogue import get_domain
 from metasynth.eval.metric import METRICS
-from metasynth.eval.reading import read_corpus
+from metasynth.eval.text_corpus import read_corpus
 
 
 def test_every_arm_is_a_run_of_its_own(tmp_path: Path) -> None:

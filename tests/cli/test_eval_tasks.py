@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from metasynth.config.student import StudentConfig
-from metasynth.eval.tasks.catalogue import TASKS
+from metasynth.eval.tasks.running.evaluation import TASKS
 from metasynth.lm.load import load_lm
 from metasynth.records.record import Message
 from metasynth.student.rows import StudentRow
@@ -264,7 +264,7 @@ def test_without_the_harness_its_extra_is_named(
     tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if find_spec("lm_eval") is not None:
-        monkeypatch.setattr("metasynth.eval.task_harness.find_spec", lambda _: None)
+        monkeypatch.setattr("metasynth.eval.tasks.harness.find_spec", lambda _: None)
     done = tasks("--harness", "boolq")
     assert done.status == 2
     assert done.err == (

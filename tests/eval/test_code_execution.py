@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import metasynth.eval.tasks.code_execution as confining
-from metasynth.eval.tasks.catalogue import TASKS
-from metasynth.eval.tasks.code_execution import CodeExecution, CodeLimits, run_python
-from metasynth.eval.tasks.mbpp import make_mbpp
+from metasynth.eval.tasks.judging.code_execution import CodeExecution, CodeLimits, run_python
+from metasynth.eval.tasks.readers.programs import make_mbpp
+from metasynth.eval.tasks.running.evaluation import TASKS
 from tests.eval.test_task_formats import ROWS
 
 LIMITS = CodeLimits(seconds=1, memory_mb=256)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
-from metasynth.eval.comparing import (
+from metasynth.eval.comparison import (
     Cell,
     Comparison,
     Means,
@@ -23,10 +23,10 @@ from metasynth.eval.comparing import (
     plain_comparison,
 )
 from metasynth.eval.draws import equal_draws
-from metasynth.eval.evidence import gap_closed, surprises
-from metasynth.eval.measuring import Labels, measure, measured
+from metasynth.eval.measurement import Labels, measure, measured
 from metasynth.eval.metric import METRICS, Metric
-from metasynth.eval.reading import Document, TextCorpus
+from metasynth.eval.surprises import gap_closed, surprises
+from metasynth.eval.text_corpus import Document, TextCorpus
 from tests.word_embeddings import WordEmbeddings
 
 NOUNS = ("lamp", "river", "stone", "market", "captain", "letter", "garden", "winter", "engine")

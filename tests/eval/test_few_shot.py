@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.eval.tasks.few_shot import Examples
+from metasynth.eval.tasks.running.few_shot import Examples
 from metasynth.eval.tasks.spec import TaskItem
 
 

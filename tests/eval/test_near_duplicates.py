@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from metasynth.eval.metrics.near_duplicates import near_duplicate_rate
+from metasynth.eval.metrics.near_duplicate_rate import near_duplicate_rate
 from metasynth.text.shingles import shingle_hashes
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from metasynth.errors import RequestError
-from metasynth.eval.reading import MAX_LINE_BYTES, Shape, read_corpus
+from metasynth.eval.text_corpus import MAX_LINE_BYTES, Shape, read_corpus
 
 ROWS = [
     {"text": "one text", "topic": "law", "persona": "a judge"},

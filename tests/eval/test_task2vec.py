@@ -11,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from metasynth.eval.fisher import FisherOptions, fisher_embedding
-from metasynth.eval.metrics.task2vec import Task2VecSettings, scaled_distance, task2vec_diversity
+from metasynth.eval.task2vec.coefficient import (
+    Task2VecSettings,
+    scaled_distance,
+    task2vec_diversity,
+)
+from metasynth.eval.task2vec.fisher import FisherOptions, fisher_embedding
 from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
@@ -231,7 +235,7 @@ def test_texts_of_one_token_cannot_be_embedded(lm: LoadedLM) -> None:
 
 
 def test_equal_batches_count_as_zero_in_the_corrected_form_alone() -> None:
-    from metasynth.eval.metrics.task2vec import _coefficient
+    from metasynth.eval.task2vec.coefficient import _coefficient
 
     one, other = np.array([1.0, 0]), np.array([0.0, 1])
     values = [

@@ -11,15 +11,15 @@ import torch
 from tokenizers.processors import TemplateProcessing
 
 from metasynth.errors import ModelCallError, RequestError, RunInterruptedError
-from metasynth.eval.tasks.catalogue import TASKS, evaluate_task
+from metasynth.eval.tasks.data_sets import load_task_rows
 from metasynth.eval.tasks.estimates import task_gain
-from metasynth.eval.tasks.evaluation import TaskSettings
-from metasynth.eval.tasks.few_shot import Examples
-from metasynth.eval.tasks.models import ModelAnswer
-from metasynth.eval.tasks.prefix import shared_prefix
-from metasynth.eval.tasks.prompts import PromptEncoder
 from metasynth.eval.tasks.result import TaskResult
-from metasynth.eval.tasks.rows import load_task_rows
+from metasynth.eval.tasks.running.evaluation import TASKS, evaluate_task
+from metasynth.eval.tasks.running.few_shot import Examples
+from metasynth.eval.tasks.running.item_scoring import TaskSettings
+from metasynth.eval.tasks.running.models import ModelAnswer
+from metasynth.eval.tasks.running.prefix import shared_prefix
+from metasynth.eval.tasks.running.prompts import PromptEncoder
 from metasynth.eval.tasks.spec import TaskSource
 from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.eval.test_task_formats import ROWS

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
 from metasynth.eval.coverage import topic_coverage
-from metasynth.eval.metric import Metric
-from metasynth.eval.metrics.geometry import (
+from metasynth.eval.geometry import (
     chamfer_distance,
     nearest_distances,
     remote_clique,
     unit_rows,
     vendi_score,
 )
+from metasynth.eval.metric import Metric
 
 Rows = NDArray[np.float64]
 calm = settings(deadline=None)  # the machine may be busy

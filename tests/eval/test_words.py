@@ -10,15 +10,21 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from metasynth.eval.metric import Metric, undefined
-from metasynth.eval.metrics.bleu import self_bleu
-from metasynth.eval.metrics.categories import label_entropy, opening_entropy
-from metasynth.eval.metrics.compression import (
+from metasynth.eval.compression import (
     compression_ratio,
     compression_ratio_twice,
     compression_ratio_xz,
 )
-from metasynth.eval.metrics.lexical import (
+from metasynth.eval.entropy import label_entropy, opening_entropy
+from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.metrics.homogenization import homogenization
+from metasynth.eval.metrics.mean_inverse_frequency import (
+    inverse_frequency_of_types,
+    mean_inverse_frequency,
+    word_frequencies,
+)
+from metasynth.eval.metrics.self_bleu import self_bleu
+from metasynth.eval.phrases import (
     common_phrases,
     ngram_diversity,
     ngram_diversity_sum,
@@ -26,12 +32,6 @@ from metasynth.eval.metrics.lexical import (
     self_repetition,
     telling_words,
 )
-from metasynth.eval.metrics.rarity import (
-    inverse_frequency_of_types,
-    mean_inverse_frequency,
-    word_frequencies,
-)
-from metasynth.eval.metrics.rouge import homogenization
 from metasynth.eval.tokens import tokenise
 
 WORDS = st.sampled_from(["a", "b", "c", "d", "ef"])

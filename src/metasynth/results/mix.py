@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from metasynth.errors import RequestError
-from metasynth.eval.reading import Shape, read_corpus
+from metasynth.eval.text_corpus import Shape, read_corpus
 from metasynth.randomness import generator
 from metasynth.records.conversation import plain_form
 from metasynth.records.documents import corpus_file

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from metasynth.cli.screen.bars import Bar
 from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError
-from metasynth.eval.reading import Document, TextCorpus
+from metasynth.eval.text_corpus import Document, TextCorpus
 from metasynth.text.contamination import Contamination, Hit
 
 from .inputs import Inputs, interruption_told

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 from metasynth.cli.screen.bars import Bar
 from metasynth.errors import RequestError
-from metasynth.eval.comparing import Comparison, Means, Role, compare, plain_comparison
-from metasynth.eval.evidence import gap_closed, surprises
+from metasynth.eval.comparison import Comparison, Means, Role, compare, plain_comparison
 from metasynth.eval.metric import METRICS
-from metasynth.eval.metrics.rarity import word_frequencies
-from metasynth.eval.reading import TextCorpus
+from metasynth.eval.metrics.mean_inverse_frequency import word_frequencies
+from metasynth.eval.surprises import gap_closed, surprises
+from metasynth.eval.text_corpus import TextCorpus
 
 from .inputs import Embedding, Inputs, interruption_told
 from .table import tell_comparison
 
 if TYPE_CHECKING:
     from metasynth.eval.metric import Metric
-    from metasynth.eval.metrics.rarity import WordFrequencies
+    from metasynth.eval.metrics.mean_inverse_frequency import WordFrequencies
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class _Probe:
 
     def __init__(self, request: DiversityRequest, progress: _Progress) -> None:
         from metasynth.config.student import StudentConfig
-        from metasynth.eval.metrics.task2vec import Task2VecSettings
+        from metasynth.eval.task2vec.coefficient import Task2VecSettings
         from metasynth.lm.weights import load_weights
 
         model = str(request.probe)
@@ -148,6 +148,6 @@ class _Probe:
         )
 
     def __call__(self, texts: Sequence[str]) -> "Metric":
-        from metasynth.eval.metrics.task2vec import task2vec_diversity
+        from metasynth.eval.task2vec.coefficient import task2vec_diversity
 
         return task2vec_diversity(self._lm, texts, self._settings, on_batch=self._progress.on_batch)

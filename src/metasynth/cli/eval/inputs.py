@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from metasynth.errors import RequestError, RunInterruptedError
-from metasynth.eval.reading import Shape, TextCorpus, read_corpus
+from metasynth.eval.text_corpus import Shape, TextCorpus, read_corpus
 
 if TYPE_CHECKING:
     from metasynth.vectors.cache import Vectors

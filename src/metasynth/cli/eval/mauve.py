@@ -10,13 +10,13 @@ from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError
 from metasynth.eval.coverage import Coverage, topic_coverage
 from metasynth.eval.mauve.mauve import MauveCeiling, MauveResult, mauve, mauve_ceiling
-from metasynth.eval.reading import TextCorpus
+from metasynth.eval.text_corpus import TextCorpus
 from metasynth.randomness import generator
 
 from .inputs import Inputs, interruption_told
 
 if TYPE_CHECKING:
-    from metasynth.eval.reading import Document
+    from metasynth.eval.text_corpus import Document
     from metasynth.vectors.cache import Vectors
 
 _MOST = 500

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from metasynth.cli.screen.terminal import tell
-from metasynth.eval.comparing import Cell, Comparison
-from metasynth.eval.evidence import Closed
+from metasynth.eval.comparison import Cell, Comparison
 from metasynth.eval.metric import METRICS
+from metasynth.eval.surprises import Closed
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _WIDTH = 100

@@ -14,19 +14,19 @@ from metasynth.cli.screen.terminal import tell
 from metasynth.config.model import ModelConfig
 from metasynth.config.student import StudentConfig
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
-from metasynth.eval.tasks.catalogue import TASKS, evaluate_task, find_task
-from metasynth.eval.tasks.evaluation import TaskSettings
+from metasynth.eval.tasks.data_sets import load_task_rows, read_task_rows
 from metasynth.eval.tasks.harness import harness_tasks, require_harness
-from metasynth.eval.tasks.models import ModelAnswer
 from metasynth.eval.tasks.result import TaskResult
-from metasynth.eval.tasks.rows import load_task_rows, read_task_rows
+from metasynth.eval.tasks.running.evaluation import TASKS, evaluate_task, find_task
+from metasynth.eval.tasks.running.item_scoring import TaskSettings
+from metasynth.eval.tasks.running.models import ModelAnswer
 from metasynth.eval.tasks.spec import TaskSpec
 from metasynth.records.rundir import write_atomically
 
 from .tasks_table import print_results
 
 if TYPE_CHECKING:
-    from metasynth.eval.tasks.models import AskModel
+    from metasynth.eval.tasks.running.models import AskModel
     from metasynth.eval.tasks.spec import TaskRow
     from metasynth.lm.load import LoadedLM
 

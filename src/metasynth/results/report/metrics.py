@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.errors import RequestError
-from metasynth.eval.comparing import Means, compare
-from metasynth.eval.comparing import Role as MetricRole
-from metasynth.eval.evidence import gap_closed
+from metasynth.eval.comparison import Means, compare
+from metasynth.eval.comparison import Role as MetricRole
 from metasynth.eval.metric import METRICS
-from metasynth.eval.reading import Document, TextCorpus
 from metasynth.eval.report.data import MetricRow, Reading
+from metasynth.eval.surprises import gap_closed
+from metasynth.eval.text_corpus import Document, TextCorpus
 
 from .vectors import TextVectors, sampled
 
 if TYPE_CHECKING:
-    from metasynth.eval.comparing import Comparison
+    from metasynth.eval.comparison import Comparison
 
 MOST = 1000  # texts of each corpus: more would take minutes, and say the same
 _DRAWS = 5

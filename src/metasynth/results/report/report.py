@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from metasynth.errors import RequestError
-from metasynth.eval.comparing import Role
+from metasynth.eval.comparison import Role
 from metasynth.eval.report.data import Count, Report, Side
 from metasynth.eval.report.html import render_report, report_metrics
 from metasynth.records.record import Record

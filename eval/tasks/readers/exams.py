@@ -1,7 +1,7 @@
 """MedQA and MedMCQA: exam questions with four options, answered with a letter."""
 
-from .answers import label_in
-from .spec import (
+from metasynth.eval.tasks.judging.answers import label_in
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

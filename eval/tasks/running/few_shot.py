@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
+from metasynth.eval.tasks.spec import TaskItem
 from metasynth.randomness import generator
-
-from .spec import TaskItem
 
 
 class Examples:

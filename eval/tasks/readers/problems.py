@@ -3,8 +3,8 @@
 import re
 from fractions import Fraction
 
-from .answers import final_number
-from .spec import (
+from metasynth.eval.tasks.judging.answers import final_number
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

@@ -10,13 +10,13 @@ from typing import Literal
 
 import numpy as np
 
-from metasynth.eval.metrics.lexical import common_phrases, peculiar_words, telling_words
-from metasynth.eval.metrics.rarity import WordFrequencies, word_frequencies
+from metasynth.eval.metrics.mean_inverse_frequency import WordFrequencies, word_frequencies
 
 from .draws import EqualDraws, equal_draws
-from .measuring import Labels, Probe, measure, shown
+from .measurement import Labels, Probe, measure, shown
 from .metric import METRICS, Metric
-from .reading import TextCorpus
+from .phrases import common_phrases, peculiar_words, telling_words
+from .text_corpus import TextCorpus
 from .tokens import tokenise
 
 Role = Literal["candidate", "template", "real"]

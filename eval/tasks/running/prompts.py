@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from metasynth.errors import RequestError
+from metasynth.eval.tasks.spec import BadItemError, TaskItem, TaskSpec
 from metasynth.lm.load import LoadedLM
 from metasynth.lm.text import TextEncoder
 
 from .few_shot import Examples
-from .spec import BadItemError, TaskItem, TaskSpec
 
 LEAST_ROOM = 16  # tokens of an answer; where a prompt leaves fewer, the row is not asked
 

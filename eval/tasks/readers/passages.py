@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from .answers import label_in
-from .spec import (
+from metasynth.eval.tasks.judging.answers import label_in
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from .answers import label_in, numbers_in
-from .spec import (
+from metasynth.eval.tasks.judging.answers import label_in, numbers_in
+from metasynth.eval.tasks.spec import (
     BadItemError,
     Metric,
     TaskItem,

@@ -10,22 +10,22 @@ holds nothing to judge is wrong, by each task's rule, and counted beside.
 from collections.abc import Callable, Iterable, Mapping
 
 from metasynth.errors import RequestError
+from metasynth.eval.tasks.estimates import estimates
+from metasynth.eval.tasks.readers.adaptllm import ADAPTLLM
+from metasynth.eval.tasks.readers.exams import MEDMCQA, MEDQA
+from metasynth.eval.tasks.readers.passages import BOOLQ, PRONTOQA, PUBMEDQA
+from metasynth.eval.tasks.readers.problems import GSM8K, SVAMP
+from metasynth.eval.tasks.readers.programs import MBPP
+from metasynth.eval.tasks.readers.puzzles import GAME24
+from metasynth.eval.tasks.readers.reports import CONVFINQA, FINQA
+from metasynth.eval.tasks.result import TaskResult
+from metasynth.eval.tasks.spec import BadItemError, TaskRow, TaskSpec
 from metasynth.lm.load import LoadedLM
 from metasynth.randomness import generator
 
-from .adaptllm import ADAPTLLM
-from .estimates import estimates
-from .evaluation import Asked, Evaluation, TaskSettings
-from .exam import MEDMCQA, MEDQA
 from .few_shot import Examples
-from .finance import CONVFINQA, FINQA
-from .game24 import GAME24
-from .gsm8k import GSM8K, SVAMP
-from .mbpp import MBPP
+from .item_scoring import Asked, Evaluation, TaskSettings
 from .models import AskModel
-from .result import TaskResult
-from .spec import BadItemError, TaskRow, TaskSpec
-from .yes_no import BOOLQ, PRONTOQA, PUBMEDQA
 
 OnProgress = Callable[[int, int], object]
 """Told how many rows are done, of how many; what it raises ends the evaluation."""

@@ -6,8 +6,8 @@ has allowed it.
 
 import re
 
-from .code_execution import CodeLimits, run_python
-from .spec import (
+from metasynth.eval.tasks.judging.code_execution import CodeLimits, run_python
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

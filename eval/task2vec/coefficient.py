@@ -25,10 +25,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.fisher import FisherOptions, fisher_embedding
 from metasynth.eval.metric import Metric, undefined
 from metasynth.lm.load import LoadedLM
 from metasynth.randomness import derive_seed, generator
+
+from .fisher import FisherOptions, fisher_embedding
 
 Floats = NDArray[np.float64]
 Form = Literal["corrected", "published"]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
-from .spec import (
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

@@ -2,8 +2,14 @@
 
 from fractions import Fraction
 
-from .answers import Number, final_number, label_in, numbers_in, rounds_to
-from .spec import (
+from metasynth.eval.tasks.judging.answers import (
+    Number,
+    final_number,
+    label_in,
+    numbers_in,
+    rounds_to,
+)
+from metasynth.eval.tasks.spec import (
     BadItemError,
     TaskItem,
     TaskRow,

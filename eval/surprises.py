@@ -11,7 +11,7 @@ import numpy as np
 
 from metasynth.randomness import derive_seed
 
-from .comparing import Cell, Comparison, Interval, Measured
+from .comparison import Cell, Comparison, Interval, Measured
 from .metric import METRICS
 
 _RESAMPLES = 2000

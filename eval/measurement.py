@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from metasynth.errors import RequestError
-from metasynth.eval.metrics.bleu import self_bleu
-from metasynth.eval.metrics.categories import label_entropy, opening_entropy
-from metasynth.eval.metrics.compression import compression_ratio, compression_ratio_xz
-from metasynth.eval.metrics.geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
-from metasynth.eval.metrics.lexical import common_phrases, ngram_diversity, self_repetition
-from metasynth.eval.metrics.near_duplicates import near_duplicate_rate
-from metasynth.eval.metrics.rarity import WordFrequencies, mean_inverse_frequency
-from metasynth.eval.metrics.rouge import homogenization
+from metasynth.eval.metrics.homogenization import homogenization
+from metasynth.eval.metrics.mean_inverse_frequency import WordFrequencies, mean_inverse_frequency
+from metasynth.eval.metrics.near_duplicate_rate import near_duplicate_rate
+from metasynth.eval.metrics.self_bleu import self_bleu
 
+from .compression import compression_ratio, compression_ratio_xz
+from .entropy import label_entropy, opening_entropy
+from .geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
 from .metric import METRICS, Metric, undefined
+from .phrases import common_phrases, ngram_diversity, self_repetition
 from .tokens import tokenise
 
 Probe = Callable[[Sequence[str]], Metric]

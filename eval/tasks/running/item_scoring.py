@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from metasynth.errors import RequestError
+from metasynth.eval.tasks.result import ItemResult
+from metasynth.eval.tasks.spec import BadItemError, TaskItem, TaskSpec, TaskVerdict
 from metasynth.lm.load import LoadedLM
 
 from .few_shot import Examples
 from .models import AskModel, Likelihood, ModelAnswer, answers, asked, likelihoods
 from .prompts import ChoicePrompts, Prompt, PromptEncoder
-from .result import ItemResult
-from .spec import BadItemError, TaskItem, TaskSpec, TaskVerdict
 
 Scoring = Literal["auto", "likelihood", "parsed"]
 Normalise = Literal["per_token", "raw"]

@@ -1,0 +1,1 @@
+"""The Task2Vec diversity coefficient."""

@@ -1,0 +1,1 @@
+"""What is said of an answer: numbers, labels, expressions, programs that are run."""
