@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmarks.diversity_arms import ARMS, BASELINE, WHOLE, WORLD
-from metasynth.eval.metric import METRICS
+from metasynth.eval.metric import METRICS, all_metrics
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 NOTE = """\
@@ -93,7 +93,9 @@ def _is_part(name: str) -> bool:
 def table(values: Values, names: Sequence[str], against: str | None) -> str:
     """A row an arm, a column a metric."""
     shown = [name for name in names if name in values]
-    metrics = [metric for metric in METRICS if any(values[name].get(metric) for name in shown)]
+    metrics = [
+        metric for metric in all_metrics() if any(values[name].get(metric) for name in shown)
+    ]
     heads = [f"{METRICS[metric].title} {ARROWS[METRICS[metric].better]}" for metric in metrics]
     lines = [_row("arm", *heads), _row(*["---"] * (len(metrics) + 1))]
     for name in shown:

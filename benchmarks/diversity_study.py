@@ -27,8 +27,7 @@ from benchmarks.diversity_arms import ARMS, WORLD, corpus_path, run_config, writ
 from benchmarks.diversity_report import report
 from metasynth.config.run import RunConfig
 from metasynth.errors import MetaSynthError
-from metasynth.eval.comparison import Means
-from metasynth.eval.metric import METRICS
+from metasynth.eval.comparison import MetricInputs
 from metasynth.eval.text_corpus import read_corpus
 from metasynth.records.rundir import write_atomically
 
@@ -101,12 +100,13 @@ def measured(out: Path, seed: int, arms: Sequence[str], *, records: int, probe: 
     corpora = [read_corpus(path, name=name) for name, path in named]
     embedder = load_embedder("default", cache=out / "vectors.sqlite")
     try:
-        means = Means(embed=embedder.vectors, probe=_probe(seed) if probe else None)
+        means = MetricInputs(embed=embedder.vectors, probe=_probe(seed) if probe else None)
         found = compare([(one, "candidate") for one in corpora], means, records=records, draws=1)
     finally:
         embedder.close()
     cells = {
-        one.name: {metric: one.cells[metric].mean for metric in METRICS} for one in found.corpora
+        one.name: {metric: one.metrics[metric].mean for metric in one.metrics}
+        for one in found.corpora
     }
     return {"seed": seed, "words": found.words, "warnings": found.warnings, "arms": cells}
 
@@ -131,12 +131,10 @@ def write_report(out: Path, seeds: Sequence[int], *, records: int, probe: bool) 
 
 def _probe(seed: int) -> Any:
     from metasynth.config.student import StudentConfig
-    from metasynth.eval.task2vec.coefficient import Task2VecSettings, task2vec_diversity
+    from metasynth.eval.probe import Probe
     from metasynth.lm.weights import load_weights
 
-    lm = load_weights(StudentConfig(model="embedded"))
-    settings = Task2VecSettings(seed=seed)
-    return lambda texts: task2vec_diversity(lm, texts, settings)
+    return Probe(load_weights(StudentConfig(model="embedded")), seed=seed)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -25,8 +25,7 @@ from benchmarks.diversity_report import by_arm, costs_table, table
 from benchmarks.diversity_study import DONE, read_json, write_corpus
 from metasynth.config.file import load_run_config
 from metasynth.config.run import RunConfig
-from metasynth.eval.comparison import Means
-from metasynth.eval.metric import METRICS
+from metasynth.eval.comparison import MetricInputs
 from metasynth.eval.text_corpus import Document, TextCorpus
 from metasynth.records.record import read_records
 from metasynth.records.rundir import write_atomically
@@ -41,7 +40,7 @@ ARMS: Mapping[str, str] = {
 }
 _FEWEST = 20  # records that say something about a corpus
 NOTE = """\
-Mean over {seeds} seeds of randomness, {tokens:,} tokens for each arm and seed. Measured are
+Mean over {seeds} seeds of randomness, {tokens:,} tokens for each arm and seed. MeasuredCorpus are
 questions, as many of each arm as the smallest corpus of a seed has ({records}), cut to equally many
 words ({words}). ↑: more is more diverse, ↓: less is. Brackets: 95 % intervals, Student's t over the
 seeds.
@@ -93,7 +92,7 @@ def measured(out: Path, seed: int) -> dict[str, Any]:
     records = min(len(one.documents) for one in there)
     embedder = load_embedder("default", cache=out / "vectors.sqlite")
     try:
-        means = Means(embed=embedder.vectors)
+        means = MetricInputs(embed=embedder.vectors)
         found = compare([(one, "candidate") for one in there], means, records=records, draws=1)
     finally:
         embedder.close()
@@ -103,7 +102,7 @@ def measured(out: Path, seed: int) -> dict[str, Any]:
         "words": found.words,
         "warnings": [*told, *found.warnings],
         "arms": {
-            one.name: {metric: one.cells[metric].mean for metric in METRICS}
+            one.name: {metric: one.metrics[metric].mean for metric in one.metrics}
             for one in found.corpora
         },
     }

@@ -31,28 +31,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.compression import (
-    compression_ratio,
-    compression_ratio_twice,
-    compression_ratio_xz,
-)
 from metasynth.eval.coverage import topic_coverage
-from metasynth.eval.entropy import label_entropy, opening_entropy
-from metasynth.eval.geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
+from metasynth.eval.entropy import label_entropy
+from metasynth.eval.geometry import unit_rows
 from metasynth.eval.mauve.divergence import mauve_of_histograms
 from metasynth.eval.mauve.mauve import mauve
-from metasynth.eval.metric import Metric
+from metasynth.eval.metric import Measurement
+from metasynth.eval.metrics.chamfer_distance import chamfer_distance
+from metasynth.eval.metrics.compression_ratio import compression_ratio
+from metasynth.eval.metrics.compression_ratio_xz import compression_ratio_xz
 from metasynth.eval.metrics.homogenization import homogenization
-from metasynth.eval.metrics.mean_inverse_frequency import mean_inverse_frequency, word_frequencies
+from metasynth.eval.metrics.mean_inverse_frequency import mean_inverse_frequency
 from metasynth.eval.metrics.near_duplicate_rate import near_duplicate_rate
+from metasynth.eval.metrics.opening_entropy import opening_entropy
+from metasynth.eval.metrics.remote_clique import remote_clique
 from metasynth.eval.metrics.self_bleu import self_bleu
-from metasynth.eval.phrases import (
-    common_phrases,
-    ngram_diversity,
-    ngram_diversity_sum,
-    self_repetition,
-)
+from metasynth.eval.metrics.self_repetition import self_repetition
+from metasynth.eval.metrics.vendi_score import vendi_score
+from metasynth.eval.ngrams import ngram_diversity
+from metasynth.eval.phrases import common_phrases
+from metasynth.eval.published import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.tokens import tokenise
+from metasynth.eval.word_frequencies import word_frequencies
 from metasynth.text.contamination import Contamination
 from metasynth.vectors.cluster import one_thread
 
@@ -113,7 +113,7 @@ class Clock:
         seconds, used = time.perf_counter() - began, time.process_time() - processor
         self.seconds += seconds
         self.processor_seconds += used
-        value = found.value if isinstance(found, Metric) else None
+        value = found.value if isinstance(found, Measurement) else None
         shown = "" if value is None else f"{value:14.6g}"
         print(f"{name:28}{seconds:8.2f} s {used:8.2f} s{peak_mib():8.0f} MiB{shown}", flush=True)
         return found

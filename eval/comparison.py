@@ -10,22 +10,22 @@ from typing import Literal
 
 import numpy as np
 
-from metasynth.eval.metrics.mean_inverse_frequency import WordFrequencies, word_frequencies
-
 from .draws import EqualDraws, equal_draws
-from .measurement import Labels, Probe, measure, shown
-from .metric import METRICS, Metric
+from .intervals import Interval, interval_of_draws
+from .measurement import Labels, measure
+from .metric import METRICS, Measurement, Metric
 from .phrases import common_phrases, peculiar_words, telling_words
+from .probe import Probe
 from .text_corpus import TextCorpus
 from .tokens import tokenise
+from .word_frequencies import WordFrequencies, word_frequencies
 
-Role = Literal["candidate", "template", "real"]
-Interval = tuple[float, float]
+CorpusRole = Literal["candidate", "template", "real"]
 Embed = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Cell:
+class MetricSummary:
     """A metric of a corpus over its draws.
 
     Attributes:
@@ -38,26 +38,26 @@ class Cell:
     mean: float | None
     interval: Interval | None
     values: tuple[float, ...]
-    first: Metric
+    first: Measurement
     reason: str = ""
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredCorpus:
     """A corpus in a comparison.
 
     Attributes:
         records: Texts that it has.
-        cells: By metric.
+        metrics: By name.
         phrases: Runs of words that most texts of the first draw share, and how many do.
         about: Words that many of its texts and few of the others hold, and the share that does.
         peculiar: What makes up much of its words and little of the others'.
     """
 
     name: str
-    role: Role
+    role: CorpusRole
     records: int
-    cells: dict[str, Cell]
+    metrics: dict[str, MetricSummary]
     phrases: tuple[tuple[str, int], ...]
     about: tuple[tuple[str, float], ...]
     peculiar: tuple[tuple[str, float], ...]
@@ -78,18 +78,23 @@ class Comparison:
     records: int
     words: int
     draws: int
-    corpora: tuple[Measured, ...]
+    corpora: tuple[MeasuredCorpus, ...]
     warnings: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """What was measured, by name, in the order of tables."""
+        return {name: METRICS[name] for name in self.corpora[0].metrics}
+
 
 @dataclass(frozen=True)
-class Means:
+class MetricInputs:
     """What metrics are measured with.
 
     Attributes:
         embed: Texts to vectors; None: no metric of vectors.
-        probe: Texts to the Task2Vec coefficient; None: none.
+        probe: A language model; None: no metric that asks one.
         reference: For the mean inverse frequency. None: the draws of all corpora together, to which
             each gives equally many words, so that none is favoured.
     """
@@ -100,8 +105,8 @@ class Means:
 
 
 def compare(
-    corpora: Sequence[tuple[TextCorpus, Role]],
-    means: Means | None = None,
+    corpora: Sequence[tuple[TextCorpus, CorpusRole]],
+    inputs: MetricInputs | None = None,
     *,
     records: int | None = None,
     draws: int = 5,
@@ -112,7 +117,7 @@ def compare(
 
     Args:
         corpora: With their roles; names must differ.
-        means: See `Means`.
+        inputs: See `MetricInputs`.
         records: Texts of a draw; None: half of the smallest corpus, 200 at most.
         draws: Of each corpus.
         seed: Of the draws.
@@ -121,22 +126,24 @@ def compare(
     Raises:
         RequestError: A corpus has fewer texts than asked for, or vectors cannot be used.
     """
-    means = means or Means()
+    inputs = inputs or MetricInputs()
     texts = [corpus for corpus, _ in corpora]
     equal = equal_draws(texts, records=records, draws=draws, seed=seed)
-    found: list[list[dict[str, Metric]]] = [[] for _ in corpora]
+    measurements: list[list[dict[str, Measurement]]] = [[] for _ in corpora]
     for number in range(draws):
-        reference = means.reference or _reference(equal, number)
+        reference = inputs.reference or _reference(equal, number)
         for place, (corpus, _) in enumerate(corpora):
             if on_draw is not None:
                 on_draw(number * len(corpora) + place, draws * len(corpora), corpus.name)
-            found[place].append(_of_draw(corpus, equal, place, number, means, reference))
-    measured = tuple(
-        _measured(corpus, role, found[place], equal, place)
+            measurements[place].append(
+                _measured_draw(corpus, equal, place, number, inputs, reference)
+            )
+    measured_corpora = tuple(
+        _summarised(corpus, role, measurements[place], equal, place)
         for place, (corpus, role) in enumerate(corpora)
     )
     settings = {"seed": seed, "interval": "95 %, Student's t over draws"}
-    return Comparison(equal.records, equal.words, draws, measured, equal.warnings, settings)
+    return Comparison(equal.records, equal.words, draws, measured_corpora, equal.warnings, settings)
 
 
 def plain_comparison(comparison: Comparison) -> dict[str, object]:
@@ -151,61 +158,42 @@ def plain_comparison(comparison: Comparison) -> dict[str, object]:
         },
         "corpora": [
             {
-                "name": one.name,
-                "role": one.role,
-                "records": one.records,
-                "phrases": [list(phrase) for phrase in one.phrases],
-                "about": [list(word) for word in one.about],
-                "peculiar": [list(word) for word in one.peculiar],
+                "name": corpus.name,
+                "role": corpus.role,
+                "records": corpus.records,
+                "phrases": [list(phrase) for phrase in corpus.phrases],
+                "about": [list(word) for word in corpus.about],
+                "peculiar": [list(word) for word in corpus.peculiar],
             }
-            for one in corpora
+            for corpus in corpora
         ],
         "metrics": {
-            name: {**shown(name), "corpora": {one.name: _plain(one.cells[name]) for one in corpora}}
-            for name in METRICS
+            name: {
+                **metric.plain(),
+                "corpora": {corpus.name: _plain(corpus.metrics[name]) for corpus in corpora},
+            }
+            for name, metric in comparison.metrics.items()
         },
         "warnings": list(comparison.warnings),
     }
 
 
-def interval_of_draws(values: Sequence[float], *, records: int, available: int) -> Interval | None:
-    """95 % interval of the mean of draws of `records` texts out of `available`.
-
-    Draws that overlap vary less than new ones would: their spread is widened by the share that they
-    have in common (as for samples without replacement), and they count as fewer than they are.
-    """
-    draws = len(values)
-    share = records / available
-    if draws < 2 or share >= 1:
-        return None
-    from scipy.stats import t  # type: ignore[import-untyped]
-
-    spread = float(np.std(values, ddof=1))
-    disjoint = draws * share <= 1
-    if not disjoint:
-        spread /= (1 - share) ** 0.5
-    effective = draws if disjoint else max(1.0, 1 / share)
-    half = float(t.ppf(0.975, draws - 1)) * spread / effective**0.5
-    mean = float(np.mean(values))
-    return mean - half, mean + half
-
-
-def _of_draw(
+def _measured_draw(
     corpus: TextCorpus,
     equal: EqualDraws,
     place: int,
     number: int,
-    means: Means,
+    inputs: MetricInputs,
     reference: WordFrequencies,
-) -> dict[str, Metric]:
+) -> dict[str, Measurement]:
     draw = equal.draws[place][number]
     documents = [corpus.documents[row] for row in draw.chosen]
     return measure(
         draw.texts,
-        vectors=None if means.embed is None else means.embed(draw.texts),
-        labels=Labels([one.topic for one in documents], [one.persona for one in documents]),
+        vectors=None if inputs.embed is None else inputs.embed(draw.texts),
+        labels=Labels([text.topic for text in documents], [text.persona for text in documents]),
         reference=reference,
-        probe=means.probe,
+        probe=inputs.probe,
         seed=number,
     )
 
@@ -220,49 +208,49 @@ def _reference(equal: EqualDraws, number: int) -> WordFrequencies:
     return word_frequencies(together, "the draws of all corpora together")
 
 
-def _measured(
+def _summarised(
     corpus: TextCorpus,
-    role: Role,
-    found: Sequence[dict[str, Metric]],
+    role: CorpusRole,
+    measurements: Sequence[dict[str, Measurement]],
     equal: EqualDraws,
     place: int,
-) -> Measured:
+) -> MeasuredCorpus:
     available = len(corpus.documents)
-    cells = {
-        name: _cell([draw[name] for draw in found], equal.records, available) for name in METRICS
+    summaries = {
+        name: _summary([draw[name] for draw in measurements], equal.records, available)
+        for name in measurements[0]
     }
     texts = equal.draws[place][0].texts
     others = [
         text for other, draws in enumerate(equal.draws) if other != place for text in draws[0].texts
     ]
-    phrases = tuple(common_phrases(tokenise(texts)))
-    return Measured(
+    return MeasuredCorpus(
         name=corpus.name,
         role=role,
         records=available,
-        cells=cells,
-        phrases=phrases,
+        metrics=summaries,
+        phrases=tuple(common_phrases(tokenise(texts))),
         about=telling_words(texts, others),
         peculiar=peculiar_words(texts, others),
     )
 
 
-def _cell(metrics: Sequence[Metric], records: int, available: int) -> Cell:
-    values = tuple(metric.value for metric in metrics if metric.value is not None)
-    first = metrics[0]
-    if len(values) < len(metrics):
-        reasons = [metric.reason for metric in metrics if metric.reason]
-        return Cell(None, None, values, first, reasons[0])
+def _summary(measurements: Sequence[Measurement], records: int, available: int) -> MetricSummary:
+    values = tuple(one.value for one in measurements if one.value is not None)
+    first = measurements[0]
+    if len(values) < len(measurements):
+        reason = next(one.reason for one in measurements if one.reason)
+        return MetricSummary(None, None, values, first, reason)
     interval = interval_of_draws(values, records=records, available=available)
-    return Cell(float(np.mean(values)), interval, values, first)
+    return MetricSummary(float(np.mean(values)), interval, values, first)
 
 
-def _plain(cell: Cell) -> dict[str, object]:
+def _plain(summary: MetricSummary) -> dict[str, object]:
     return {
-        "mean": cell.mean,
-        "interval": None if cell.interval is None else list(cell.interval),
-        "values": list(cell.values),
-        "reason": cell.reason,
-        "settings": dict(cell.first.settings),
-        "detail": dict(cell.first.detail),
+        "mean": summary.mean,
+        "interval": None if summary.interval is None else list(summary.interval),
+        "values": list(summary.values),
+        "reason": summary.reason,
+        "settings": dict(summary.first.settings),
+        "detail": dict(summary.first.detail),
     }

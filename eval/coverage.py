@@ -17,7 +17,7 @@ from metasynth.errors import RequestError
 from metasynth.text.words import excerpt, words
 from metasynth.vectors.cluster import kmeans_labels
 
-from .geometry import Rows, unit_rows
+from .geometry import Matrix, unit_rows
 
 CELLS = 32
 _OUTSIDE = 0.98  # share of the target's texts that lie within the bound
@@ -149,14 +149,14 @@ class _Cells:
 
     labels: NDArray[np.int64]
     names: Sequence[str]
-    centres: Rows
+    centres: Matrix
     bound: float
     examples: Sequence[str]
     made_by: str
 
 
 def _cells_of(
-    target: Sequence[str], rows: Rows, topics: Sequence[str] | None, cells: int, seed: int
+    target: Sequence[str], rows: Matrix, topics: Sequence[str] | None, cells: int, seed: int
 ) -> _Cells:
     given = [" ".join(topic.split()) for topic in topics or ()]
     if len(given) == len(target) and sum(map(bool, given)) > len(given) / 2:

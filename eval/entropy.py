@@ -1,17 +1,15 @@
-"""How evenly labels are spread: the entropy of topics, personas and openings."""
+"""How evenly labels are spread."""
 
 from collections import Counter
 from collections.abc import Sequence
 from math import log2
 
-from metasynth.eval.metric import Metric, undefined
-from metasynth.text.words import opening
+from metasynth.eval.metric import Measurement, undefined
 
-OPENING_WORDS = 3
 _SHOWN = 5
 
 
-def label_entropy(labels: Sequence[str | None], *, what: str) -> Metric:
+def label_entropy(labels: Sequence[str | None], *, what: str) -> Measurement:
     """Entropy in bits of the labels of texts, 0 to log2 of the number of texts.
 
     It grows with the number of texts, up to that bound. Labels are compared without case and blanks
@@ -22,13 +20,13 @@ def label_entropy(labels: Sequence[str | None], *, what: str) -> Metric:
         labels: One a text; None or blank: it has none.
         what: What the labels are, for the reason why there is no value.
     """
-    given = [" ".join(label.split()) for label in labels if label and label.strip()]
+    present = [" ".join(label.split()) for label in labels if label and label.strip()]
     settings = {"unit": "bits", "labels": what}
-    if not given:
+    if not present:
         return undefined(f"no text has a {what}", len(labels), settings)
     spelling: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for label in given:
+    for label in present:
         counts[spelling.setdefault(label.casefold(), label)] += 1
     total = counts.total()
     entropy = sum(-count / total * log2(count / total) for count in counts.values())
@@ -37,15 +35,7 @@ def label_entropy(labels: Sequence[str | None], *, what: str) -> Metric:
     detail = {
         "different": len(counts),
         "effective": 2**entropy,
-        "without": len(labels) - len(given),
+        "without": len(labels) - len(present),
         "commonest": [list(item) for item in common[:_SHOWN]],
     }
-    return Metric(entropy, len(given), settings, detail)
-
-
-def opening_entropy(texts: Sequence[str], *, words: int = OPENING_WORDS) -> Metric:
-    """Entropy in bits of the texts' first words, in lower case and without punctuation."""
-    found = label_entropy([opening(text, words) for text in texts], what="opening")
-    return Metric(
-        found.value, found.n, {**found.settings, "words": words}, found.detail, found.reason
-    )
+    return Measurement(entropy, len(present), settings, detail)

@@ -1,24 +1,19 @@
-"""All metrics of one corpus at once, as plain data: what a table or a report is made of."""
+"""All metrics of one corpus at once: what they need is computed once for all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from numpy.typing import ArrayLike
 
-from metasynth.errors import RequestError
-from metasynth.eval.metrics.homogenization import homogenization
-from metasynth.eval.metrics.mean_inverse_frequency import WordFrequencies, mean_inverse_frequency
-from metasynth.eval.metrics.near_duplicate_rate import near_duplicate_rate
-from metasynth.eval.metrics.self_bleu import self_bleu
+from metasynth.errors import MetaSynthError, RequestError
 
-from .compression import compression_ratio, compression_ratio_xz
-from .entropy import label_entropy, opening_entropy
-from .geometry import chamfer_distance, remote_clique, unit_rows, vendi_score
-from .metric import METRICS, Metric, undefined
-from .phrases import common_phrases, ngram_diversity, self_repetition
-from .tokens import tokenise
-
-Probe = Callable[[Sequence[str]], Metric]
+from .geometry import Matrix, unit_rows
+from .metric import METRICS, NEEDS, Measurement, Metric, all_metrics, undefined
+from .phrases import common_phrases
+from .probe import Probe
+from .tokens import TokenTable, tokenise
+from .word_frequencies import WordFrequencies
 
 
 @dataclass(frozen=True)
@@ -37,33 +32,26 @@ def measure(
     reference: WordFrequencies | None = None,
     probe: Probe | None = None,
     seed: int = 0,
-) -> dict[str, Metric]:
-    """Every metric of `METRICS`, in its order; what is not defined has a reason.
+) -> dict[str, Measurement]:
+    """Every metric of the registry, in the order of tables; what is not defined has a reason.
 
     Args:
         texts: The corpus, in a fixed order (compression depends on it a little).
         vectors: Embeddings, a row a text.
         labels: Topics and personas.
         reference: For the mean inverse frequency.
-        probe: Gives the Task2Vec coefficient of texts (see `task2vec`).
+        probe: For Task2Vec.
         seed: Of what is sampled.
 
     Raises:
-        RequestError: Vectors with NaN or a zero row, or not one a text.
+        RequestError: Vectors with NaN or a zero row, or not one a text; a metric of a plug-in
+            failed (code `part_failed`).
     """
-    found = {
-        **_of_words(texts, reference, seed),
-        **_of_vectors(len(texts), vectors),
-        **_of_labels(len(texts), labels or Labels()),
-    }
-    if probe is not None:
-        found["task2vec"] = probe(texts)
-    else:
-        found["task2vec"] = undefined("no probe network was given", len(texts))
-    return {name: found[name] for name in METRICS}
+    material = _Material(texts, vectors, labels or Labels(), reference, probe, seed)
+    return {name: _measured(name, one, material) for name, one in all_metrics().items()}
 
 
-def measured(
+def plain_measurements(
     texts: Sequence[str],
     *,
     vectors: ArrayLike | None = None,
@@ -79,7 +67,7 @@ def measured(
         detail, with title, direction (`better`), meaning and family; `phrases`: runs of eight words
         that most texts share, and how many do.
     """
-    metrics = measure(
+    measurements = measure(
         texts, vectors=vectors, labels=labels, reference=reference, probe=probe, seed=seed
     )
     tokens = tokenise(texts)
@@ -87,54 +75,97 @@ def measured(
         "texts": len(texts),
         "words": len(tokens.ids),
         "characters": sum(map(len, texts)),
-        "metrics": {name: {**shown(name), **metrics[name].plain()} for name in metrics},
+        "metrics": {
+            name: {**METRICS[name].plain(), **measurement.plain()}
+            for name, measurement in measurements.items()
+        },
         "phrases": [list(phrase) for phrase in common_phrases(tokens)],
     }
 
 
-def shown(name: str) -> dict[str, object]:
-    """How a metric is shown: title, better, meaning, family."""
-    return dict(METRICS[name]._asdict())
+class _Material:
+    """Texts and what comes with them; an attribute for each of `NEEDS`, None where it is missing.
+
+    Attributes:
+        texts, reference, probe, seed: As they are given.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        vectors: ArrayLike | None,
+        labels: Labels,
+        reference: WordFrequencies | None,
+        probe: Probe | None,
+        seed: int,
+    ) -> None:
+        self.texts = texts
+        self.reference = reference
+        self.probe = probe
+        self.seed = seed
+        self._vectors = vectors
+        self._labels = labels
+
+    @cached_property
+    def tokens(self) -> TokenTable:
+        """Words split at blanks."""
+        return tokenise(self.texts)
+
+    @cached_property
+    def words(self) -> TokenTable:
+        """Words in lower case without punctuation."""
+        return tokenise(self.texts, "words")
+
+    @cached_property
+    def vectors(self) -> Matrix | None:
+        """Embeddings of length one, [texts, d]."""
+        if self._vectors is None:
+            return None
+        rows = unit_rows(self._vectors)
+        if len(rows) != len(self.texts):
+            raise RequestError(
+                f"{len(self.texts)} texts need as many vectors, there are {len(rows)}",
+                code="not_one_a_text",
+            )
+        return rows
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topic of each text."""
+        return self._one_a_text("topic", self._labels.topics)
+
+    @property
+    def personas(self) -> Sequence[str]:
+        """The persona of each text."""
+        return self._one_a_text("persona", self._labels.personas)
+
+    def _one_a_text(self, label: str, labels: Sequence[str]) -> Sequence[str]:
+        if labels and len(labels) != len(self.texts):
+            raise RequestError(
+                f"{len(self.texts)} texts need as many {label} labels, there are {len(labels)}",
+                code="not_one_a_text",
+            )
+        return labels or [""] * len(self.texts)
 
 
-def _of_words(
-    texts: Sequence[str], reference: WordFrequencies | None, seed: int
-) -> Mapping[str, Metric]:
-    plain = tokenise(texts, "words")
-    found = {
-        "mean_inverse_frequency": mean_inverse_frequency(plain, reference),
-        "homogenization": homogenization(plain, seed=seed),
-    }
-    del plain
-    tokens = tokenise(texts)
-    return {
-        **found,
-        "compression_ratio": compression_ratio(texts),
-        "compression_ratio_xz": compression_ratio_xz(texts),
-        "ngram_diversity_1": ngram_diversity(tokens, 1),
-        "self_bleu": self_bleu(tokens),
-        "ngram_diversity_4": ngram_diversity(tokens, 4),
-        "self_repetition": self_repetition(tokens),
-        "near_duplicate_rate": near_duplicate_rate(texts),
-        "opening_entropy": opening_entropy(texts),
-    }
-
-
-def _of_vectors(n: int, vectors: ArrayLike | None) -> Mapping[str, Metric]:
-    names = ("remote_clique", "chamfer_distance", "vendi_score")
-    if vectors is None:
-        return {name: undefined("no vectors were given", n) for name in names}
-    rows = unit_rows(vectors)
-    if len(rows) != n:
-        raise RequestError(f"{n} texts need as many vectors, there are {len(rows)}")
-    found = (remote_clique(rows), chamfer_distance(rows), vendi_score(rows))
-    return dict(zip(names, found, strict=True))
-
-
-def _of_labels(n: int, labels: Labels) -> Mapping[str, Metric]:
-    found = {}
-    for name, given in (("topic", labels.topics), ("persona", labels.personas)):
-        if given and len(given) != n:
-            raise RequestError(f"{n} texts need as many {name} labels, there are {len(given)}")
-        found[f"{name}_entropy"] = label_entropy(given or [""] * n, what=name)
-    return found
+def _measured(name: str, metric: Metric, material: _Material) -> Measurement:
+    n = len(material.texts)
+    inputs = []
+    for need in metric.needs:
+        value = getattr(material, need)
+        if value is None:
+            return undefined(NEEDS[need].missing, n)
+        inputs.append(value)
+    try:
+        result = metric.made_by(*inputs)
+        return result if isinstance(result, Measurement) else Measurement(float(result), n)
+    except MetaSynthError:
+        raise
+    except Exception as error:
+        if name in METRICS.builtin():
+            raise  # a defect of ours
+        raise RequestError(
+            f"metric {name!r} failed: {type(error).__name__}: {error}",
+            hint=f"see {METRICS.file_of(name)}" if METRICS.file_of(name) else None,
+            code="part_failed",
+        ) from error

@@ -40,7 +40,7 @@ class Document:
 
 
 @dataclass(frozen=True)
-class Shape:
+class CorpusLayout:
     """Where the texts stand in rows and files.
 
     Attributes:
@@ -80,25 +80,27 @@ class TextCorpus:
         return [document.text for document in self.documents]
 
 
-def read_corpus(path: Path, shape: Shape | None = None, *, name: str | None = None) -> TextCorpus:
+def read_corpus(
+    path: Path, layout: CorpusLayout | None = None, *, name: str | None = None
+) -> TextCorpus:
     """The texts of a file, of all files in a folder, or of a run's accepted records.
 
     Raises:
         RequestError: It cannot be read, holds no text, is not UTF-8, has a line of more than 16
             MiB, or a row without the fields; names file and line.
     """
-    shape = shape or Shape()
+    layout = layout or CorpusLayout()
     files = list(_files(path))
-    if path.is_dir() and shape.split == "auto":
-        shape = replace(shape, split="file")
-    found = [document for file in files for document in _documents(file, shape)]
+    if path.is_dir() and layout.split == "auto":
+        layout = replace(layout, split="file")
+    found = [document for file in files for document in _documents(file, layout)]
     there = [document for document in found if document.text.strip()]
     if not there:
         reason = f"{len(found)} rows, all blank" if found else "it is empty"
         raise RequestError(f"{path}: holds no text ({reason})")
-    kept = [document for document in there if len(document.text.split()) >= shape.min_words]
+    kept = [document for document in there if len(document.text.split()) >= layout.min_words]
     if not kept:
-        raise RequestError(f"{path}: none of its {len(there)} texts has {shape.min_words} words")
+        raise RequestError(f"{path}: none of its {len(there)} texts has {layout.min_words} words")
     return TextCorpus(
         name or _name(path), tuple(kept), len(found) - len(there), len(there) - len(kept)
     )
@@ -141,19 +143,19 @@ def _is_note(file: Path) -> bool:
     return file.name.lower().startswith(("readme", "license", "."))
 
 
-def _documents(file: Path, shape: Shape) -> Iterator[Document]:
-    with _errors_told(file):
+def _documents(file: Path, layout: CorpusLayout) -> Iterator[Document]:
+    with _one_line_errors(file):
         lowered = file.name.lower()
         if lowered.endswith(".parquet"):
-            yield from _parquet(file, shape)
+            yield from _parquet(file, layout)
         elif lowered.endswith((".jsonl", ".jsonl.gz", ".ndjson", ".json")):
-            yield from _json_lines(file, shape)
+            yield from _json_lines(file, layout)
         else:
-            yield from _plain(file, shape.split)
+            yield from _plain(file, layout.split)
 
 
 @contextmanager
-def _errors_told(file: Path) -> Iterator[None]:
+def _one_line_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -184,7 +186,7 @@ def _lines(file: Path) -> Iterator[tuple[str, str]]:
                 raise RequestError(f"{where}: not UTF-8 ({error.reason})") from None
 
 
-def _json_lines(file: Path, shape: Shape) -> Iterator[Document]:
+def _json_lines(file: Path, layout: CorpusLayout) -> Iterator[Document]:
     for line, where in _lines(file):
         if not line.strip():
             continue
@@ -192,25 +194,25 @@ def _json_lines(file: Path, shape: Shape) -> Iterator[Document]:
             row = json.loads(line)
         except (ValueError, RecursionError):
             raise RequestError(f"{where}: not JSON") from None
-        yield _document(row, where, shape)
+        yield _document(row, where, layout)
 
 
-def _parquet(file: Path, shape: Shape) -> Iterator[Document]:
+def _parquet(file: Path, layout: CorpusLayout) -> Iterator[Document]:
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
     try:
         table = pq.ParquetFile(file)
         there = set(table.schema_arrow.names)
-        wanted = shape.fields or ("text", "messages", "prompt", "completion")
-        columns = [name for name in (*wanted, shape.topic, shape.persona) if name in there]
+        wanted = layout.fields or ("text", "messages", "prompt", "completion")
+        columns = [name for name in (*wanted, layout.topic, layout.persona) if name in there]
         if not there.intersection(wanted):
-            raise _no_text(str(file), sorted(there), shape)
+            raise _no_text(str(file), sorted(there), layout)
         number = 0
         for batch in table.iter_batches(columns=columns):
             for row in batch.to_pylist():
                 number += 1
-                yield _document(row, f"{file}, row {number}", shape)
+                yield _document(row, f"{file}, row {number}", layout)
     except pa.ArrowException as error:
         first = str(error).partition("\n")[0]
         raise RequestError(f"{file}: not a Parquet file ({first})") from None
@@ -236,22 +238,22 @@ def _plain(file: Path, split: Split) -> Iterator[Document]:
         )
 
 
-def _document(row: Any, where: str, shape: Shape) -> Document:
+def _document(row: Any, where: str, layout: CorpusLayout) -> Document:
     if not isinstance(row, dict):
         raise RequestError(f"{where}: no JSON object but {type(row).__name__}")
     labels = {
         label: value
-        for label, name in (("topic", shape.topic), ("persona", shape.persona))
+        for label, name in (("topic", layout.topic), ("persona", layout.persona))
         if isinstance(value := row.get(name), str)
     }
-    return Document(encodable(_text(row, where, shape)), where, **labels)
+    return Document(encodable(_text(row, where, layout)), where, **labels)
 
 
-def _text(row: dict[str, Any], where: str, shape: Shape) -> str:
-    if shape.fields:
-        present = [name for name in shape.fields if name in row]
+def _text(row: dict[str, Any], where: str, layout: CorpusLayout) -> str:
+    if layout.fields:
+        present = [name for name in layout.fields if name in row]
         if not present:
-            raise _no_text(where, list(row), shape)
+            raise _no_text(where, list(row), layout)
         return _joined(row[present[0]], f"{where}, {present[0]}")
     for names in (("text",), ("messages",), ("prompt", "completion")):
         parts = [
@@ -261,7 +263,7 @@ def _text(row: dict[str, Any], where: str, shape: Shape) -> str:
             return "\n\n".join(parts)
     if "text" in row or "messages" in row or "prompt" in row:
         return ""  # there, and null
-    raise _no_text(where, list(row), shape)
+    raise _no_text(where, list(row), layout)
 
 
 def _joined(value: Any, where: str) -> str:
@@ -277,8 +279,8 @@ def _joined(value: Any, where: str) -> str:
     raise RequestError(f"{where}: no text but {type(value).__name__}")
 
 
-def _no_text(where: str, names: Sequence[str], shape: Shape) -> RequestError:
-    wanted = " or ".join(map(repr, shape.fields or ("text", "messages", "prompt")))
+def _no_text(where: str, names: Sequence[str], layout: CorpusLayout) -> RequestError:
+    wanted = " or ".join(map(repr, layout.fields or ("text", "messages", "prompt")))
     return RequestError(
         f"{where}: no field {wanted}; it has: {', '.join(names) or 'none'}",
         hint="name the field with --field",

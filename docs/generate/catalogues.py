@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from metasynth.agents.roles.book import library_domains, library_roles, packaged_roles
 from metasynth.agents.roles.role import Role
 from metasynth.cli.drawing import drawable, graph_names
-from metasynth.eval.metric import METRICS
+from metasynth.eval.metric import all_metrics
 from metasynth.eval.tasks.running.evaluation import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
 from metasynth.student.scoring.criteria import CRITERIA
@@ -58,7 +58,7 @@ def metrics_page() -> str:
     """All metrics of texts."""
     rows = (
         (code(name), m.title, f"{m.better} is more diverse", m.family, m.meaning)
-        for name, m in METRICS.items()
+        for name, m in all_metrics().items()
     )
     return f"{_METRICS}\n{table(('name', 'title', 'reading', 'from', 'what it is'), rows)}"
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metasynth.errors import RequestError
 
-Rows = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 SCALING = 5.0
 _POINTS = 25
@@ -40,7 +40,7 @@ def mauve_of_histograms(
 
 def divergence_curve(
     p: ArrayLike, q: ArrayLike, *, scaling: float = SCALING, points: int = _POINTS
-) -> Rows:
+) -> Matrix:
     """The curve of two histograms from (1, 0) to (0, 1), [points + 2, 2], in the order of w."""
     shares_p, shares_q = _shares("p", p), _shares("q", q)
     if shares_p.shape != shares_q.shape:
@@ -53,7 +53,7 @@ def divergence_curve(
     return np.concatenate([[[1.0, 0.0]], inner, [[0.0, 1.0]]])
 
 
-def _kl(shares: Rows, mixed: Rows) -> Rows:
+def _kl(shares: Matrix, mixed: Matrix) -> Matrix:
     """KL(shares | each row of mixed) in nats; 0 log 0 = 0."""
     there = shares > 0
     return np.asarray(
@@ -61,7 +61,7 @@ def _kl(shares: Rows, mixed: Rows) -> Rows:
     )
 
 
-def _shares(name: str, histogram: ArrayLike) -> Rows:
+def _shares(name: str, histogram: ArrayLike) -> Matrix:
     counts = np.asarray(histogram, dtype=np.float64)
     if counts.ndim != 1 or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
         raise RequestError(

@@ -17,12 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metasynth.errors import RequestError
+from metasynth.eval.intervals import Interval, interval_of_mean
 from metasynth.randomness import derive_seed
 from metasynth.vectors.cluster import one_thread
 
-from .divergence import SCALING, Rows, mauve_of_histograms
-
-Interval = tuple[float, float]
+from .divergence import SCALING, Matrix, mauve_of_histograms
 
 CLUSTERS = 32
 SEEDS = (0, 1, 2, 3, 4)
@@ -41,8 +40,8 @@ class MauveResult:
             of the clustering alone: what the samples' size does is told by the ceiling.
         values: One a seed.
         clusters: In use; fewer than asked where there are fewer distinct rows.
-        n_p: Rows of the first set.
-        n_q: Rows of the second set.
+        n_p: Matrix of the first set.
+        n_q: Matrix of the second set.
     """
 
     mean: float | None
@@ -100,7 +99,7 @@ def mauve(
         seeds: One clustering each.
         variance: Share of the joint variance that PCA keeps, the component that reaches it
             included; 1 for no PCA.
-        normalise: Rows to unit length before PCA.
+        normalise: Matrix to unit length before PCA.
 
     Raises:
         RequestError: NaN or infinity, rows of different width, fewer rows than clusters, or a
@@ -131,7 +130,7 @@ def mauve(
             )
         )
     mean = float(np.mean(values))
-    return MauveResult(mean, _interval(values, mean), tuple(values), used, n_p, n_q)
+    return MauveResult(mean, _interval(values), tuple(values), used, n_p, n_q)
 
 
 def mauve_ceiling(
@@ -186,7 +185,7 @@ def mauve_ceiling(
     return MauveCeiling(mean, (float(low), float(high)), len(values), method, clusters, n_p, n_q)
 
 
-def _checked(name: str, given: ArrayLike) -> Rows:
+def _checked(name: str, given: ArrayLike) -> Matrix:
     rows = np.asarray(given, dtype=np.float64)
     if rows.ndim != 2 or (len(rows) and not rows.shape[1]):
         if rows.size == 0:
@@ -214,8 +213,8 @@ def _check_settings(clusters: int, scaling: float, variance: float, rows: int) -
         )
 
 
-def _prepared(rows: Rows, *, variance: float, normalise: bool) -> Rows:
-    """Rows of unit length (zero rows stay zero), in their first principal components."""
+def _prepared(rows: Matrix, *, variance: float, normalise: bool) -> Matrix:
+    """Matrix of unit length (zero rows stay zero), in their first principal components."""
     if normalise:
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         rows = rows / np.where(lengths > 0, lengths, 1.0)
@@ -237,7 +236,7 @@ def _prepared(rows: Rows, *, variance: float, normalise: bool) -> Rows:
         return np.asarray(centred @ directions[:, :kept])
 
 
-def _clusterings(rows: Rows, clusters: int, seeds: Sequence[int]) -> Iterator[NDArray[Any]]:
+def _clusterings(rows: Matrix, clusters: int, seeds: Sequence[int]) -> Iterator[NDArray[Any]]:
     """Labels of the rows, one clustering a seed; never more clusters than distinct rows."""
     from sklearn.cluster import KMeans  # type: ignore[import-untyped]
 
@@ -256,7 +255,7 @@ def _clusterings(rows: Rows, clusters: int, seeds: Sequence[int]) -> Iterator[ND
 
 
 def _simulated(
-    shares: Rows, n_p: int, n_q: int, scaling: float, rng: np.random.Generator
+    shares: Matrix, n_p: int, n_q: int, scaling: float, rng: np.random.Generator
 ) -> list[float]:
     pairs = zip(
         rng.multinomial(n_p, shares, size=_DRAWS),
@@ -266,12 +265,7 @@ def _simulated(
     return [mauve_of_histograms(one, other, scaling=scaling) for one, other in pairs]
 
 
-def _interval(values: Sequence[float], mean: float) -> Interval | None:
-    """95 % interval of the mean, by Student's t."""
-    if len(values) < 2:
-        return None
-    from scipy.stats import t  # type: ignore[import-untyped]
-
-    half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1))
-    half /= len(values) ** 0.5
-    return max(0.0, mean - half), min(1.0, mean + half)
+def _interval(values: Sequence[float]) -> Interval | None:
+    """Of the mean, inside what MAUVE can be."""
+    interval = interval_of_mean(values)
+    return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))

@@ -1,1 +1,1 @@
-"""Metrics, one family a file."""
+"""Metrics, one a file: a metric is called by its file's name."""

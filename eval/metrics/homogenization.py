@@ -6,23 +6,25 @@ measured on a seeded sample of the texts; the value does not depend on how many 
 
 from collections.abc import Sequence
 
-from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.metric import Measurement, metric, undefined
 from metasynth.eval.tokens import MEANING, TokenTable
 from metasynth.randomness import generator
 
 MOST = 200
 
 
-def homogenization(tokens: TokenTable, *, most: int = MOST, seed: int = 0) -> Metric:
-    """Mean ROUGE-L F1 over pairs of different texts, 0 to 1; a pair with an empty text has 0.
+@metric("homogenization (ROUGE-L)", better="lower", needs=("words", "seed"), place=11)
+def homogenization(tokens: TokenTable, seed: int = 0, *, most: int = MOST) -> Measurement:
+    """Mean ROUGE-L of two texts.
 
-    The package `rouge-score` keeps the letters a to z and digits alone, so that texts in other
-    scripts have no words for it; here they have.
+    F1 over pairs of different texts, 0 to 1; a pair with an empty text has 0. The package
+    `rouge-score` keeps the letters a to z and digits alone, so that texts in other scripts have
+    no words for it; here they have.
 
     Args:
         tokens: The texts.
-        most: Texts that are compared: a random sample of so many.
         seed: Decides the sample.
+        most: Texts that are compared: a random sample of so many.
     """
     settings = {"score": "ROUGE-L F1", "words": MEANING[tokens.unit], "most": most, "seed": seed}
     if len(tokens) < 2:
@@ -40,7 +42,7 @@ def homogenization(tokens: TokenTable, *, most: int = MOST, seed: int = 0) -> Me
             if row and other:
                 total += 2 * _common(masks, len(row), other) / (len(row) + len(other))
     pairs = len(rows) * (len(rows) - 1) / 2
-    return Metric(total / pairs, len(rows), settings, {"pairs": int(pairs)})
+    return Measurement(total / pairs, len(rows), settings, {"pairs": int(pairs)})
 
 
 def _masks(row: Sequence[int]) -> dict[int, int]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.metric import Measurement, metric, undefined
 from metasynth.text.contamination import NEAR
 from metasynth.text.shingles import Hashes, shingle_hashes
 
@@ -22,11 +22,12 @@ _MASKS = np.random.default_rng(13).integers(0, 2**64, size=_BANDS * _ROWS, dtype
 _AT_ONCE = 2**13  # shingles that are hashed together
 
 
-def near_duplicate_rate(texts: Sequence[str], *, threshold: float = NEAR) -> Metric:
-    """Share of texts with another one at least this similar, 0 to 1.
+@metric("near-duplicates", better="lower", place=13)
+def near_duplicate_rate(texts: Sequence[str], *, threshold: float = NEAR) -> Measurement:
+    """Share of texts that nearly equal another.
 
-    `detail` tells how many there are, how many equal another one but for case and blanks, and one
-    pair to look at.
+    0 to 1. `detail` tells how many there are, how many equal another one but for case and
+    blanks, and one pair to look at.
     """
     settings = {
         "similarity": "Jaccard of character 5-grams, lower case, blanks as one",
@@ -40,7 +41,7 @@ def near_duplicate_rate(texts: Sequence[str], *, threshold: float = NEAR) -> Met
     detail: dict[str, object] = {"texts": len(found), "equal": _equal(texts)}
     if len(found):
         detail["example"] = [int(found[0]), int(partner[found[0]])]
-    return Metric(len(found) / len(texts), len(texts), settings, detail)
+    return Measurement(len(found) / len(texts), len(texts), settings, detail)
 
 
 def partners(texts: Sequence[str], *, threshold: float = NEAR) -> NDArray[np.int64]:

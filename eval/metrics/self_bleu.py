@@ -9,7 +9,7 @@ clipped against "all others" is then a look-up. Equal to nltk's `sentence_bleu` 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.metric import Measurement, metric, undefined
 from metasynth.eval.tokens import MEANING, TokenTable
 
 Floats = NDArray[np.float64]
@@ -17,11 +17,12 @@ Floats = NDArray[np.float64]
 _EPSILON = 0.1  # method1: in place of a count of matches that is zero
 
 
-def self_bleu(tokens: TokenTable, n: int = 4) -> Metric:
-    """Mean BLEU-`n` of a text against all others, equal weights, 0 to 1.
+@metric("Self-BLEU", better="lower", needs="tokens", place=10)
+def self_bleu(tokens: TokenTable, n: int = 4) -> Measurement:
+    """Mean BLEU of a text against the others.
 
-    It grows with the number of texts. Texts shorter than `n` words cannot score 1, even if they are
-    all equal; `detail` counts them.
+    BLEU-`n` with equal weights, 0 to 1. It grows with the number of texts. Texts shorter than
+    `n` words cannot score 1, even if they are all equal; `detail` counts them.
     """
     settings = {
         "n": n,
@@ -35,7 +36,7 @@ def self_bleu(tokens: TokenTable, n: int = 4) -> Metric:
         return undefined("there are no words", len(tokens), settings)
     scores = bleu_of_each(tokens, n)
     detail = {"shorter_than_n": int((tokens.lengths < n).sum())}
-    return Metric(float(scores.mean()), len(tokens), settings, detail)
+    return Measurement(float(scores.mean()), len(tokens), settings, detail)
 
 
 def bleu_of_each(tokens: TokenTable, n: int) -> Floats:

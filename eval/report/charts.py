@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from .data import Chart, MetricRow, Point, Reading, Series
+from .data import Chart, MetricRow, MetricValue, Point, Series
 from .numbers import value
 from .scales import Scale, spanning, tick_labels, ticks
 from .text import visible
@@ -165,7 +165,7 @@ def strip(row: MetricRow, roles: Sequence[tuple[str, str]]) -> Markup:
     Args:
         roles: Labels of the corpora with their roles; the last is drawn on top.
     """
-    cells = [(label, role, row.cells[label]) for label, role in roles if label in row.cells]
+    cells = [(label, role, row.values[label]) for label, role in roles if label in row.values]
     cells = [(label, role, cell) for label, role, cell in cells if cell.value is not None]
     if not cells:
         return Markup("")
@@ -188,7 +188,7 @@ def strip(row: MetricRow, roles: Sequence[tuple[str, str]]) -> Markup:
     )
 
 
-def _mark(label: str, role: str, cell: Reading, scale: Scale) -> Markup:
+def _mark(label: str, role: str, cell: MetricValue, scale: Scale) -> Markup:
     assert cell.value is not None
     x, y = scale(cell.value), _STRIP_HEIGHT / 2
     parts = []

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Role = Literal["run", "baseline", "seeds"]
+SideRole = Literal["run", "baseline", "seeds"]
 
 
-class Reading(NamedTuple):
+class MetricValue(NamedTuple):
     """One corpus's value of one metric; None with the reason where it is not defined."""
 
     value: float | None
@@ -28,9 +28,9 @@ class MetricRow:
     title: str
     better: Literal["higher", "lower"]
     meaning: str
-    cells: Mapping[str, Reading]
+    values: Mapping[str, MetricValue]
     settings: Mapping[str, object] = field(default_factory=dict)
-    closed: Reading | None = None
+    closed: MetricValue | None = None
     void: str = ""
 
 
@@ -57,7 +57,7 @@ class Side:
     """One run, or the real texts that it started from."""
 
     label: str
-    role: Role
+    role: SideRole
     accepted: int
     rejected: int = 0
     words: int = 0
@@ -196,7 +196,7 @@ class Report:
     @property
     def reference(self) -> Side | None:
         """What verdicts are against: the first baseline, or else the real texts."""
-        measured = self.metrics[0].cells if self.metrics else {}
+        measured = self.metrics[0].values if self.metrics else {}
         others = [side for side in self.sides if side.role != "run" and side.label in measured]
         return next((side for side in others if side.role == "baseline"), next(iter(others), None))
 

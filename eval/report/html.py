@@ -54,7 +54,7 @@ def render_report(report: Report) -> str:
             roles=[
                 (side.label, marks[side.label])
                 for side in reversed(report.sides)
-                if report.metrics and side.label in report.metrics[0].cells
+                if report.metrics and side.label in report.metrics[0].values
             ],
             groups=_groups(report),
         )
@@ -113,7 +113,7 @@ def _metric(row: MetricRow, report: Report) -> dict[str, Any]:
                 "interval": list(reading.interval) if reading.interval else None,
                 "reason": reading.reason or None,
             }
-            for label, reading in row.cells.items()
+            for label, reading in row.values.items()
         },
         "gap_closed": {"share": row.closed.value, "interval": row.closed.interval}
         if row.closed
@@ -166,7 +166,7 @@ def _headline(report: Report) -> str:
 def _order(report: Report) -> list[MetricRow]:
     """The metrics that are defined for the run, then the others."""
     label = report.name
-    return sorted(report.metrics, key=lambda row: row.cells[label].value is None)
+    return sorted(report.metrics, key=lambda row: row.values[label].value is None)
 
 
 def _groups(report: Report) -> Mapping[str, list[tuple[Chart, Markup]]]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.float32] | NDArray[np.float64]
+Matrix = NDArray[np.float32] | NDArray[np.float64]
 
 
 class Projected(NamedTuple):
@@ -16,7 +16,7 @@ class Projected(NamedTuple):
     explained: tuple[float, float]
 
 
-def project(fitted: Sequence[Rows], shown: Sequence[Rows] = ()) -> Projected | None:
+def project(fitted: Sequence[Matrix], shown: Sequence[Matrix] = ()) -> Projected | None:
     """Where the rows of all groups lie along the two directions in which the fitted ones vary most.
 
     Each fitted group weighs the same, whatever its size. Groups that are only shown (seeds, which

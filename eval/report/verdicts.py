@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from .data import MetricRow, Reading, Report
+from .data import MetricRow, MetricValue, Report
 from .numbers import plural
 
 Verdict = Literal["more", "less", "unclear", "void", "undefined"]
@@ -23,7 +23,7 @@ def verdict(row: MetricRow, label: str, other: str) -> Verdict:
 
     Without an interval on both sides nothing is clear; with them, the two must not overlap.
     """
-    one, two = row.cells.get(label), row.cells.get(other)
+    one, two = row.values.get(label), row.values.get(other)
     if one is None or two is None or one.value is None or two.value is None:
         return "undefined"
     if row.void:
@@ -33,7 +33,7 @@ def verdict(row: MetricRow, label: str, other: str) -> Verdict:
     return "more" if (one.value > two.value) == (row.better == "higher") else "less"
 
 
-def _overlap(one: Reading, two: Reading) -> bool:
+def _overlap(one: MetricValue, two: MetricValue) -> bool:
     assert one.interval is not None and two.interval is not None
     return one.interval[0] <= two.interval[1] and two.interval[0] <= one.interval[1]
 

@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.metric import Measurement, undefined
 from metasynth.lm.load import LoadedLM
 from metasynth.randomness import derive_seed, generator
 
@@ -71,7 +71,7 @@ def task2vec_diversity(
     settings: Task2VecSettings | None = None,
     *,
     on_batch: Callable[[int, int], object] | None = None,
-) -> Metric:
+) -> Measurement:
     """The diversity coefficient of texts, 0 to 1; `lm` stays as it is.
 
     Args:
@@ -109,7 +109,7 @@ def _coefficient(
     settings: Task2VecSettings,
     told: dict[str, object],
     n: int,
-) -> Metric:
+) -> Measurement:
     distances = [scaled_distance(one, other) for one, other in combinations(embeddings, 2)]
     if settings.form == "published":
         distances = [distance for distance in distances if distance != 0.0]
@@ -121,7 +121,7 @@ def _coefficient(
         "noise_floor": float(np.mean(floors)) if floors else None,
         "embedding_size": len(embeddings[0]),
     }
-    return Metric(float(np.mean(distances)), n, told, detail)
+    return Measurement(float(np.mean(distances)), n, told, detail)
 
 
 def scaled_distance(one: Floats, other: Floats) -> float:

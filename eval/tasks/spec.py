@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 TaskRow = Mapping[str, Any]
-Metric = Literal["accuracy", "weighted_f1", "micro_f1", "grouped_weighted_f1", "entity_f1"]
+TaskMetric = Literal["accuracy", "weighted_f1", "micro_f1", "grouped_weighted_f1", "entity_f1"]
 
 
 class BadItemError(Exception):
@@ -106,7 +106,7 @@ class TaskSpec:
     joint: str = " "
     stop: tuple[str, ...] = ("\n\n",)
     max_new_tokens: int = 64
-    metric: Metric = "accuracy"
+    metric: TaskMetric = "accuracy"
     runs_code: bool = False
     cuts_left: bool = False
     settings: Mapping[str, object] = field(default_factory=dict)

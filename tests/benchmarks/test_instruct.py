@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.diversity_study import DONE
 from benchmarks.instruct_study import ARMS, is_done, questions, report, run_config, write_report
 from metasynth.compose.plan import plan_run
-from metasynth.eval.metric import METRICS
+from metasynth.eval.metric import all_metrics
 from metasynth.records.record import Message, Record
 
 
@@ -59,7 +59,7 @@ def test_the_table_sets_the_baselines_beside_it() -> None:
             "words": 900,
             "warnings": [],
             "arms": {
-                name: {**dict.fromkeys(METRICS), "vendi_score": 10.0 - place + seed / 10}
+                name: {**dict.fromkeys(all_metrics()), "vendi_score": 10.0 - place + seed / 10}
                 for place, name in enumerate(ARMS)
             },
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import metasynth.eval.tasks.code_execution as confining
+import metasynth.eval.tasks.judging.code_execution as confining
 from metasynth.eval.tasks.judging.code_execution import CodeExecution, CodeLimits, run_python
 from metasynth.eval.tasks.readers.programs import make_mbpp
 from metasynth.eval.tasks.running.evaluation import TASKS

@@ -19,9 +19,9 @@ from metasynth.eval.report.data import (
     Count,
     Fact,
     MetricRow,
+    MetricValue,
     Plane,
     Point,
-    Reading,
     Report,
     Series,
     Side,
@@ -38,7 +38,7 @@ COST = Cost(305, 24_821, 6_158, 104.2, busy_seconds=61.0, usd=None, usd_reason="
 
 
 def metric(
-    name: str, run: Reading, other: Reading, better: Any = "higher", **more: Any
+    name: str, run: MetricValue, other: MetricValue, better: Any = "higher", **more: Any
 ) -> MetricRow:
     return MetricRow(name, name, better, "what it means", {"mine": run, "other": other}, **more)
 
@@ -55,10 +55,10 @@ def report(**changes: Any) -> Report:
             Side("seeds", "seeds", 3),
         ),
         metrics=(
-            metric("a", Reading(2.0, (1.5, 2.5)), Reading(1.0, (0.5, 1.4))),
-            metric("b", Reading(2.0, (1.5, 2.5)), Reading(1.0, (0.5, 1.4)), "lower"),
-            metric("c", Reading(2.0, (1.0, 3.0)), Reading(1.0, (0.5, 1.4))),
-            metric("d", Reading(None, None, "no text has a topic"), Reading(1.0)),
+            metric("a", MetricValue(2.0, (1.5, 2.5)), MetricValue(1.0, (0.5, 1.4))),
+            metric("b", MetricValue(2.0, (1.5, 2.5)), MetricValue(1.0, (0.5, 1.4)), "lower"),
+            metric("c", MetricValue(2.0, (1.0, 3.0)), MetricValue(1.0, (0.5, 1.4))),
+            metric("d", MetricValue(None, None, "no text has a topic"), MetricValue(1.0)),
         ),
         metrics_reason="",
         comparison="equal draws",
@@ -105,8 +105,8 @@ class Elements(HTMLParser):
 
 def everywhere(text: str) -> Report:
     """A report with `text` in every place where a stranger's may stand."""
-    cell, count = Reading(1.0, (0.5, 1.5)), Count(text, 1, text)
-    cells = {text: cell, "o" + text: Reading(None, None, text)}
+    cell, count = MetricValue(1.0, (0.5, 1.5)), Count(text, 1, text)
+    cells = {text: cell, "o" + text: MetricValue(None, None, text)}
     row = MetricRow(text, text, "higher", text, cells, {text: text})
     sides = (Side(text, "run", 1, cost=COST), Side("o" + text, "baseline", 1, cost=COST))
     record = dict.fromkeys(("id", "text", "topic", "genre", "persona", "reason", "source"), text)

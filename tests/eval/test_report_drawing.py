@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.eval.report.data import Chart, Cost, MetricRow, Point, Reading, Series, Side
+from metasynth.eval.report.data import Chart, Cost, MetricRow, MetricValue, Point, Series, Side
 from metasynth.eval.report.html import render_report
 from tests.eval.test_report import report
 
@@ -49,7 +49,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_end() -> None:
 
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_the_more_diverse_one_is_to_the_right(better: str) -> None:
-    cells = {"mine": Reading(2.0, (1.9, 2.1)), "other": Reading(1.0, (0.9, 1.1))}
+    cells = {"mine": MetricValue(2.0, (1.9, 2.1)), "other": MetricValue(1.0, (0.9, 1.1))}
     row = MetricRow("a", "a", better, "", cells)  # type: ignore[arg-type]
     strip = re.search(r'<svg class="strip".*?</svg>', render_report(report(metrics=(row,))))
     assert strip is not None
@@ -78,7 +78,7 @@ def test_times_have_two_units_at_most(seconds: float, told: str) -> None:
 def test_baselines_have_marks_of_their_own_whatever_their_names() -> None:
     sides = [Side("mine", "run", 2, cost=Cost(0, 0, 0, 0.0))]
     sides += [Side(name, "baseline", 2) for name in ("run", "seeds", "other")]
-    cells = {side.label: Reading(1.0, (0.5, 1.5)) for side in sides}
+    cells = {side.label: MetricValue(1.0, (0.5, 1.5)) for side in sides}
     row = MetricRow("a", "a", "higher", "", cells)
     strip = re.search(
         r'<svg class="strip".*?</svg>', render_report(report(sides=tuple(sides), metrics=(row,)))

@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
 from metasynth.eval.coverage import topic_coverage
-from metasynth.eval.geometry import (
-    chamfer_distance,
-    nearest_distances,
-    remote_clique,
-    unit_rows,
-    vendi_score,
-)
-from metasynth.eval.metric import Metric
+from metasynth.eval.geometry import nearest_distances, unit_rows
+from metasynth.eval.metric import Measurement
+from metasynth.eval.metrics.chamfer_distance import chamfer_distance
+from metasynth.eval.metrics.remote_clique import remote_clique
+from metasynth.eval.metrics.vendi_score import vendi_score
 
 Rows = NDArray[np.float64]
 calm = settings(deadline=None)  # the machine may be busy
@@ -33,7 +30,7 @@ def rows_of(draw: st.DrawFn, *, least: int = 2) -> Rows:
     return unit_rows(rows)
 
 
-def value(metric: Metric) -> float:
+def value(metric: Measurement) -> float:
     assert metric.value is not None, metric.reason
     return metric.value
 

@@ -10,29 +10,24 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from metasynth.eval.compression import (
-    compression_ratio,
-    compression_ratio_twice,
-    compression_ratio_xz,
-)
-from metasynth.eval.entropy import label_entropy, opening_entropy
-from metasynth.eval.metric import Metric, undefined
+from metasynth.eval.entropy import label_entropy
+from metasynth.eval.measurement import measure
+from metasynth.eval.metric import Measurement, undefined
+from metasynth.eval.metrics.compression_ratio import compression_ratio
+from metasynth.eval.metrics.compression_ratio_xz import compression_ratio_xz
 from metasynth.eval.metrics.homogenization import homogenization
 from metasynth.eval.metrics.mean_inverse_frequency import (
     inverse_frequency_of_types,
     mean_inverse_frequency,
-    word_frequencies,
 )
+from metasynth.eval.metrics.opening_entropy import opening_entropy
 from metasynth.eval.metrics.self_bleu import self_bleu
-from metasynth.eval.phrases import (
-    common_phrases,
-    ngram_diversity,
-    ngram_diversity_sum,
-    peculiar_words,
-    self_repetition,
-    telling_words,
-)
+from metasynth.eval.metrics.self_repetition import self_repetition
+from metasynth.eval.ngrams import ngram_diversity
+from metasynth.eval.phrases import common_phrases, peculiar_words, telling_words
+from metasynth.eval.published import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.tokens import tokenise
+from metasynth.eval.word_frequencies import word_frequencies
 
 WORDS = st.sampled_from(["a", "b", "c", "d", "ef"])
 TEXTS = st.lists(st.lists(WORDS, max_size=8).map(" ".join), min_size=2, max_size=6)
@@ -40,12 +35,12 @@ calm = settings(deadline=None)  # the machine may be busy
 RANDOM = st.randoms(use_true_random=False)
 
 
-def value(metric: Metric) -> float:
+def value(metric: Measurement) -> float:
     assert metric.value is not None, metric.reason
     return metric.value
 
 
-def distinct(texts: list[str], n: int) -> Metric:
+def distinct(texts: list[str], n: int) -> Measurement:
     return ngram_diversity(tokenise(texts), n)
 
 
@@ -60,11 +55,11 @@ def grams(text: str, n: int) -> list[tuple[str, ...]]:
 def test_a_metric_without_a_value_says_why_and_none_is_nan() -> None:
     assert undefined("no words", 3).plain()["value"] is None
     with pytest.raises(ValueError, match="reason"):
-        Metric(None, 3)
+        Measurement(None, 3)
     with pytest.raises(ValueError, match="reason"):
-        Metric(1.0, 3, reason="and yet")
+        Measurement(1.0, 3, reason="and yet")
     with pytest.raises(ValueError, match="number"):
-        Metric(float("nan"), 3)
+        Measurement(float("nan"), 3)
 
 
 # --- n-gram diversity
@@ -304,7 +299,7 @@ def test_inverse_frequency_over_types_does_not_see_a_doubled_corpus(texts: list[
 
 def test_rarity_needs_a_reference() -> None:
     tokens = tokenise(["a b"], "words")
-    assert "no reference" in mean_inverse_frequency(tokens, None).reason
+    assert "no reference" in measure(["a b"])["mean_inverse_frequency"].reason
     assert "empty" in mean_inverse_frequency(tokens, word_frequencies([], "x")).reason
     assert mean_inverse_frequency(tokenise([""], "words"), word_frequencies(["a"], "x")).reason
 

@@ -17,8 +17,8 @@ from fractions import Fraction
 from metasynth.eval.tasks.judging.answers import label_in, numbers_in
 from metasynth.eval.tasks.spec import (
     BadItemError,
-    Metric,
     TaskItem,
+    TaskMetric,
     TaskRow,
     TaskSource,
     TaskSpec,
@@ -87,7 +87,7 @@ def _task(
     name: str,
     title: str,
     source: tuple[str, str],
-    metric: Metric,
+    metric: TaskMetric,
     judge: Callable[[TaskItem, str], TaskVerdict] | None = None,
 ) -> TaskSpec:
     repository, config = source

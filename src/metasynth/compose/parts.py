@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
+from metasynth.eval.metric import METRICS
 from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
 from metasynth.student.selection.strategy import STRATEGIES
 
-REGISTRIES: tuple[Registry[Any], ...] = (SHAPES, STRATEGIES)
+REGISTRIES: tuple[Registry[Any], ...] = (METRICS, SHAPES, STRATEGIES)
 """All of them: a kind is known to a directory of plug-ins once its module is imported."""
 
 

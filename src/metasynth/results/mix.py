@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from metasynth.errors import RequestError
-from metasynth.eval.text_corpus import Shape, read_corpus
+from metasynth.eval.text_corpus import CorpusLayout, read_corpus
 from metasynth.randomness import generator
 from metasynth.records.conversation import plain_form
 from metasynth.records.documents import corpus_file
@@ -145,8 +145,8 @@ def _texts(path: Path, tokenizer: TextTokenizer, settings: MixSettings) -> list[
         if not found:
             raise RequestError(f"{path}: the run has no accepted record")
         return found
-    shape = Shape(fields=(settings.field,) if settings.field else ())
-    documents = read_corpus(path, shape).documents
+    layout = CorpusLayout(fields=(settings.field,) if settings.field else ())
+    documents = read_corpus(path, layout).documents
     return [Text(str(number), one.text) for number, one in enumerate(documents, start=1)]
 
 

@@ -1,117 +1,154 @@
-"""Carrying out `eval contamination`: texts beside a test set."""
+"""`eval contamination`: texts beside a test set."""
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from metasynth.cli.screen.bars import Bar
+import typer
+
 from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError
-from metasynth.eval.text_corpus import Document, TextCorpus
-from metasynth.text.contamination import Contamination, Hit
 
-from .inputs import Inputs, interruption_told
-from .test_sets import TestSets
+from .options import FieldOption, FilesArgument, JsonOption, QuietOption, SplitOption
+
+if TYPE_CHECKING:
+    from metasynth.eval.text_corpus import Document
+    from metasynth.text.contamination import Contamination, Hit
 
 _KINDS = ("ngram", "exact", "near")
 _MOST_WORDS = 100
 
 
-@dataclass(frozen=True)
-class ContaminationRequest:
-    """What the command line says."""
+def contamination(
+    files: FilesArgument,
+    test_set: Annotated[
+        list[str],
+        typer.Option(
+            "--test-set",
+            metavar="FILE",
+            help="texts that must stay unseen, hf:NAME, or a benchmark of `eval tasks --list`",
+        ),
+    ],
+    test_field: Annotated[
+        list[str] | None,
+        typer.Option("--test-field", metavar="NAME", help="fields of the test set, each a text"),
+    ] = None,
+    test_split: Annotated[str, typer.Option(metavar="NAME", help="split of hf:NAME")] = "test",
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="data sets of benchmarks by name [the hub's]"),
+    ] = None,
+    ngram: Annotated[int, typer.Option(min=2, help="words that may not be shared in a row")] = 13,
+    near: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="similarity of near-duplicates; 0: no check")
+    ] = 0.8,
+    show: Annotated[int, typer.Option(min=0, help="hits that are shown of each corpus")] = 5,
+    field: FieldOption = None,
+    split: SplitOption = "auto",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Find texts that share a run of words with a test set, or nearly equal one of its texts."""
+    from metasynth.cli.screen.bars import Bar
+    from metasynth.eval.text_corpus import CorpusLayout
+    from metasynth.text.contamination import Contamination
 
-    files: Sequence[str]
-    tests: TestSets
-    ngram: int
-    near: float | None
-    show: int
-    inputs: Inputs
+    from .inputs import interruption_hint, read_corpora
+    from .test_sets import TestSets
 
-
-@dataclass(frozen=True)
-class _Flagged:
-    document: Document
-    hits: list[Hit]
-
-
-def carry_out_contamination(request: ContaminationRequest, *, as_json: bool, quiet: bool) -> None:
-    """Read the test set, look at every text, print."""
-    corpora = request.inputs.read(request.files)
-    known = Contamination(
-        request.tests.texts(request.inputs), ngram=request.ngram, near=request.near
-    )
+    layout = CorpusLayout(tuple(field or ()), split=split)
+    corpora = read_corpora(files, layout)
+    tests = TestSets(test_set, tuple(test_field or ()), test_split, data)
+    known = Contamination(tests.texts(layout), ngram=ngram, near=near or None)
     if not known.size:
-        raise RequestError(f"{', '.join(request.tests.given)}: no text to check against")
+        raise RequestError(
+            f"{', '.join(test_set)}: no text to check against", code="empty_test_set"
+        )
     total, done = sum(len(corpus.documents) for corpus in corpora), 0
-    found: list[tuple[TextCorpus, list[_Flagged]]] = []
-    with interruption_told(None), Bar("text", quiet=quiet) as bar:
+    flagged: dict[str, list[_FlaggedText]] = {}
+    with interruption_hint(None), Bar("text", quiet=quiet) as bar:
         for corpus in corpora:
-            flagged = []
+            flagged[corpus.name] = []
             for document in corpus.documents:
                 if done % 64 == 0:
                     bar.update(done, total, corpus.name)
                 done += 1
                 if hits := known.all_hits(document.text):
-                    flagged.append(_Flagged(document, hits))
-            found.append((corpus, flagged))
-    if as_json:
-        print(json.dumps(_plain(request, known, found), ensure_ascii=True))  # noqa: T201
-        return
-    _tell(request, known, found)
+                    flagged[corpus.name].append(_FlaggedText(document, hits))
+    sizes = {corpus.name: len(corpus.documents) for corpus in corpora}
+    if json:
+        settings = {"ngram": ngram, "near": near or None}
+        _print_json(settings, test_set, known, flagged, sizes)
+    else:
+        _print_table(ngram, show, known, flagged, sizes)
+    return 0
 
 
-def _counts(flagged: Sequence[_Flagged]) -> Counter[str]:
-    return Counter(kind for one in flagged for kind in {hit.kind for hit in one.hits})
+@dataclass(frozen=True)
+class _FlaggedText:
+    document: "Document"
+    hits: "list[Hit]"
 
 
-def _plain(
-    request: ContaminationRequest,
-    known: Contamination,
-    found: Sequence[tuple[TextCorpus, Sequence[_Flagged]]],
-) -> dict[str, object]:
-    return {
-        "settings": {"ngram": request.ngram, "near": request.near},
+def _counts(flagged: Sequence[_FlaggedText]) -> Counter[str]:
+    return Counter(kind for text in flagged for kind in {hit.kind for hit in text.hits})
+
+
+def _print_json(
+    settings: Mapping[str, Any],
+    test_sets: Sequence[str],
+    known: "Contamination",
+    flagged: Mapping[str, Sequence[_FlaggedText]],
+    sizes: Mapping[str, int],
+) -> None:
+    import json
+
+    plain = {
+        "settings": settings,
         "test": {
-            "sets": list(request.tests.given),
+            "sets": list(test_sets),
             "texts": known.size,
             "shorter_than_ngram": known.short,
         },
         "corpora": {
-            corpus.name: {
-                "texts": len(corpus.documents),
-                "flagged": len(flagged),
-                **{kind: _counts(flagged)[kind] for kind in _KINDS},
+            name: {
+                "texts": sizes[name],
+                "flagged": len(texts),
+                **{kind: _counts(texts)[kind] for kind in _KINDS},
                 "hits": [
-                    {"place": one.document.place, "hits": [hit._asdict() for hit in one.hits]}
-                    for one in flagged
+                    {"place": text.document.place, "hits": [hit._asdict() for hit in text.hits]}
+                    for text in texts
                 ],
             }
-            for corpus, flagged in found
+            for name, texts in flagged.items()
         },
     }
+    print(json.dumps(plain, ensure_ascii=True))  # noqa: T201
 
 
-def _tell(
-    request: ContaminationRequest,
-    known: Contamination,
-    found: Sequence[tuple[TextCorpus, Sequence[_Flagged]]],
+def _print_table(
+    ngram: int,
+    show: int,
+    known: "Contamination",
+    flagged: Mapping[str, Sequence[_FlaggedText]],
+    sizes: Mapping[str, int],
 ) -> None:
     tell(
-        f"{known.size:,} test texts; {known.short:,} of them have fewer than {request.ngram} words "
+        f"{known.size:,} test texts; {known.short:,} of them have fewer than {ngram} words "
         "and cannot be hit by a shared run of words"
     )
-    for corpus, flagged in found:
-        counts, n = _counts(flagged), len(corpus.documents)
+    for name, texts in flagged.items():
+        counts, n = _counts(texts), sizes[name]
         tell(
-            f"{corpus.name}: {len(flagged):,} of {n:,} texts ({len(flagged) / n:.2%}) are hit; "
-            f"{counts['ngram']:,} share {request.ngram} words in a row, {counts['exact']:,} equal "
+            f"{name}: {len(texts):,} of {n:,} texts ({len(texts) / n:.2%}) are hit; "
+            f"{counts['ngram']:,} share {ngram} words in a row, {counts['exact']:,} equal "
             f"or hold a test text, {counts['near']:,} nearly equal one"
         )
-        for one in flagged[: request.show]:
-            hit = one.hits[0]
+        for text in texts[:show]:
+            hit = text.hits[0]
             detail = " ".join(hit.detail.split()[:_MOST_WORDS])
-            tell(f"  {one.document.place}: {hit.kind} of {hit.place}: {detail}")
-        if len(flagged) > request.show:
-            tell(f"  and {len(flagged) - request.show:,} more; --json has them all")
+            tell(f"  {text.document.place}: {hit.kind} of {hit.place}: {detail}")
+        if len(texts) > show:
+            tell(f"  and {len(texts) - show:,} more; --json has them all")

@@ -1,154 +1,176 @@
-"""Carrying out `eval mauve`: distance to a target, its ceiling, and the topics that are reached."""
+"""`eval mauve`: distance to a target, its ceiling, and the topics that are reached."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
-from metasynth.cli.screen.bars import Bar
+import typer
+
 from metasynth.cli.screen.terminal import tell
 from metasynth.errors import RequestError
-from metasynth.eval.coverage import Coverage, topic_coverage
-from metasynth.eval.mauve.mauve import MauveCeiling, MauveResult, mauve, mauve_ceiling
-from metasynth.eval.text_corpus import TextCorpus
-from metasynth.randomness import generator
 
-from .inputs import Inputs, interruption_told
+from .options import (
+    CacheOption,
+    DeviceOption,
+    EmbedderOption,
+    FieldOption,
+    FilesArgument,
+    JsonOption,
+    PersonaOption,
+    QuietOption,
+    SeedOption,
+    SplitOption,
+    TopicOption,
+)
 
 if TYPE_CHECKING:
-    from metasynth.eval.text_corpus import Document
-    from metasynth.vectors.cache import Vectors
+    from metasynth.eval.coverage import Coverage
+    from metasynth.eval.mauve.mauve import MauveCeiling, MauveResult
+    from metasynth.eval.text_corpus import Document, TextCorpus
 
 _MOST = 500
 _FEW = 100
 _EMPTY_SHOWN = 12
 
 
-@dataclass(frozen=True)
-class MauveRequest:
-    """What the command line says."""
+def mauve(
+    files: FilesArgument,
+    target: Annotated[
+        str, typer.Option("--target", metavar="FILE", help="the texts to come near to")
+    ],
+    records: Annotated[
+        int | None, typer.Option(min=2, help="texts of each side [the smallest, at most 500]")
+    ] = None,
+    clusters: Annotated[int, typer.Option(min=2, help="k")] = 32,
+    scaling: Annotated[float, typer.Option(help="c")] = 5.0,
+    seeds: Annotated[int, typer.Option(min=1, help="of the clustering")] = 5,
+    cells: Annotated[
+        int, typer.Option(min=2, help="topics of the target, where it has no labels")
+    ] = 32,
+    field: FieldOption = None,
+    topic: TopicOption = "topic",
+    persona: PersonaOption = "persona",
+    split: SplitOption = "auto",
+    embedder: EmbedderOption = "default",
+    cache: CacheOption = None,
+    device: DeviceOption = "cpu",
+    seed: SeedOption = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> int:
+    """Measure how near texts come to a target: MAUVE, and which of its topics they reach.
 
-    files: Sequence[str]
-    target: str
-    records: int | None
-    clusters: int
-    scaling: float
-    seeds: int
-    cells: int
-    seed: int
-    inputs: Inputs
+    Beside each score stands the ceiling: what two samples of the target itself score at this size.
+    """
+    from metasynth.cli.screen.bars import Bar
+    from metasynth.eval.coverage import topic_coverage
+    from metasynth.eval.mauve.mauve import mauve as mauve_score
+    from metasynth.eval.mauve.mauve import mauve_ceiling
+    from metasynth.eval.text_corpus import CorpusLayout
 
+    from .inputs import embedding, interruption_hint, read_corpora
 
-@dataclass(frozen=True)
-class _Found:
-    name: str
-    score: MauveResult
-    coverage: Coverage
-
-
-def carry_out_mauve(request: MauveRequest, *, as_json: bool, quiet: bool) -> None:
-    """Embed, score, print."""
-    corpora = request.inputs.read(request.files)
-    (target,) = request.inputs.read([request.target])
-    sizes = [len(corpus.documents) for corpus in (*corpora, target)]
-    records = min(request.records or _MOST, *sizes)
-    if request.records and records < request.records:
+    layout = CorpusLayout(tuple(field or ()), topic, persona, split)
+    corpora = read_corpora(files, layout)
+    (aim,) = read_corpora([target], layout)
+    size = min(records or _MOST, *(len(corpus.documents) for corpus in (*corpora, aim)))
+    if records and size < records:
         raise RequestError(
-            f"the smallest side has {records} texts, fewer than the {request.records} asked for",
-            hint=f"--records {records} at most",
+            f"the smallest side has {size} texts, fewer than the {records} asked for",
+            hint=f"--records {size} at most",
+            code="too_few_texts",
         )
     # twice as many of the target, where there are: the ceiling is then of real halves
-    wanted = _drawn(target, 2 * records, request.seed)
-    samples = [_drawn(corpus, records, request.seed) for corpus in corpora]
-    total = len(wanted) + records * len(samples)
+    wanted = _sample(aim, 2 * size, seed)
+    wanted_texts = [document.text for document in wanted]
+    samples = [[text.text for text in _sample(corpus, size, seed)] for corpus in corpora]
+    total = len(wanted) + size * len(samples)
     with (
-        interruption_told(request.inputs.cache),
+        interruption_hint(cache),
         Bar("text", quiet=quiet) as bar,
-        request.inputs.embedding(lambda done: bar.update(done, total, "embedding")) as embed,
+        embedding(
+            embedder,
+            cache=cache,
+            device=device,
+            on_texts=lambda done: bar.update(done, total, "embedding"),
+        ) as embed,
     ):
-        target_vectors = embed(_texts(wanted))
-        vectors = [embed(_texts(sample)) for sample in samples]
+        target_vectors = embed(wanted_texts)
+        vectors = [embed(sample) for sample in samples]
         cut = embed.truncated
     ceiling = mauve_ceiling(
-        target_vectors,
-        n_p=records,
-        n_q=records,
-        clusters=request.clusters,
-        scaling=request.scaling,
-        seed=request.seed,
+        target_vectors, n_p=size, n_q=size, clusters=clusters, scaling=scaling, seed=seed
     )
-    found = [
-        _Found(
-            corpus.name,
-            _score(rows, target_vectors[:records], request),
-            _coverage(sample, rows, wanted, target_vectors, request),
+    scores = {
+        corpus.name: (
+            mauve_score(
+                rows,
+                target_vectors[:size],
+                clusters=clusters,
+                scaling=scaling,
+                seeds=range(seed, seed + seeds),
+            ),
+            topic_coverage(
+                sample,
+                rows,
+                target=wanted_texts,
+                target_vectors=target_vectors,
+                target_topics=[document.topic for document in wanted],
+                cells=cells,
+                seed=seed,
+            ),
         )
         for corpus, sample, rows in zip(corpora, samples, vectors, strict=True)
-    ]
+    }
     settings: dict[str, object] = {
-        "records": records,
+        "records": size,
         "target_records": len(wanted),
-        "clusters": request.clusters,
-        "scaling": request.scaling,
-        "seeds": request.seeds,
-        "embedder": request.inputs.embedder,
+        "clusters": clusters,
+        "scaling": scaling,
+        "seeds": seeds,
+        "embedder": embedder,
         "cut_by_the_embedder": cut,
     }
-    if as_json:
-        print(json.dumps(_plain(target.name, found, ceiling, settings), allow_nan=False))  # noqa: T201
+    if json:
+        _print_json(aim.name, scores, ceiling, settings)
     else:
-        _tell(target.name, found, ceiling, settings)
+        _print_table(aim.name, scores, ceiling, settings)
+    return 0
 
 
-def _plain(
-    target: str, found: Sequence[_Found], ceiling: MauveCeiling, settings: dict[str, object]
-) -> dict[str, object]:
-    return {
-        "target": target,
-        "settings": settings,
-        "ceiling": asdict(ceiling),
-        "corpora": {
-            one.name: {"mauve": asdict(one.score), "coverage": one.coverage.plain()}
-            for one in found
-        },
-    }
+def _sample(corpus: "TextCorpus", most: int, seed: int) -> "list[Document]":
+    from metasynth.randomness import generator
 
-
-def _score(rows: "Vectors", target: "Vectors", request: MauveRequest) -> MauveResult:
-    seeds = range(request.seed, request.seed + request.seeds)
-    return mauve(rows, target, clusters=request.clusters, scaling=request.scaling, seeds=seeds)
-
-
-def _coverage(
-    sample: "Sequence[Document]",
-    rows: "Vectors",
-    wanted: "Sequence[Document]",
-    target: "Vectors",
-    request: MauveRequest,
-) -> Coverage:
-    return topic_coverage(
-        _texts(sample),
-        rows,
-        target=_texts(wanted),
-        target_vectors=target,
-        target_topics=[one.topic for one in wanted],
-        cells=request.cells,
-        seed=request.seed,
-    )
-
-
-def _drawn(corpus: TextCorpus, most: int, seed: int) -> "list[Document]":
     documents = list(corpus.documents)
     count = min(most, len(documents))
     return generator(seed, "mauve", corpus.name).sample(documents, count)
 
 
-def _texts(documents: "Sequence[Document]") -> list[str]:
-    return [document.text for document in documents]
+def _print_json(
+    target: str,
+    scores: "Mapping[str, tuple[MauveResult, Coverage]]",
+    ceiling: "MauveCeiling",
+    settings: Mapping[str, object],
+) -> None:
+    import json
+    from dataclasses import asdict
+
+    plain = {
+        "target": target,
+        "settings": settings,
+        "ceiling": asdict(ceiling),
+        "corpora": {
+            name: {"mauve": asdict(score), "coverage": coverage.plain()}
+            for name, (score, coverage) in scores.items()
+        },
+    }
+    print(json.dumps(plain, allow_nan=False))  # noqa: T201
 
 
-def _tell(
-    target: str, found: Sequence[_Found], ceiling: MauveCeiling, settings: dict[str, object]
+def _print_table(
+    target: str,
+    scores: "Mapping[str, tuple[MauveResult, Coverage]]",
+    ceiling: "MauveCeiling",
+    settings: Mapping[str, object],
 ) -> None:
     tell(
         f"{settings['records']} texts each against {target}, k = {settings['clusters']}, "
@@ -158,28 +180,26 @@ def _tell(
         tell(f"void: fewer than {_FEW} texts each; the ceiling says what such a score is worth")
     if settings["cut_by_the_embedder"]:
         tell(f"{settings['cut_by_the_embedder']} texts are longer than the embedder reads")
-    width = max(len(one.name) for one in found) + 2
-    for one in found:
+    width = max(map(len, scores)) + 2
+    for name, (score, coverage) in scores.items():
         tell()
-        tell(
-            f"{one.name:{width}}MAUVE {_told(one.score.mean, one.score.interval, one.score.reason)}"
-        )
-        _tell_coverage(one.coverage)
+        tell(f"{name:{width}}MAUVE {_value(score.mean, score.interval, score.reason)}")
+        _print_coverage(coverage)
     tell()
     tell(
-        f"ceiling: {_told(ceiling.mean, ceiling.interval, ceiling.reason)} between two samples of "
+        f"ceiling: {_value(ceiling.mean, ceiling.interval, ceiling.reason)} between two samples of "
         f"{target} itself ({ceiling.draws} draws, {ceiling.method})"
     )
 
 
-def _told(mean: float | None, interval: tuple[float, float] | None, reason: str) -> str:
+def _value(mean: float | None, interval: tuple[float, float] | None, reason: str) -> str:
     if mean is None:
         return f"not defined: {reason}"
     between = "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
     return f"{mean:.3f}{between}"
 
 
-def _tell_coverage(coverage: Coverage) -> None:
+def _print_coverage(coverage: "Coverage") -> None:
     if coverage.share is None or coverage.weighted is None or coverage.expected is None:
         tell(f"  topics: not defined: {coverage.reason}")
         return

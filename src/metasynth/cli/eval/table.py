@@ -4,17 +4,16 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from metasynth.cli.screen.terminal import tell
-from metasynth.eval.comparison import Cell, Comparison
-from metasynth.eval.metric import METRICS
-from metasynth.eval.surprises import Closed
+from metasynth.eval.comparison import Comparison, MetricSummary
+from metasynth.eval.gap import ClosedGap
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _WIDTH = 100
 
 
-def tell_comparison(
+def print_comparison(
     comparison: Comparison,
-    closed: Mapping[tuple[str, str], Closed],
+    closed: Mapping[tuple[str, str], ClosedGap],
     notes: Sequence[str],
     surprises: Sequence[str],
 ) -> None:
@@ -27,32 +26,32 @@ def tell_comparison(
     )
     tell("↑: more is more diverse; ↓: less is")
     tell()
-    rows = [["", *(one.name for one in corpora)]]
-    if any(one.role != "candidate" for one in corpora):
-        rows.append(["", *(f"({one.role})" for one in corpora)])
+    rows = [["", *(corpus.name for corpus in corpora)]]
+    if any(corpus.role != "candidate" for corpus in corpora):
+        rows.append(["", *(f"({corpus.role})" for corpus in corpora)])
     reasons: dict[str, list[str]] = {}
-    for metric, spec in METRICS.items():
-        cells = [one.cells[metric] for one in corpora]
-        for cell in cells:
-            if cell.reason and spec.title not in reasons.setdefault(cell.reason, []):
-                reasons[cell.reason].append(spec.title)
-        if any(cell.mean is not None for cell in cells):
-            rows.append([f"{spec.title} {_ARROWS[spec.better]}", *map(_value, cells)])
+    for name, metric in comparison.metrics.items():
+        summaries = [corpus.metrics[name] for corpus in corpora]
+        for summary in summaries:
+            if summary.reason and metric.title not in reasons.setdefault(summary.reason, []):
+                reasons[summary.reason].append(metric.title)
+        if any(summary.mean is not None for summary in summaries):
+            rows.append([f"{metric.title} {_ARROWS[metric.better]}", *map(_value, summaries)])
     for line in _aligned(rows):
         tell(line)
     if closed:
-        _tell_closed(comparison, closed)
-    _tell_list("not defined", [f"{', '.join(names)}: {why}" for why, names in reasons.items()])
-    _tell_list("mind", notes)
-    _tell_list("where templates do not rank below real texts", surprises)
+        _print_closed(comparison, closed)
+    _print_list("not defined", [f"{', '.join(names)}: {why}" for why, names in reasons.items()])
+    _print_list("mind", notes)
+    _print_list("where templates do not rank below real texts", surprises)
 
 
-def _value(cell: Cell) -> str:
-    if cell.mean is None:
+def _value(summary: MetricSummary) -> str:
+    if summary.mean is None:
         return "–"
-    if cell.interval is None:
-        return _digits(cell.mean)
-    return f"{_digits(cell.mean)} ± {_digits((cell.interval[1] - cell.interval[0]) / 2)}"
+    if summary.interval is None:
+        return _digits(summary.mean)
+    return f"{_digits(summary.mean)} ± {_digits((summary.interval[1] - summary.interval[0]) / 2)}"
 
 
 def _digits(value: float) -> str:
@@ -63,13 +62,13 @@ def _digits(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def _tell_closed(comparison: Comparison, closed: Mapping[tuple[str, str], Closed]) -> None:
-    names = [one.name for one in comparison.corpora if one.role == "candidate"]
-    rows = [["", *names]]
-    for metric, spec in METRICS.items():
-        found = [closed[name, metric] for name in names]
-        if any(one.share is not None for one in found):
-            rows.append([spec.title, *map(_share, found)])
+def _print_closed(comparison: Comparison, closed: Mapping[tuple[str, str], ClosedGap]) -> None:
+    corpora = [corpus.name for corpus in comparison.corpora if corpus.role == "candidate"]
+    rows = [["", *corpora]]
+    for name, metric in comparison.metrics.items():
+        gaps = [closed[corpus, name] for corpus in corpora]
+        if any(gap.share is not None for gap in gaps):
+            rows.append([metric.title, *map(_share, gaps)])
     tell()
     tell("share of the gap from template to real that is closed, with its 95 % interval")
     if len(rows) == 1:
@@ -79,12 +78,12 @@ def _tell_closed(comparison: Comparison, closed: Mapping[tuple[str, str], Closed
             tell(line)
 
 
-def _share(found: Closed) -> str:
-    if found.share is None:
+def _share(gap: ClosedGap) -> str:
+    if gap.share is None:
         return "–"
-    if found.interval is None:
-        return f"{found.share:.0%}"
-    return f"{found.share:.0%} [{found.interval[0]:.0%}, {found.interval[1]:.0%}]"
+    if gap.interval is None:
+        return f"{gap.share:.0%}"
+    return f"{gap.share:.0%} [{gap.interval[0]:.0%}, {gap.interval[1]:.0%}]"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -99,7 +98,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _tell_list(title: str, lines: Sequence[str]) -> None:
+def _print_list(title: str, lines: Sequence[str]) -> None:
     if not lines:
         return
     tell()

@@ -8,10 +8,11 @@ from typing import Any
 from metasynth.errors import RequestError
 from metasynth.eval.tasks.data_sets import load_task_rows
 from metasynth.eval.tasks.running.evaluation import TASKS
+from metasynth.eval.text_corpus import CorpusLayout
 from metasynth.text.files import PlacedText, hub_texts, placed_texts
 from metasynth.text.words import encodable
 
-from .inputs import Inputs
+from .inputs import read_corpora
 
 MIN_WORDS = 8  # of a benchmark's texts: shorter ones are answers, titles and names
 
@@ -35,7 +36,7 @@ class TestSets:
     split: str
     data: Path | None
 
-    def texts(self, inputs: Inputs) -> Iterator[PlacedText]:
+    def texts(self, layout: CorpusLayout) -> Iterator[PlacedText]:
         """Every text, with its place.
 
         Raises:
@@ -48,8 +49,8 @@ class TestSets:
             elif given in TASKS and not path.exists():
                 yield from self._of_benchmark(given)
             elif not path.is_file() or not self.fields:
-                (corpus,) = inputs.read([given])
-                yield from (PlacedText(one.text, one.place) for one in corpus.documents)
+                (corpus,) = read_corpora([given], layout)
+                yield from (PlacedText(text.text, text.place) for text in corpus.documents)
             else:
                 yield from placed_texts(path, self.fields, setting="--test-field")
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.errors import RequestError
-from metasynth.eval.comparison import Means, compare
-from metasynth.eval.comparison import Role as MetricRole
+from metasynth.eval.comparison import CorpusRole, MetricInputs, compare
+from metasynth.eval.gap import gap_closed
 from metasynth.eval.metric import METRICS
-from metasynth.eval.report.data import MetricRow, Reading
-from metasynth.eval.surprises import gap_closed
+from metasynth.eval.report.data import MetricRow, MetricValue
 from metasynth.eval.text_corpus import Document, TextCorpus
 
 from .vectors import TextVectors, sampled
@@ -27,7 +26,7 @@ _NO_VECTORS = "no vectors were given"
 class Texts:
     """A corpus to be measured: its texts, and their labels where it has any."""
 
-    role: MetricRole
+    role: CorpusRole
     texts: Sequence[str]
     topics: Sequence[str] = ()
     personas: Sequence[str] = ()
@@ -63,7 +62,7 @@ def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -
         found = _comparison(usable, vectors, seed)
     except RequestError as error:
         return Compared(reason=error.message, warnings=left_out)
-    rows = tuple(_row(name, found, list(short), vectors.reason) for name in METRICS)
+    rows = tuple(_row(name, found, list(short), vectors.reason) for name in found.metrics)
     return Compared(rows, "", _told(found), (*left_out, *found.warnings))
 
 
@@ -72,7 +71,7 @@ def _comparison(corpora: Mapping[str, Texts], vectors: TextVectors, seed: int) -
     alone = len(given) == 1
     return compare(
         given,
-        Means(embed=_Embed(vectors) if vectors.of([""], what="") is not None else None),
+        MetricInputs(embed=_Embed(vectors) if vectors.of([""], what="") is not None else None),
         records=len(given[0][0].documents) if alone else None,
         draws=1 if alone else _DRAWS,
         seed=seed,
@@ -106,28 +105,28 @@ def _corpus(label: str, given: Texts) -> TextCorpus:
 def _row(name: str, found: "Comparison", short: Sequence[str], no_vectors: str) -> MetricRow:
     spec = METRICS[name]
     cells = {
-        one.name: Reading(
-            one.cells[name].mean,
-            one.cells[name].interval,
-            one.cells[name].reason.replace(_NO_VECTORS, no_vectors or _NO_VECTORS),
+        one.name: MetricValue(
+            one.metrics[name].mean,
+            one.metrics[name].interval,
+            one.metrics[name].reason.replace(_NO_VECTORS, no_vectors or _NO_VECTORS),
         )
         for one in found.corpora
     }
-    cells |= {label: Reading(None, None, "too few records") for label in short}
+    cells |= {label: MetricValue(None, None, "too few records") for label in short}
     first = found.corpora[0]
     row = MetricRow(
         name=name,
         title=spec.title,
         better=spec.better,
         meaning=spec.meaning,
-        cells=cells,
-        settings=dict(first.cells[name].first.settings),
+        values=cells,
+        settings=dict(first.metrics[name].first.settings),
         void=_void(name, found.warnings),
     )
     closed = gap_closed(found, first.name, name)
     if closed.share is None:
         return row
-    return replace(row, closed=Reading(closed.share, closed.interval, closed.reason))
+    return replace(row, closed=MetricValue(closed.share, closed.interval, closed.reason))
 
 
 def _void(name: str, warnings: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from metasynth.errors import RequestError
-from metasynth.eval.comparison import Role
+from metasynth.eval.comparison import CorpusRole
 from metasynth.eval.report.data import Count, Report, Side
 from metasynth.eval.report.html import render_report, report_metrics
 from metasynth.records.record import Record
@@ -163,7 +163,7 @@ def _name(real: RealTexts) -> str:
     return f"real {real.kind}s" if real.are_texts else f"{real.kind}s"
 
 
-def _texts(run: RunFiles, role: Role) -> Texts:
+def _texts(run: RunFiles, role: CorpusRole) -> Texts:
     kept = [record for record in run.accepted if run.measured(record).strip()]
     return Texts(
         role,

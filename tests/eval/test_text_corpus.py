@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from metasynth.errors import RequestError
-from metasynth.eval.text_corpus import MAX_LINE_BYTES, Shape, read_corpus
+from metasynth.eval.text_corpus import MAX_LINE_BYTES, CorpusLayout, read_corpus
 
 ROWS = [
     {"text": "one text", "topic": "law", "persona": "a judge"},
@@ -48,17 +48,17 @@ def test_parquet(tmp_path: Path) -> None:
     assert corpus.texts == ["a b"] * 3
     assert corpus.documents[2].topic == "x"
     with pytest.raises(RequestError, match=r"no field 'body'; it has: more, text, topic"):
-        read_corpus(path, Shape(("body",)))
+        read_corpus(path, CorpusLayout(("body",)))
 
 
 def test_text_files_by_line_paragraph_and_whole(tmp_path: Path) -> None:
     path = write(tmp_path / "some.txt", b"one\ntwo\n\n\nthree\r\nfour")
     assert read_corpus(path).texts == ["one", "two", "three", "four"]
     assert read_corpus(path).blank == 2
-    found = read_corpus(path, Shape(split="paragraph"))
+    found = read_corpus(path, CorpusLayout(split="paragraph"))
     assert found.texts == ["one\ntwo", "three\r\nfour"]
     assert found.documents[1].place.endswith("line 5")
-    assert read_corpus(path, Shape(split="file")).texts == ["one\ntwo\n\n\nthree\r\nfour"]
+    assert read_corpus(path, CorpusLayout(split="file")).texts == ["one\ntwo\n\n\nthree\r\nfour"]
 
 
 def test_a_folder_is_all_of_its_files_and_a_run_its_corpus(tmp_path: Path) -> None:
@@ -92,14 +92,14 @@ def test_markdown_in_a_folder_is_text_and_beside_rows_a_note(tmp_path: Path) -> 
 def test_fields_are_tried_in_order_and_labels_have_names(tmp_path: Path) -> None:
     rows = [{"answer": "a", "focus": "x"}, {"output": ["b", "c"], "answer": "no"}]
     path = write(tmp_path / "x.jsonl", lines(rows))
-    corpus = read_corpus(path, Shape(("output", "answer"), topic="focus"))
+    corpus = read_corpus(path, CorpusLayout(("output", "answer"), topic="focus"))
     assert corpus.texts == ["a", "b\n\nc"]
     assert corpus.documents[0].topic == "x"
 
 
 def test_short_and_blank_texts_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", lines([{"text": t} for t in ("a b c", "a", " ", "d e f")]))
-    corpus = read_corpus(path, Shape(min_words=2))
+    corpus = read_corpus(path, CorpusLayout(min_words=2))
     assert corpus.texts == ["a b c", "d e f"]
     assert (corpus.blank, corpus.short) == (1, 1)
 

@@ -13,20 +13,24 @@ from numpy.typing import NDArray
 
 from metasynth.errors import RequestError
 from metasynth.eval.comparison import (
-    Cell,
     Comparison,
-    Means,
-    Measured,
-    Role,
+    CorpusRole,
+    MeasuredCorpus,
+    MetricInputs,
+    MetricSummary,
     compare,
-    interval_of_draws,
     plain_comparison,
 )
 from metasynth.eval.draws import equal_draws
-from metasynth.eval.measurement import Labels, measure, measured
-from metasynth.eval.metric import METRICS, Metric
-from metasynth.eval.surprises import gap_closed, surprises
+from metasynth.eval.gap import gap_closed
+from metasynth.eval.intervals import interval_of_draws
+from metasynth.eval.measurement import Labels, measure, plain_measurements
+from metasynth.eval.metric import Measurement, all_metrics
+from metasynth.eval.probe import Probe
+from metasynth.eval.surprises import surprises
 from metasynth.eval.text_corpus import Document, TextCorpus
+from metasynth.lm.load import wrap_lm
+from tests.tiny_lm import tiny_llama, tiny_tokenizer
 from tests.word_embeddings import WordEmbeddings
 
 NOUNS = ("lamp", "river", "stone", "market", "captain", "letter", "garden", "winter", "engine")
@@ -68,7 +72,7 @@ def comparison() -> Comparison:
         (corpus("between", template(50, seed=2) + prose(50, seed=3)), "candidate"),
         (corpus("people", prose(100, seed=4, words=90)), "real"),
     ]
-    return compare(corpora, Means(embed=embed), records=20, draws=4)  # type: ignore[arg-type]
+    return compare(corpora, MetricInputs(embed=embed), records=20, draws=4)  # type: ignore[arg-type]
 
 
 # --- draws
@@ -153,14 +157,14 @@ def test_template_text_ranks_below_on_every_metric(comparison: Comparison) -> No
         "machine (template) does not differ from people (real) beyond the intervals by "
         "near-duplicates; by every other metric it ranks below"
     ]
-    for metric in METRICS:
-        cells = [one.cells[metric] for one in comparison.corpora]
+    for metric in all_metrics():
+        cells = [one.metrics[metric] for one in comparison.corpora]
         assert all((cell.mean is None) == bool(cell.reason) for cell in cells)
         assert all(len(cell.values) == 4 for cell in cells if cell.mean is not None)
 
 
 def test_the_share_of_a_gap_that_is_closed(comparison: Comparison) -> None:
-    names = [name for name, spec in METRICS.items() if spec.family == "words"]
+    names = [name for name, spec in all_metrics().items() if spec.family == "words"]
     for metric in names:
         ends = [gap_closed(comparison, name, metric) for name in ("machine", "people")]
         if ends[0].share is None:
@@ -177,9 +181,9 @@ def test_the_share_of_a_gap_that_is_closed(comparison: Comparison) -> None:
 
 
 def test_draws_that_now_and_then_show_no_gap_leave_the_share_a_number() -> None:
-    def side(name: str, role: Role, *values: float) -> Measured:
-        cell = Cell(float(np.mean(values)), None, values, Metric(values[0], 9))
-        return Measured(name, role, 9, {"ngram_diversity_4": cell}, (), (), ())
+    def side(name: str, role: CorpusRole, *values: float) -> MeasuredCorpus:
+        cell = MetricSummary(float(np.mean(values)), None, values, Measurement(values[0], 9))
+        return MeasuredCorpus(name, role, 9, {"ngram_diversity_4": cell}, (), (), ())
 
     sides = (
         side("machine", "template", 0, 0, 0, 0),
@@ -213,7 +217,7 @@ def test_a_comparison_is_plain_data(comparison: Comparison) -> None:
     assert plain["size"]["records"] == 20
     assert plain["size"]["words"] == comparison.words
     assert [one["role"] for one in plain["corpora"]] == ["template", "candidate", "real"]
-    assert list(plain["metrics"]) == list(METRICS)
+    assert list(plain["metrics"]) == list(all_metrics())
     cell = plain["metrics"]["self_bleu"]["corpora"]["people"]
     assert cell["mean"] == pytest.approx(np.mean(cell["values"]))
     assert cell["settings"]["n"] == 4
@@ -222,24 +226,22 @@ def test_a_comparison_is_plain_data(comparison: Comparison) -> None:
 
 
 def test_every_draw_is_measured_by_what_is_given() -> None:
-    seen: list[int] = []
-
-    def probe(texts: Sequence[str]) -> Metric:
-        seen.append(len(texts))
-        return Metric(0.5, len(texts))
-
+    tokenizer = tiny_tokenizer()
+    lm = wrap_lm(tiny_llama(tokenizer, num_hidden_layers=1), tokenizer, name="tiny")
+    batches: list[int] = []
+    probe = Probe(lm, batches=2, texts=2, on_batch=lambda done, _: batches.append(done))
     corpora = [(corpus(name, prose(10, seed=1)), "candidate") for name in ("a", "b")]
     told: list[tuple[int, int, str]] = []
     found = compare(
         corpora,  # type: ignore[arg-type]
-        Means(probe=probe),
+        MetricInputs(probe=probe),
         draws=2,
         on_draw=lambda *done: told.append(done),
     )
-    assert seen == [5] * 4
+    assert batches == [1, 2] * 4
     assert told == [(0, 4, "a"), (1, 4, "b"), (2, 4, "a"), (3, 4, "b")]
-    assert found.corpora[0].cells["task2vec"].mean == 0.5
-    rarity = found.corpora[0].cells["mean_inverse_frequency"]
+    assert found.corpora[0].metrics["task2vec"].first.settings["probe"] == "tiny"
+    rarity = found.corpora[0].metrics["mean_inverse_frequency"]
     assert rarity.first.settings["reference"] == "the draws of all corpora together"
 
 
@@ -248,9 +250,10 @@ def test_every_draw_is_measured_by_what_is_given() -> None:
 
 def test_all_metrics_of_one_corpus_as_plain_data() -> None:
     texts = prose(30, seed=1)
-    found = measured(texts, vectors=embed(texts), labels=Labels(topics=["law"] * 15 + ["art"] * 15))
+    labels = Labels(topics=["law"] * 15 + ["art"] * 15)
+    found = plain_measurements(texts, vectors=embed(texts), labels=labels)
     plain = json.loads(json.dumps(found, allow_nan=False))
-    assert list(plain["metrics"]) == list(METRICS)
+    assert list(plain["metrics"]) == list(all_metrics())
     assert plain["metrics"]["topic_entropy"]["value"] == 1
     assert plain["metrics"]["vendi_score"]["better"] == "higher"
     assert plain["words"] == 30 * 60
