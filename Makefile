@@ -9,8 +9,9 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c
 demo: $(VENV)/.installed ## write a small corpus with the embedded model, offline
 	$(BIN)/metasynth run examples/demo.yaml --out runs/demo
 
+# Many tests start a process of their own: where bytecode is not kept, each compiles torch anew.
 test: $(VENV)/.installed-dev ## the whole test suite, a file at a time on two cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --benchmark-disable
+	env -u PYTHONDONTWRITEBYTECODE OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --benchmark-disable
 
 check: $(VENV)/.installed-dev ## formatting, linting, types, documentation
 	$(BIN)/ruff format --check .
