@@ -4,11 +4,13 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from metasynth.eval.metric import METRICS
 from tests.commands import fast_embedder, metasynth
 from tests.prose import __file__ as prose_file
 from tests.tiny_lm import save_tiny_lm
@@ -172,6 +174,80 @@ class TestDiversity:
         assert metrics["chamfer_distance"]["mean"] == 0
         assert metrics["near_duplicate_rate"]["mean"] == 1
         assert metrics["ngram_diversity_4"]["mean"] is None
+
+
+YULES_K = """\
+import numpy as np
+
+from metasynth.eval.metric import metric
+from metasynth.eval.tokens import TokenTable
+
+
+@metric("Yule's K", better="lower", needs="tokens")
+def yules_k(tokens: TokenTable) -> float:
+    '''10,000 times the chance that two words are the same.'''
+    counts = tokens.counts
+    return float(1e4 * (np.square(counts).sum() - counts.sum()) / counts.sum() ** 2)
+"""
+
+
+class TestOwnMetric:
+    """One file in a directory of plug-ins is a metric, in JSON and in the table."""
+
+    @pytest.fixture(autouse=True)
+    def forget(self) -> Iterator[None]:
+        yield
+        for name in set(METRICS.names()) - set(METRICS.builtin()):
+            METRICS.forget(name)
+
+    def plugin(self, shell: Shell, name: str, text: str) -> tuple[str, Path]:
+        folder = shell.folder / "own"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(text)
+        return "--plugins", folder
+
+    def test_it_stands_beside_the_others(self, shell: Shell) -> None:
+        own = self.plugin(shell, "yules_k", YULES_K)
+        texts = shell.write("two.jsonl", ["a b a", "a c"])
+        done = shell("diversity", texts, *own, "--no-vectors", "--json")
+        assert done.status == 0, done.err
+        assert list(done.data["metrics"])[-1] == "yules_k"
+        found = done.data["metrics"]["yules_k"]
+        # a 3, b 1, c 1: (9 + 1 + 1 - 5) / 25
+        assert found["corpora"]["two"]["mean"] == pytest.approx(1e4 * 6 / 25)
+        assert found["title"] == "Yule's K"
+        assert found["better"] == "lower"
+        assert found["family"] == "words"
+        assert found["meaning"] == "10,000 times the chance that two words are the same"
+        done = shell("diversity", texts, *own, "--no-vectors")
+        (line,) = [line for line in done.out.splitlines() if line.startswith("Yule's K ↓")]
+        assert line.split()[-1] == "2400.0"
+
+    def test_it_closes_a_gap_like_any_other(self, shell: Shell) -> None:
+        f = shell.folder
+        sides = ("--template", f / "machine.jsonl", "--real", f / "people.jsonl")
+        own = self.plugin(shell, "yules_k", YULES_K)
+        done = shell("diversity", f / "ours.jsonl", *sides, *own, "--no-vectors", "--json")
+        assert 0 < done.data["gap_closed"]["yules_k"]["ours"]["share"] < 1
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("def nothing(): ...", ""),  # no metric: the file may hold what others import
+            (YULES_K.replace("tokens.counts", "tokens.missing"), "metric 'own' failed: Attribute"),
+            (YULES_K.replace('needs="tokens"', 'needs="genres"'), "nothing is called 'genres'"),
+            (YULES_K.replace("import numpy", "import numpyy"), "cannot be imported"),
+        ],
+    )
+    def test_what_is_wrong_with_one_is_one_line(self, shell: Shell, text: str, told: str) -> None:
+        own = self.plugin(shell, "own", text)
+        texts = shell.write("two.jsonl", ["a b a", "a c"])
+        done = shell("diversity", texts, *own, "--no-vectors")
+        if told:
+            assert told in refused(done)
+            assert "own.py" in done.err
+        else:
+            assert done.status == 0, done.err
 
 
 class TestMauve:
