@@ -6,7 +6,7 @@ from metasynth.agents.roles.book import library_domains, library_roles, packaged
 from metasynth.agents.roles.role import Role
 from metasynth.cli.drawing import drawable, graph_names
 from metasynth.eval.metric import all_metrics
-from metasynth.eval.tasks.running.evaluation import TASKS
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
 from metasynth.student.scoring.criteria import CRITERIA
 

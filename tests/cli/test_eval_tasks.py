@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from metasynth.config.student import StudentConfig
-from metasynth.eval.tasks.running.evaluation import TASKS
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.lm.load import load_lm
 from metasynth.records.record import Message
 from metasynth.student.rows import StudentRow

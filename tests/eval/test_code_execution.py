@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import metasynth.eval.tasks.judging.code_execution as confining
+from metasynth.eval.tasks.catalogue.tasks import TASKS, make_mbpp
 from metasynth.eval.tasks.judging.code_execution import CodeExecution, CodeLimits, run_python
-from metasynth.eval.tasks.readers.programs import make_mbpp
-from metasynth.eval.tasks.running.evaluation import TASKS
 from tests.eval.test_task_formats import ROWS
 
 LIMITS = CodeLimits(seconds=1, memory_mb=256)
@@ -148,7 +147,7 @@ def test_the_kernel_refuses_where_the_hook_in_python_is_got_round(
 
 class TestMBPP:
     def test_right_code_passes_and_wrong_code_does_not(self) -> None:
-        spec = make_mbpp(LIMITS)
+        spec = make_mbpp(seconds=1, memory_mb=256)
         item = spec.read(ROWS["mbpp"])
         assert spec.judge(item, "def double(x):\n    return x + x\n[DONE]").correct is True
         wrong = spec.judge(item, "```python\ndef double(x):\n    return 5\n```")
@@ -162,5 +161,5 @@ class TestMBPP:
     def test_set_up_runs_behind_the_code_and_before_the_asserts(self) -> None:
         row = {**ROWS["mbpp"], "test_setup_code": "double(1)\nseven = 7"}
         row["test_list"] = ["assert double(seven) == 14"]
-        spec = make_mbpp(LIMITS)
+        spec = make_mbpp(seconds=1, memory_mb=256)
         assert spec.judge(spec.read(row), ROWS["mbpp"]["code"]).correct is True

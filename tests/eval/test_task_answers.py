@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.eval.tasks.judging.answers import final_number, label_in, numbers_in, rounds_to
+from metasynth.eval.tasks.judging.parsing import final_number, label_in, numbers_in, rounds_to
 
 
 @pytest.mark.parametrize(

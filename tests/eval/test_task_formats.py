@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.data_sets import load_task_rows, read_task_rows
-from metasynth.eval.tasks.readers.programs import code_in
-from metasynth.eval.tasks.readers.puzzles import solution, value_and_numbers
-from metasynth.eval.tasks.running.evaluation import TASKS
+from metasynth.eval.tasks.judging.expressions import value_and_numbers
+from metasynth.eval.tasks.judging.programs import code_in
+from metasynth.eval.tasks.readers.puzzles import solution
 from metasynth.eval.tasks.spec import BadItemError, TaskItem
 from tests.shared_data import data_file
 

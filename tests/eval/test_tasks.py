@@ -11,15 +11,16 @@ import torch
 from tokenizers.processors import TemplateProcessing
 
 from metasynth.errors import ModelCallError, RequestError, RunInterruptedError
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.data_sets import load_task_rows
 from metasynth.eval.tasks.estimates import task_gain
 from metasynth.eval.tasks.result import TaskResult
-from metasynth.eval.tasks.running.evaluation import TASKS, evaluate_task
+from metasynth.eval.tasks.running.evaluation import evaluate_task
 from metasynth.eval.tasks.running.few_shot import Examples
-from metasynth.eval.tasks.running.item_scoring import TaskSettings
-from metasynth.eval.tasks.running.models import ModelAnswer
+from metasynth.eval.tasks.running.models import ModelReply
 from metasynth.eval.tasks.running.prefix import shared_prefix
 from metasynth.eval.tasks.running.prompts import PromptEncoder
+from metasynth.eval.tasks.settings import TaskSettings
 from metasynth.eval.tasks.spec import TaskSource
 from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.eval.test_task_formats import ROWS
@@ -266,8 +267,8 @@ class TestEndpoint:
         assert (result.scored, result.correct) == (7, 3)
 
     def test_an_answer_that_is_known_to_be_cut_is_counted(self) -> None:
-        async def ask(prompt: str, *, step: str, max_tokens: int) -> ModelAnswer:
-            return ModelAnswer("yes, bec", cut="Passage 1." in prompt)
+        async def ask(prompt: str, *, step: str, max_tokens: int) -> ModelReply:
+            return ModelReply("yes, bec", cut="Passage 1." in prompt)
 
         assert evaluate_task(ask, "boolq", BOOLQ, shots=0).cut == 1
 

@@ -7,46 +7,23 @@ A row that cannot be asked or judged is in no estimate, and named with its reaso
 holds nothing to judge is wrong, by each task's rule, and counted beside.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from metasynth.errors import RequestError
+from metasynth.eval.tasks.catalogue.tasks import find_task
 from metasynth.eval.tasks.estimates import estimates
-from metasynth.eval.tasks.readers.adaptllm import ADAPTLLM
-from metasynth.eval.tasks.readers.exams import MEDMCQA, MEDQA
-from metasynth.eval.tasks.readers.passages import BOOLQ, PRONTOQA, PUBMEDQA
-from metasynth.eval.tasks.readers.problems import GSM8K, SVAMP
-from metasynth.eval.tasks.readers.programs import MBPP
-from metasynth.eval.tasks.readers.puzzles import GAME24
-from metasynth.eval.tasks.readers.reports import CONVFINQA, FINQA
 from metasynth.eval.tasks.result import TaskResult
+from metasynth.eval.tasks.settings import TaskSettings
 from metasynth.eval.tasks.spec import BadItemError, TaskRow, TaskSpec
 from metasynth.lm.load import LoadedLM
 from metasynth.randomness import generator
 
 from .few_shot import Examples
-from .item_scoring import Asked, Evaluation, TaskSettings
+from .item_scoring import ItemScorer, Question
 from .models import AskModel
 
 OnProgress = Callable[[int, int], object]
 """Told how many rows are done, of how many; what it raises ends the evaluation."""
-
-TASKS: Mapping[str, TaskSpec] = {
-    task.name: task
-    for task in (
-        GSM8K,
-        SVAMP,
-        MBPP,
-        BOOLQ,
-        PUBMEDQA,
-        FINQA,
-        CONVFINQA,
-        PRONTOQA,
-        GAME24,
-        MEDQA,
-        MEDMCQA,
-        *ADAPTLLM,
-    )
-}
 
 
 def evaluate_task(
@@ -61,7 +38,7 @@ def evaluate_task(
     name: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> TaskResult:
-    """AskModel a model the rows of a task, and judge its answers.
+    """Ask a model the rows of a task, and judge its answers.
 
     Args:
         model: A causal model in this process, or what asks a chat model.
@@ -82,12 +59,15 @@ def evaluate_task(
     _check(spec, settings, shots)
     read = _read(spec, rows)
     chosen = _drawn(read, settings.limit, seed)
-    pool = read if examples is None else _read(spec, examples)
-    known = [one.item for one in pool if one.item is not None]
-    before = Examples(known, seed=seed, joint=spec.joint)
-    evaluation = Evaluation(model, spec, settings, shots=shots, seed=seed, examples=before)
+    others = read if examples is None else _read(spec, examples)
+    before = Examples(
+        [question.item for question in others if question.item is not None],
+        seed=seed,
+        joint=spec.joint,
+    )
+    scorer = ItemScorer(model, spec, settings, shots=shots, seed=seed, examples=before)
     total = len(chosen)
-    items = evaluation.results(
+    items = scorer.results(
         chosen, None if on_progress is None else lambda done: on_progress(done, total)
     )
     return TaskResult(
@@ -97,20 +77,9 @@ def evaluate_task(
         metric=spec.metric,
         estimates=estimates(spec, items, seed=seed),
         rule=spec.rule,
-        settings=evaluation.told(),
+        settings=scorer.settings(),
         items=tuple(items),
     )
-
-
-def find_task(name: str) -> TaskSpec:
-    """A task by its name.
-
-    Raises:
-        RequestError: There is none of that name.
-    """
-    if name not in TASKS:
-        raise RequestError(f"no task {name!r}", hint=f"one of: {', '.join(TASKS)}")
-    return TASKS[name]
 
 
 def _check(spec: TaskSpec, settings: TaskSettings, shots: int) -> None:
@@ -129,17 +98,17 @@ def _check(spec: TaskSpec, settings: TaskSettings, shots: int) -> None:
         raise RequestError("shots must be 0 or more, and limit 1 or more")
 
 
-def _read(spec: TaskSpec, rows: Iterable[TaskRow]) -> list[Asked]:
-    read: list[Asked] = []
+def _read(spec: TaskSpec, rows: Iterable[TaskRow]) -> list[Question]:
+    read: list[Question] = []
     for number, row in enumerate(rows, start=1):
         try:
-            read.append(Asked(number, spec.read(row)))
+            read.append(Question(number, spec.read(row)))
         except BadItemError as error:
-            read.append(Asked(number, None, str(error)))
+            read.append(Question(number, None, str(error)))
     return read
 
 
-def _drawn(read: list[Asked], limit: int | None, seed: int) -> list[Asked]:
+def _drawn(read: list[Question], limit: int | None, seed: int) -> list[Question]:
     """Rows drawn by the seed, in their order; the same rows for every model."""
     if limit is None or limit >= len(read):
         return read

@@ -2,57 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from metasynth.errors import RequestError
 from metasynth.eval.tasks.result import ItemResult
+from metasynth.eval.tasks.settings import CHAT_TOKENS, TaskSettings
 from metasynth.eval.tasks.spec import BadItemError, TaskItem, TaskSpec, TaskVerdict
 from metasynth.lm.load import LoadedLM
 
 from .few_shot import Examples
-from .models import AskModel, Likelihood, ModelAnswer, answers, asked, likelihoods
+from .models import AskModel, Likelihood, ModelReply, ask_endpoint, generate_replies, likelihoods
 from .prompts import ChoicePrompts, Prompt, PromptEncoder
 
-Scoring = Literal["auto", "likelihood", "parsed"]
-Normalise = Literal["per_token", "raw"]
-CHAT_TOKENS = 512  # of a chat model's answer, which says more than a base model's continuation
 _JUDGES = 4  # programs of a model that run at a time
 
 
-@dataclass(frozen=True)
-class TaskSettings:
-    """How a task is asked.
-
-    Attributes:
-        scoring: `likelihood`: the likeliest of the choices; `parsed`: what the model says is read;
-            `auto`: the first where task and model allow it.
-        normalise: How choices of different length are compared; both are told.
-        bos: Whether a prompt begins with BOS; None: as the tokenizer does.
-        chat: Whether a local model is asked through its chat template.
-        limit: Rows drawn by the seed; None: all.
-        max_new_tokens: Of an answer; None: the task's, for a chat model `CHAT_TOKENS` at least.
-        temperature: 0: greedy.
-        allow_code: Whether what the model writes may be run, confined (see `code_execution`).
-        tokens_per_batch: Of a forward pass.
-        max_batch: Answers generated together; with 1, bit for bit the same on every machine.
-        concurrency: Calls to an endpoint at a time.
-    """
-
-    scoring: Scoring = "auto"
-    normalise: Normalise = "per_token"
-    bos: bool | None = None
-    chat: bool = False
-    limit: int | None = None
-    max_new_tokens: int | None = None
-    temperature: float = 0.0
-    allow_code: bool = False
-    tokens_per_batch: int = 8192
-    max_batch: int = 16
-    concurrency: int = 8
-
-
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """A row that is asked: its number, and its question or why it has none."""
 
     row: int
@@ -60,8 +25,8 @@ class Asked(NamedTuple):
     reason: str = ""
 
 
-class Evaluation:
-    """One model on one task.
+class ItemScorer:
+    """One model on one task: what becomes of each row.
 
     Args:
         model: A causal model in this process, or what asks a chat model.
@@ -110,23 +75,23 @@ class Evaluation:
             )
 
     def results(
-        self, chosen: Sequence[Asked], on_answer: Callable[[int], object] | None
+        self, questions: Sequence[Question], on_answer: Callable[[int], object] | None
     ) -> list[ItemResult]:
         """What becomes of each row, in their order."""
-        found: dict[int, ItemResult] = {
-            one.row: ItemResult(one.row, "", None, None, "", one.reason)
-            for one in chosen
-            if one.item is None
+        results: dict[int, ItemResult] = {
+            question.row: ItemResult(question.row, "", None, None, "", question.reason)
+            for question in questions
+            if question.item is None
         }
-        items = {one.row: one.item for one in chosen if one.item is not None}
+        items = {question.row: question.item for question in questions if question.item is not None}
         by_likelihood = self._by_likelihood(list(items.values()))
         self._used["scoring"] = "likelihood" if by_likelihood else "parsed"
-        ask = self._chosen if by_likelihood else self._parsed
+        score = self._by_choices if by_likelihood else self._by_answers
         if items:
-            found.update(ask(items, on_answer))
-        return [found[one.row] for one in chosen]
+            results.update(score(items, on_answer))
+        return [results[question.row] for question in questions]
 
-    def told(self) -> dict[str, object]:
+    def settings(self) -> dict[str, object]:
         """The settings that were in force."""
         encoder = self._encoder
         is_local = encoder is not None
@@ -156,19 +121,19 @@ class Evaluation:
             return has_choices and self._encoder is not None and not self._settings.chat
         return wanted == "likelihood"
 
-    def _chosen(
+    def _by_choices(
         self, items: Mapping[int, TaskItem], on_answer: Callable[[int], object] | None
     ) -> dict[int, ItemResult]:
         """The likeliest choice of each question."""
         assert self._encoder is not None
         assert isinstance(self._model, LoadedLM)
-        found: dict[int, ItemResult] = {}
+        results: dict[int, ItemResult] = {}
         prompts: dict[int, ChoicePrompts] = {}
         for row, item in items.items():
             try:
                 prompts[row] = self._encoder.choices(item, self._shots)
             except BadItemError as error:
-                found[row] = _unscored(row, item, str(error))
+                results[row] = _unscored(row, item, str(error))
         scores = likelihoods(
             self._model,
             list(prompts.values()),
@@ -176,15 +141,15 @@ class Evaluation:
             on_answer=on_answer,
         )
         for (row, prompt), scored in zip(prompts.items(), scores, strict=True):
-            found[row] = self._likeliest(row, items[row], prompt, scored)
-        return found
+            results[row] = self._likeliest(row, items[row], prompt, scored)
+        return results
 
     def _likeliest(
         self, row: int, item: TaskItem, prompt: ChoicePrompts, scored: Sequence[Likelihood]
     ) -> ItemResult:
         ways = {
-            "per_token": [one.per_token for one in scored],
-            "raw": [one.total for one in scored],
+            "per_token": [likelihood.per_token for likelihood in scored],
+            "raw": [likelihood.total for likelihood in scored],
         }
         best = {name: max(range(len(scored)), key=of.__getitem__) for name, of in ways.items()}
         chosen = best[self._settings.normalise]
@@ -196,45 +161,45 @@ class Evaluation:
             expected=_expected(item),
             shots=prompt.shots,
             cut=prompt.cut,
-            correct_by={name: one == item.gold for name, one in best.items()},
-            likelihoods=tuple((one.total, one.tokens) for one in scored),
+            correct_by={name: choice == item.gold for name, choice in best.items()},
+            likelihoods=tuple((likelihood.total, likelihood.tokens) for likelihood in scored),
             group=item.group,
         )
 
-    def _parsed(
+    def _by_answers(
         self, items: Mapping[int, TaskItem], on_answer: Callable[[int], object] | None
     ) -> dict[int, ItemResult]:
         """What is read out of the answer to each question."""
-        found: dict[int, ItemResult] = {}
+        results: dict[int, ItemResult] = {}
         prompts: dict[int, Prompt] = {}
         for row, item in items.items():
             try:
                 prompts[row] = self._prompt(item)
             except BadItemError as error:
-                found[row] = _unscored(row, item, str(error))
-        said = dict(zip(prompts, self._said(items, prompts, on_answer), strict=True))
-        answered = [row for row, one in said.items() if not one.failure]
-        verdicts = dict(zip(answered, self._verdicts(items, said, answered), strict=True))
-        for row, one in said.items():
+                results[row] = _unscored(row, item, str(error))
+        replies = dict(zip(prompts, self._replies(items, prompts, on_answer), strict=True))
+        answered = [row for row, reply in replies.items() if not reply.failure]
+        verdicts = dict(zip(answered, self._verdicts(items, replies, answered), strict=True))
+        for row, reply in replies.items():
             if row in verdicts:
-                found[row] = _judged(row, items[row], prompts[row], one, verdicts[row])
+                results[row] = _judged(row, items[row], prompts[row], reply, verdicts[row])
             else:
-                found[row] = _unscored(row, items[row], one.failure)
-        return found
+                results[row] = _unscored(row, items[row], reply.failure)
+        return results
 
     def _prompt(self, item: TaskItem) -> Prompt:
         if self._encoder is not None:
             return self._encoder.question(item, self._shots, self._most)
         return Prompt((), len(self._examples.before(item, self._shots)), self._most)
 
-    def _said(
+    def _replies(
         self,
         items: Mapping[int, TaskItem],
         prompts: Mapping[int, Prompt],
         on_answer: Callable[[int], object] | None,
-    ) -> list[ModelAnswer]:
+    ) -> list[ModelReply]:
         if isinstance(self._model, LoadedLM):
-            return answers(
+            return generate_replies(
                 self._model,
                 list(prompts.values()),
                 stop=() if self._settings.chat else self._spec.stop,
@@ -243,31 +208,31 @@ class Evaluation:
                 max_batch=self._settings.max_batch,
                 on_answer=on_answer,
             )
-        return asked(
+        return ask_endpoint(
             self._model,
-            [self._told(items[row]) for row in prompts],
+            [self._message(items[row]) for row in prompts],
             max_tokens=self._most,
             concurrency=self._settings.concurrency,
             on_answer=on_answer,
         )
 
-    def _told(self, item: TaskItem) -> str:
-        """What a chat model behind an endpoint is told."""
+    def _message(self, item: TaskItem) -> str:
+        """What is sent to a chat model behind an endpoint."""
         text = self._examples.prompt(item, self._shots)
         return f"{self._spec.instruction}\n\n{text}" if self._spec.instruction else text
 
     def _verdicts(
-        self, items: Mapping[int, TaskItem], said: Mapping[int, ModelAnswer], rows: Sequence[int]
+        self, items: Mapping[int, TaskItem], replies: Mapping[int, ModelReply], rows: Sequence[int]
     ) -> list[TaskVerdict]:
         judge = self._spec.judge
         if not self._spec.runs_code:
-            return [judge(items[row], said[row].text) for row in rows]
+            return [judge(items[row], replies[row].text) for row in rows]
         with ThreadPoolExecutor(_JUDGES) as pool:  # they wait for processes
-            return list(pool.map(lambda row: judge(items[row], said[row].text), rows))
+            return list(pool.map(lambda row: judge(items[row], replies[row].text), rows))
 
 
 def _judged(
-    row: int, item: TaskItem, prompt: Prompt, said: ModelAnswer, verdict: TaskVerdict
+    row: int, item: TaskItem, prompt: Prompt, reply: ModelReply, verdict: TaskVerdict
 ) -> ItemResult:
     return ItemResult(
         row=row,
@@ -276,10 +241,10 @@ def _judged(
         found=verdict.found,
         expected=_expected(item),
         reason=verdict.reason or ("" if verdict.found is not None else "no answer"),
-        answer=said.text,
+        answer=reply.text,
         score=verdict.score,
         shots=prompt.shots,
-        cut=said.cut or prompt.cut,
+        cut=reply.cut or prompt.cut,
         group=item.group,
     )
 

@@ -38,8 +38,8 @@ class Likelihood(NamedTuple):
         return self.total / self.tokens
 
 
-class ModelAnswer(NamedTuple):
-    """What a model said; `failure` where it could not."""
+class ModelReply(NamedTuple):
+    """What a model answers; `failure` where it could not."""
 
     text: str
     cut: bool = False
@@ -49,7 +49,7 @@ class ModelAnswer(NamedTuple):
 class AskModel(Protocol):
     """A chat model behind an endpoint; `step` names the call."""
 
-    async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> ModelAnswer | str:
+    async def __call__(self, prompt: str, *, step: str, max_tokens: int) -> ModelReply | str:
         """The answer, or its text alone where it is not known to have been cut.
 
         Raises:
@@ -124,7 +124,7 @@ def _encoded(before: Sequence[int], tail: Sequence[int]) -> Encoded:
     return Encoded([*before, *tail], [False] * len(before) + [True] * len(tail))
 
 
-def answers(
+def generate_replies(
     lm: LoadedLM,
     prompts: Sequence[Prompt],
     *,
@@ -133,7 +133,7 @@ def answers(
     seed: int,
     max_batch: int,
     on_answer: OnAnswer | None = None,
-) -> list[ModelAnswer]:
+) -> list[ModelReply]:
     """What the model says to each question; 0 as temperature is greedy.
 
     The examples that questions share are read once: their keys and values serve all of them.
@@ -157,26 +157,26 @@ def answers(
             else:
                 yield GenerationRequest(ids, settings)
 
-    found: dict[int, ModelAnswer] = {}
+    replies: dict[int, ModelReply] = {}
     engine = BatchEngine(lm, max_batch=max_batch)
     try:
-        for number, one in zip(order, answers_in_order(engine, requests()), strict=True):
-            found[number] = ModelAnswer(one.text, cut=one.finish_reason == "length")
+        for number, answer in zip(order, answers_in_order(engine, requests()), strict=True):
+            replies[number] = ModelReply(answer.text, cut=answer.finish_reason == "length")
             if on_answer is not None:
-                on_answer(len(found))
+                on_answer(len(replies))
     finally:
         engine.close()
-    return [found[number] for number in range(len(prompts))]
+    return [replies[number] for number in range(len(prompts))]
 
 
-def asked(
+def ask_endpoint(
     ask: AskModel,
     prompts: Sequence[str],
     *,
     max_tokens: int,
     concurrency: int,
     on_answer: OnAnswer | None = None,
-) -> list[ModelAnswer]:
+) -> list[ModelReply]:
     """What a chat model says to each question; a question that it could not answer is told.
 
     It starts an event loop of its own: where one runs already, call it in a thread.
@@ -184,42 +184,42 @@ def asked(
     Raises:
         ModelCallError: The first calls failed, and none was answered.
     """
-    return asyncio.run(_asked(ask, prompts, max_tokens, concurrency, on_answer))
+    return asyncio.run(_ask_all(ask, prompts, max_tokens, concurrency, on_answer))
 
 
-async def _asked(
+async def _ask_all(
     ask: AskModel,
     prompts: Sequence[str],
     max_tokens: int,
     concurrency: int,
     on_answer: OnAnswer | None,
-) -> list[ModelAnswer]:
+) -> list[ModelReply]:
     gate = asyncio.Semaphore(concurrency)
-    said: dict[int, ModelAnswer] = {}
+    replies: dict[int, ModelReply] = {}
 
     def is_dead() -> bool:
-        return len(said) >= FAILURES and all(one.failure for one in said.values())
+        return len(replies) >= FAILURES and all(reply.failure for reply in replies.values())
 
-    async def one(number: int) -> None:
+    async def ask_one(number: int) -> None:
         async with gate:
             if is_dead():  # the one that found out tells
                 return
             step = f"task {number}"
             try:
-                found = await ask(prompts[number], step=step, max_tokens=max_tokens)
-                said[number] = ModelAnswer(found) if isinstance(found, str) else found
+                reply = await ask(prompts[number], step=step, max_tokens=max_tokens)
+                replies[number] = ModelReply(reply) if isinstance(reply, str) else reply
             except ModelCallError as error:
-                said[number] = ModelAnswer("", failure=f"no answer: {error.message}")
+                replies[number] = ModelReply("", failure=f"no answer: {error.message}")
                 if is_dead():
                     raise
             if on_answer is not None:
-                on_answer(len(said))
+                on_answer(len(replies))
 
-    tasks = [asyncio.ensure_future(one(number)) for number in range(len(prompts))]
+    tasks = [asyncio.ensure_future(ask_one(number)) for number in range(len(prompts))]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    return [said[number] for number in range(len(prompts))]
+    return [replies[number] for number in range(len(prompts))]

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from .section import Section
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
 
 class WeightsConfig(Section):
     """A causal LM in this process: `embedded`, or `local:PATH_OR_HUB_ID`."""
@@ -17,9 +19,7 @@ class WeightsConfig(Section):
     )
     revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
     device: str = Field(default="auto", description="auto, cpu, cuda, …")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="of the weights"
-    )
+    dtype: Precision = Field(default="auto", description="of the weights")
     trust_remote_code: bool = Field(
         default=False, description="run Python code that comes with the model"
     )

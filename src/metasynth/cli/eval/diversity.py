@@ -148,14 +148,14 @@ def _roles(
 
 
 def _probe_network(model: str, device: str) -> "LoadedLM":
-    from metasynth.config.student import StudentConfig
+    from metasynth.config.weights import WeightsConfig
     from metasynth.lm.weights import load_weights
 
     if model != "embedded" and not model.startswith("local:"):
         raise RequestError(
             f"no probe {model!r}", hint="embedded, or local:PATH_OR_HUB_ID", code="unknown_model"
         )
-    return load_weights(StudentConfig(model=model, device=device))
+    return load_weights(WeightsConfig(model=model, device=device))
 
 
 def _closed_gaps(comparison: "Comparison", seed: int) -> "dict[tuple[str, str], ClosedGap]":

@@ -2,8 +2,8 @@
 
 from metasynth.cli.screen.terminal import tell
 from metasynth.eval.tasks.accuracy import Estimate
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.result import TaskResult
-from metasynth.eval.tasks.running.evaluation import TASKS
 
 _REASONS = 4  # that are named for each task
 

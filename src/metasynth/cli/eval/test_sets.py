@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from metasynth.errors import RequestError
+from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.data_sets import load_task_rows
-from metasynth.eval.tasks.running.evaluation import TASKS
 from metasynth.eval.text_corpus import CorpusLayout
 from metasynth.text.files import PlacedText, hub_texts, placed_texts
 from metasynth.text.words import encodable

@@ -80,6 +80,11 @@ def label_in(text: str, labels: Sequence[str]) -> str | None:
     return folded[occurring.pop()] if len(occurring) == 1 else None
 
 
+def plain_number(value: Fraction) -> str:
+    """A number without a fraction bar."""
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"
+
+
 def rounds_to(found: Number, wanted: Fraction, *, least_digits: int = 3) -> bool:
     """Whether a number is `wanted`, or what `wanted` is when rounded to the digits it shows.
 
