@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from metasynth.eval.metric import METRICS
 from tests.commands import fast_embedder, metasynth
+from tests.own_metric import YULES_K, only_builtin_metrics_after, write_metric
 from tests.prose import __file__ as prose_file
 from tests.tiny_lm import save_tiny_lm
 
@@ -176,35 +176,16 @@ class TestDiversity:
         assert metrics["ngram_diversity_4"]["mean"] is None
 
 
-YULES_K = """\
-import numpy as np
-
-from metasynth.eval.metric import metric
-from metasynth.eval.tokens import TokenTable
-
-
-@metric("Yule's K", better="lower", needs="tokens")
-def yules_k(tokens: TokenTable) -> float:
-    '''10,000 times the chance that two words are the same.'''
-    counts = tokens.counts
-    return float(1e4 * (np.square(counts).sum() - counts.sum()) / counts.sum() ** 2)
-"""
-
-
 class TestOwnMetric:
     """One file in a directory of plug-ins is a metric, in JSON and in the table."""
 
     @pytest.fixture(autouse=True)
     def forget(self) -> Iterator[None]:
-        yield
-        for name in set(METRICS.names()) - set(METRICS.builtin()):
-            METRICS.forget(name)
+        with only_builtin_metrics_after():
+            yield
 
     def plugin(self, shell: Shell, name: str, text: str) -> tuple[str, Path]:
-        folder = shell.folder / "own"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.py").write_text(text)
-        return "--plugins", folder
+        return "--plugins", write_metric(shell.folder / "own", name=name, text=text)
 
     def test_it_stands_beside_the_others(self, shell: Shell) -> None:
         own = self.plugin(shell, "yules_k", YULES_K)

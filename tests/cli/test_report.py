@@ -15,6 +15,7 @@ from metasynth.results.report.records import listed
 from metasynth.results.run.settings import changed_settings
 from tests.browser import Page, browser_page, find_browser
 from tests.commands import FINANCE, metasynth
+from tests.own_metric import only_builtin_metrics_after, write_metric
 from tests.run_folders import records, write_run
 
 HOSTILE = "</script><script>document.title = 'taken'</script><b>\u202eevil</b>"
@@ -102,6 +103,17 @@ class TestWhatItWrites:
         roles = [point[2] for point in data["points"]]
         assert roles.count("run") == 64
         assert roles.count("seeds") == 4
+
+    def test_metrics_of_the_runs_plugins_are_measured_too(self, tmp_path: Path) -> None:
+        own = write_metric(tmp_path / "own")
+        gone = tmp_path / "gone"
+        run = write_run(tmp_path / "run", records(8), calls=False, plugins=[str(own), str(gone)])
+        with only_builtin_metrics_after():
+            assert metasynth("report", run) == 0
+        found = numbers(run)
+        assert found["metrics"]["yules_k"]["values"]["trial"]["value"] > 0
+        assert any("gone is gone" in warning for warning in found["warnings"])
+        assert "Yule&#39;s K" in (run / "report.html").read_text(encoding="utf-8")
 
     def test_another_place_leaves_the_run_as_it_was(self, run: Path, tmp_path: Path) -> None:
         assert metasynth("report", run, "--out", tmp_path / "there" / "page.html") == 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.errors import RequestError
@@ -10,6 +11,7 @@ from metasynth.eval.gap import gap_closed
 from metasynth.eval.metric import METRICS
 from metasynth.eval.report.data import MetricRow, MetricValue
 from metasynth.eval.text_corpus import Document, TextCorpus
+from metasynth.registry import use_plugins
 
 from .vectors import TextVectors, sampled
 
@@ -48,8 +50,15 @@ class Compared(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -> Compared:
-    """Every metric of each corpus that has texts enough, on equal draws."""
+def compared(
+    corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int, plugins: Sequence[str] = ()
+) -> Compared:
+    """Every metric of each corpus that has texts enough, on equal draws.
+
+    Args:
+        plugins: Directories whose metrics are measured too, as the run file names them; one that is
+            gone is named in `warnings`.
+    """
     usable = {label: one for label, one in corpora.items() if len(one.texts) > 1}
     short = {label: one for label, one in corpora.items() if label not in usable}
     left_out = tuple(
@@ -58,7 +67,10 @@ def compared(corpora: Mapping[str, Texts], vectors: TextVectors, *, seed: int) -
     )
     if next(iter(corpora)) in short:
         return Compared(reason="fewer than two records to measure", warnings=left_out)
+    gone = [directory for directory in plugins if not Path(directory).is_dir()]
+    left_out += tuple(f"plugins: {each} is gone, and its metrics with it" for each in gone)
     try:
+        use_plugins([Path(directory) for directory in plugins if directory not in gone])
         found = _comparison(usable, vectors, seed)
     except RequestError as error:
         return Compared(reason=error.message, warnings=left_out)

@@ -115,7 +115,12 @@ def _gather(
     if real.texts and real.are_texts:
         texts = [text for text in real.texts.values() if text.strip()]
         corpora[_name(real)] = Texts("real", texts)
-    found = compared(corpora, vectors, seed=int(run.setting("random_seed", 0)))
+    found = compared(
+        corpora,
+        vectors,
+        seed=int(run.setting("random_seed", 0)),
+        plugins=run.setting("plugins", ()),
+    )
     plane = plane_of(
         [(record, run.measured(record)) for record in shown.records],
         {one.label: corpora[one.label].texts for one in others},
