@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from metasynth.agents.roles.book import library_domains, library_roles, packaged_roles
 from metasynth.agents.roles.role import Role
 from metasynth.cli.drawing import drawable, graph_names
-from metasynth.eval.metric import all_metrics
+from metasynth.eval.metric import NEEDS, all_metrics
 from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
 from metasynth.student.scoring.criteria import CRITERIA
@@ -17,6 +17,12 @@ _METRICS = """\
 
 What `metasynth eval diversity` and the report measure. Sizes decide these numbers, so corpora are
 cut to equal records and equal words first; see [Evaluation](../evaluation.md).
+"""
+_NEEDS = """\
+## What a metric can need
+
+[A metric of your own](../extending.md) is one file; it names what it is given, and that is computed
+once for all metrics.
 """
 _CRITERIA = """\
 # Criteria
@@ -57,10 +63,18 @@ file chooses one; `corpus` is the frame in which chains run those that write rec
 def metrics_page() -> str:
     """All metrics of texts."""
     rows = (
-        (code(name), m.title, f"{m.better} is more diverse", m.family, m.meaning)
+        (code(name), m.title, f"{m.better} is more diverse", ", ".join(m.needs), m.meaning)
         for name, m in all_metrics().items()
     )
-    return f"{_METRICS}\n{table(('name', 'title', 'reading', 'from', 'what it is'), rows)}"
+    needs = ((code(name), need.meaning) for name, need in NEEDS.items())
+    return "\n".join(
+        [
+            _METRICS,
+            table(("name", "title", "reading", "needs", "what it is"), rows),
+            _NEEDS,
+            table(("name", "what the function of a metric is given"), needs),
+        ]
+    )
 
 
 def criteria_page() -> str:
