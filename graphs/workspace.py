@@ -17,15 +17,15 @@ from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.run.budget import Budget, Quota
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.prompts import prompt_variables
-from metasynth.graphs.run.questions import CandidateQueue, DraftSampler, QuestionSource
-from metasynth.graphs.run.rounds import Rounds
 from metasynth.graphs.run.threads import EndedThreads, record_id
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.seeding.seeding import Seeds
+from metasynth.graphs.softsrv.steering.sampler import DraftSampler
 from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import Ledger
 from metasynth.memory.records import RecordMemory
 from metasynth.memory.traces.tracer import Tracer
+from metasynth.records.record import Record
 from metasynth.records.seeds import Seed
 
 Reviewer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -36,9 +36,9 @@ Reviewer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 class Workspace:
     """A run's live objects. `state` of the graphs holds none of them.
 
-    `exemplars` are the real documents that a template shows. `questions` and their `queue` are
-    there in the graph softsrv, `sampler` where the conductor has a tool to draw drafts with,
-    `screen` where the student has a say, `rounds` in the graph active, `reviewer` where a person
+    Graphs with objects of their own derive from it (see `questions`, `softsrv`, `active`).
+    `exemplars` are the real documents that a template shows. `sampler` is there where the conductor
+    has a tool to draw drafts with, `screen` where the student has a say, `reviewer` where a person
     answers in this process and not through the threads' interrupts.
     """
 
@@ -59,11 +59,8 @@ class Workspace:
     quota: Quota | None = None
     prompt_version: str = ""
     exemplars: Sequence[Seed] = ()
-    questions: QuestionSource | None = None
-    queue: CandidateQueue | None = None
     sampler: DraftSampler | None = None
     screen: Screen | None = None
-    rounds: Rounds | None = None
     reviewer: Reviewer | None = None
     tracer: Tracer | None = None
 
@@ -71,6 +68,16 @@ class Workspace:
     def callbacks(self) -> list[BaseCallbackHandler]:
         """What a graph of this run is to be called with, so that its nodes are in the traces."""
         return [self.tracer] if self.tracer is not None else []
+
+    @property
+    def activity(self) -> list[tuple[str, str]]:
+        """What is computed beside the calls: a label and a text each, for whoever watches."""
+        parts = (("softsrv", self.sampler), ("student", self.screen))
+        return [(label, part.stage) for label, part in parts if part is not None and part.stage]
+
+    def with_lineage(self, record: Record) -> Record:
+        """The record with what the run knows of where it came from; here nothing more."""
+        return record
 
     @property
     def keeps_time(self) -> bool:

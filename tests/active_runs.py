@@ -4,14 +4,21 @@ import functools
 import hashlib
 import json
 import random
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackHandler
 
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
+from metasynth.config.run import BudgetConfig
 from metasynth.graphs.active.graph import active_graph
+from metasynth.graphs.run.budget import Budget, Spent
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.records.record import Record
 from tests.commands import fast_embedder, settings
@@ -109,6 +116,52 @@ class ProblemTeacher:
         return Reply(content=f"**Problem:** {problem}\n\n**Solution:** {solution}")
 
 
+class StoppedError(Exception):
+    """Stands for a kill."""
+
+
+class Stop(AsyncCallbackHandler):
+    """Ends a run in a node: at its first look at the budget, or when it has done its work."""
+
+    raise_error = True
+
+    def __init__(self, node: str, at: Literal["look", "end"]) -> None:
+        self._node = node
+        self._at = at
+        self._inside: UUID | None = None
+
+    def look(self) -> None:
+        """Somebody looks at the budget."""
+        if self._inside is not None and self._at == "look":
+            raise StoppedError
+
+    async def on_chain_start(
+        self, serialized: dict[str, Any], inputs: Any, *, run_id: UUID, **more: Any
+    ) -> None:
+        if more.get("name") == self._node and self._inside is None:
+            self._inside = run_id
+
+    async def on_chain_end(self, outputs: Any, *, run_id: UUID, **more: Any) -> None:
+        if run_id == self._inside:
+            raise StoppedError
+
+
+class StoppingBudget(Budget):
+    """A budget whose stages may be stopped; that of the calls is another."""
+
+    def __init__(self, config: BudgetConfig, spent: Callable[[], Spent], stop: Stop) -> None:
+        super().__init__(config, spent)
+        self._stop = stop
+
+    def check(self) -> None:
+        self._stop.look()
+        super().check()
+
+    def check_minutes(self) -> None:
+        self._stop.look()
+        super().check_minutes()
+
+
 class Rounds:
     """A run directory that is started as often as the test likes, on one server."""
 
@@ -117,17 +170,21 @@ class Rounds:
         self.server = server
         self.values = values
 
-    async def __call__(self, name: str = "run", *, wrap: Any = None, **values: object) -> Workspace:
-        """One start; `wrap` may put something around the rounds."""
+    async def __call__(
+        self, name: str = "run", *, stop: "Stop | None" = None, **values: object
+    ) -> Workspace:
+        """One start; `stop` may end it in a node."""
         given = {**self.values, **values}
         _, path, _, *changes = active_run(self.folder, self.server.base_url, **given)
         plan = plan_run(load_run_config(Path(path), changes[1::2]))
         async with AsyncExitStack() as stack:
             workspace = await stack.enter_async_context(open_run(plan, self.folder / name))
-            if wrap is not None:
-                workspace.rounds = wrap(workspace.rounds)
-            graph = active_graph(constant(workspace)).compile()
             config: Any = {"recursion_limit": 10_000}
+            if stop is not None:
+                budget = StoppingBudget(plan.config.budget, workspace.ledger.totals, stop)
+                workspace = replace(workspace, budget=budget)
+                config["callbacks"] = [stop]
+            graph = active_graph(constant(workspace)).compile()
             self.ended = await graph.ainvoke({"chains": plan.config.concurrency}, config)
         return workspace
 

@@ -3,16 +3,21 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
+from metasynth.config.active import CandidatesConfig
 from metasynth.config.file import load_run_config
+from metasynth.config.student import StudentConfig
 from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.scoring.scorer import StudentScorer
+from metasynth.graphs.scoring.students import Students
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.records.record import Record
+from metasynth.student.rounds_folder import RoundsFolder
+from metasynth.student.scoring.measures import Scored
 from tests.commands import FINANCE, small_run
 
 TEMPLATE: Mapping[str, object] = {
@@ -24,8 +29,7 @@ TEMPLATE: Mapping[str, object] = {
 }
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """What the test's student says."""
 
     score: float | None
@@ -37,30 +41,23 @@ def by_hash(record: Record) -> Score:
     return Score(int(hashlib.sha256(record.body.encode()).hexdigest()[:8], 16) / 2**32)
 
 
-class Student:
-    """A `Scorer` without a model; remembers whom it scored."""
-
-    criterion = "loss_gold"
-    model = "tests"
-    stage = ""
+class Student(StudentScorer):
+    """Scores by a function in place of a model; remembers whom it scored."""
 
     def __init__(self, say: Callable[[Record], Score] = by_hash) -> None:
-        self._say = say
+        nowhere = RoundsFolder(Path("no-rounds"))
+        super().__init__(CandidatesConfig(), Students(StudentConfig(), nowhere), seed=0)
+        self.say = say
         self.scored: list[str] = []
         self.prepared = 0
-
-    def use(self, load: Callable[[], Any], *, model: str) -> None:
-        self._say, self.model = load(), model
 
     async def prepare(self) -> None:
         self.prepared += 1
 
-    async def score(self, record: Record) -> Score:
+    async def score(self, record: Record) -> Scored:
         self.scored.append(record.id)
-        return self._say(record)
-
-    def best_first(self, scores: Mapping[str, float]) -> list[str]:
-        return sorted(scores, key=lambda id_: (-scores[id_], id_))
+        score, reason = self.say(record)
+        return Scored(record.id, 0, score, reason)
 
 
 async def screened(

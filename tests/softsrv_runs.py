@@ -4,9 +4,13 @@ import hashlib
 import json
 import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from metasynth.graphs.softsrv.workspace import SoftSRVWorkspace
+from metasynth.graphs.workspace import Workspace
+from metasynth.softsrv.sampling.samples import Candidate, write_candidates
 from tests.commands import fast_embedder, settings
 from tests.openai_answers import Reply
 from tests.prose import prose
@@ -41,6 +45,16 @@ def softsrv_run(folder: Path, base_url: str = "", **values: object) -> list[str]
     if base_url:
         quick["teacher__base_url"] = base_url
     return ["run", str(run_file(folder)), "--quiet", *settings(**quick)]
+
+
+def put_candidates(workspace: Workspace, texts: Iterable[str]) -> list[Candidate]:
+    """Leave candidates in the run directory, as an earlier start that had sampled them does."""
+    assert isinstance(workspace, SoftSRVWorkspace)
+    given = [Candidate(text, f"target-{n % 5}", n, 0) for n, text in enumerate(texts)]
+    write_candidates(workspace.steering.folder.candidates, given)
+    workspace.manifest.finish("samples", {"sampled": len(given)})
+    workspace.manifest.finish("postprocess", {})
+    return given
 
 
 class QuestionTeacher:

@@ -1,4 +1,4 @@
-"""The student on the test rows, before the first round and after each."""
+"""The stage that tests the student: before the first round and after each."""
 
 import asyncio
 import math
@@ -7,89 +7,74 @@ from typing import TYPE_CHECKING, Any
 
 from metasynth.blocking import Check
 from metasynth.config.student import ScoringConfig
-from metasynth.student.rounds_folder import RoundFolder, RoundsFolder, write_json
+from metasynth.graphs.scoring.resources import Resources
+from metasynth.student.rounds_folder import RoundFolder, write_json
 
 from . import figures
-from .plan import ActivePlan
-from .scores import Helpers, kept_scores
-from .students import RoundStudents
+from .scores import resumed_scores
+from .workspace import ActiveWorkspace
 
 if TYPE_CHECKING:
     from metasynth.student.scoring.measures import Scored
 
 
-class RoundTests:
-    """Measures students: the share of right answers, and the loss on the given ones.
+async def evaluate_student(workspace: ActiveWorkspace, number: int, check: Check) -> int:
+    """Measure the student after round `number`: right answers, and the loss on the given ones.
 
-    Args:
-        plan: What the run file says.
-        folder: Where rounds lie.
-        students: What is measured.
-        seed: Of the bootstrap.
+    Returns:
+        How many test rows there are.
+
+    Raises:
+        BudgetEndedError: `check` raised it; what is measured is kept.
     """
-
-    def __init__(
-        self, plan: ActivePlan, folder: RoundsFolder, students: RoundStudents, *, seed: int
-    ) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._students = students
-        self._seed = seed
-
-    async def measure(self, number: int, check: Check) -> int:
-        """Measure the student after round `number`; on how many rows."""
-        test, folder = self._plan.settings.test, self._folder.round(number)
-        if self._plan.test is None or test is None:
-            return 0
-        rows = list(self._plan.test.rows)
-        if not await asyncio.to_thread(_is_measured, folder):
-            lm = await asyncio.to_thread(self._students.after, number)
-            wrong = ScoringConfig(criterion="wrong", max_new_tokens=test.max_new_tokens)
-            gold = ScoringConfig(criterion="loss_gold")
-            helpers = Helpers(checker=self._plan.checker)
-            answers, losses = [
-                await kept_scores(path, lm, rows, config, seed=0, check=check, helpers=helpers)
-                for path, config in ((folder.answers, wrong), (folder.losses, gold))
-            ]
-            await asyncio.to_thread(self._write, folder, answers, losses, number)
+    plan, rounds = workspace.plan, workspace.rounds
+    test, folder = plan.settings.test, rounds.folder.round(number)
+    if plan.test is None or test is None:
+        return 0
+    rows = list(plan.test.rows)
+    if await asyncio.to_thread(_is_measured, folder):
         return len(rows)
+    lm = await asyncio.to_thread(rounds.students.after, number)
+    wrong = ScoringConfig(criterion="wrong", max_new_tokens=test.max_new_tokens)
+    gold = ScoringConfig(criterion="loss_gold")
+    resources = Resources(checker=plan.checker)
+    answers, losses = [
+        await resumed_scores(path, lm, rows, config, seed=0, check=check, resources=resources)
+        for path, config in ((folder.answers, wrong), (folder.losses, gold))
+    ]
+    seed = workspace.seed_for("loss")
+    evaluation = {
+        "student": rounds.students.name_after(number),
+        "rows": len(rows),
+        "checker": test.checker,
+        **await asyncio.to_thread(_measures, answers, losses, seed),
+    }
+    await asyncio.to_thread(write_json, folder.evaluation, evaluation)
+    return len(rows)
 
-    def _write(
-        self,
-        folder: RoundFolder,
-        answers: "Sequence[Scored]",
-        losses: "Sequence[Scored]",
-        number: int,
-    ) -> None:
-        write_json(folder.evaluation, self._told(answers, losses, number))
 
-    def _told(
-        self, answers: "Sequence[Scored]", losses: "Sequence[Scored]", number: int
-    ) -> dict[str, Any]:
-        import numpy as np
+def _measures(answers: "Sequence[Scored]", losses: "Sequence[Scored]", seed: int) -> dict[str, Any]:
+    import numpy as np
 
-        from metasynth.student.intervals import bootstrap, share
+    from metasynth.student.intervals import bootstrap, share
 
-        assert self._plan.settings.test is not None
-        wrong = [one.score for one in answers if one.score is not None]
-        known = np.array([one.score for one in losses if one.score is not None])
-        loss = bootstrap(
-            lambda drawn: float(known[drawn].mean()) if len(known) else math.nan,
-            len(known),
-            seed=self._seed,
-            bounds=(0.0, math.inf),
-        )
-        return {
-            "student": self._students.name(number),
-            "rows": len(answers),
-            "checker": self._plan.settings.test.checker,
-            "right": len(wrong) - round(sum(wrong)),
-            "checked": len(wrong),
-            "accuracy": figures.numbers(share(len(wrong) - round(sum(wrong)), len(wrong))),
-            "unchecked": figures.of_scores(answers)["unscored"],
-            "loss": figures.numbers(loss),
-            "unscored": figures.of_scores(losses)["unscored"],
-        }
+    wrong = [one.score for one in answers if one.score is not None]
+    right = len(wrong) - round(sum(wrong))
+    known = np.array([one.score for one in losses if one.score is not None])
+    loss = bootstrap(
+        lambda drawn: float(known[drawn].mean()) if len(known) else math.nan,
+        len(known),
+        seed=seed,
+        bounds=(0.0, math.inf),
+    )
+    return {
+        "right": right,
+        "checked": len(wrong),
+        "accuracy": figures.numbers(share(right, len(wrong))),
+        "unchecked": figures.score_summary(answers)["unscored"],
+        "loss": figures.numbers(loss),
+        "unscored": figures.score_summary(losses)["unscored"],
+    }
 
 
 def _is_measured(folder: RoundFolder) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from metasynth.records.record import Record
 
-from .selection import Selected
+from .rows import Selected
 
 if TYPE_CHECKING:
     from metasynth.memory.ledger import Ledger
@@ -36,12 +36,12 @@ def spent(ledger: "Ledger") -> dict[str, Any]:
     }
 
 
-def difference(now: Mapping[str, Any], began: Mapping[str, Any]) -> dict[str, Any]:
+def difference(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """What was used since."""
-    return {name: round(value - began[name], 8) for name, value in now.items()}
+    return {name: round(value - before[name], 8) for name, value in now.items()}
 
 
-def of_records(accepted: Sequence[Record], rejected: Sequence[Record]) -> dict[str, Any]:
+def record_counts(accepted: Sequence[Record], rejected: Sequence[Record]) -> dict[str, Any]:
     """How rows ended."""
     reasons = Counter((record.reason or "").partition(":")[0] for record in rejected)
     return {
@@ -51,57 +51,59 @@ def of_records(accepted: Sequence[Record], rejected: Sequence[Record]) -> dict[s
     }
 
 
-def of_seeds(pool: int, scored: "Sequence[Scored]", selected: Sequence[Selected]) -> dict[str, Any]:
+def seed_summary(
+    pool: int, scored: "Sequence[Scored]", selected: Sequence[Selected]
+) -> dict[str, Any]:
     """What the student said of the pool, and of what was chosen from it."""
     return {
         "pool": pool,
-        **of_scores(scored),
-        "chosen": len({id_ for one in selected for id_ in one.seed_ids}),
-        "median_chosen": middle(one.score for one in selected),
+        **score_summary(scored),
+        "chosen": len({id_ for row in selected for id_ in row.seed_ids}),
+        "median_chosen": rounded_median(row.score for row in selected),
     }
 
 
-def of_scores(scored: "Iterable[Scored]") -> dict[str, Any]:
+def score_summary(scored: "Iterable[Scored]") -> dict[str, Any]:
     """How many have a score, its median, and why the others have none."""
-    found = list(scored)
-    scores = [one.score for one in found if one.score is not None]
-    reasons = Counter(one.reason for one in found if one.score is None)
+    results = list(scored)
+    scores = [result.score for result in results if result.score is not None]
+    reasons = Counter(result.reason for result in results if result.score is None)
     return {
         "scored": len(scores),
-        "median": middle(scores),
+        "median": rounded_median(scores),
         "unscored": dict(reasons.most_common()),
     }
 
 
-def middle(scores: Iterable[float | None]) -> float | None:
+def rounded_median(scores: Iterable[float | None]) -> float | None:
     """The median of those that are there."""
     known = [score for score in scores if score is not None]
     return round(median(known), 6) if known else None
 
 
-def of_fidelity(found: "Fidelity") -> dict[str, Any]:
-    """How well scores of seeds told those of what came of them."""
+def fidelity_summary(fidelity: "Fidelity") -> dict[str, Any]:
+    """How well scores of seeds predicted those of their children."""
     return {
-        "by_set": numbers(found.by_set),
-        "sets": len(found.cells),
-        "by_point": numbers(found.by_point),
-        "children": found.pairs,
-        "siblings": numbers(found.within),
-        "families": found.families,
+        "by_set": numbers(fidelity.by_set),
+        "sets": len(fidelity.cells),
+        "by_point": numbers(fidelity.by_point),
+        "children": fidelity.pairs,
+        "siblings": numbers(fidelity.within),
+        "families": fidelity.families,
     }
 
 
-def of_gate(gate: "Gate") -> dict[str, Any]:
-    """A gate of adaptive contexts."""
+def gate_summary(gate: "Gate") -> dict[str, Any]:
+    """A gate of adaptive contexts, with its interval."""
     return {**asdict(gate), "value": numbers(gate.value)}
 
 
 def numbers(interval: "Interval") -> list[float | None]:
     """Value, low and high; null for what is not defined."""
-    return [round(one, 6) if math.isfinite(one) else None for one in interval]
+    return [round(value, 6) if math.isfinite(value) else None for value in interval]
 
 
-def pairs_of(
+def parent_pairs(
     number: int, children: "Iterable[tuple[Scored, Selected]]", *, by_cluster: bool = False
 ) -> "list[Pair]":
     """Children with their parents, where both have a score.
@@ -113,12 +115,12 @@ def pairs_of(
     """
     from metasynth.student.fidelity import Pair
 
-    found = []
+    pairs = []
     for child, parent in children:
         if parent.score is None or child.score is None:
             continue
         cell = f"cluster {parent.cluster}" if by_cluster else f"round {number}"
         # a context that is a mixture has a score of its own
         name = f"round {number}: {' + '.join(parent.seed_ids)}: {parent.score}"
-        found.append(Pair(cell, name, parent.score, child.score))
-    return found
+        pairs.append(Pair(cell, name, parent.score, child.score))
+    return pairs

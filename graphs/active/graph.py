@@ -4,13 +4,15 @@ open ─► score_seeds ─► select ─► generate ─► candidate … | doc
              ▲                                                                 │
              └──────── (next round) ◄── evaluate ◄── fine_tune ◄───────────────┘   ─► close
 
-Nothing is asked of a teacher before seeds are selected, and a round asks for as many rows as the
-run file says, whatever becomes of them: a budget is spent alike in every arm. Each stage keeps its
-result in the run directory and goes on from there.
+Rounds of Kessler et al. (arXiv 2512.00884): the student scores the seeds, some are selected, and
+only then is a teacher asked for new rows; the student is fine-tuned on them and measured. A round
+asks for as many rows as the run file says, whatever becomes of them: a budget is spent alike in
+every arm. Each stage keeps its result in the run directory and goes on from there (see `folder`).
 """
 
+import asyncio
 import operator
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
 from langgraph.graph import START, StateGraph
@@ -18,18 +20,26 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, Field
 
+from metasynth.blocking import Check
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.best_of_batch import new_quota, settle
 from metasynth.graphs.corpus import RecordWriter
 from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
-from metasynth.graphs.run.questions import CandidateQueue, Check
-from metasynth.graphs.run.rounds import Rounds
-from metasynth.graphs.workspace import RunContext, Source, Workspace
+from metasynth.graphs.workspace import RunContext, Source
 
-Goto = TypeVar("Goto", bound=str)
+from .evaluation import evaluate_student
+from .folder import begin_round
+from .generation import make_batch
+from .round_report import write_report
+from .scores import score_children, score_pool
+from .selection import select_rows
+from .training import train_student
+from .workspace import ActiveWorkspace
+
 _NO_LIMIT = 1_000_000_000  # steps are bounded by the rounds and their rows
 _DONE = "candidates:"  # how a queue that is empty says so: the round has all its rows
+Goto = TypeVar("Goto", bound=str)
 
 
 class ActiveInput(BaseModel):
@@ -62,7 +72,7 @@ class DocumentTask(TypedDict):
 
 
 def active_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
-    """The graph, not yet compiled; `source` gives the workspace that its nodes work in."""
+    """The graph, not yet compiled; `source` gives an `ActiveWorkspace`."""
     nodes = _Nodes(source)
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
         ActiveState, context_schema=RunContext, input_schema=ActiveInput
@@ -93,23 +103,24 @@ class _Nodes:
         self, state: ActiveInput, runtime: Runtime[RunContext]
     ) -> Command[Literal["score_seeds", "close"]]:
         """Turn to the first round that is not done."""
-        workspace = await self._source(runtime.context)
-        update = ActiveState(chains=state.chains)
-        if not await _rounds(workspace).open():
-            return Command(update=update, goto="close")
-        if ended := _ended(workspace):
-            return Command(update={**update, "stopped_because": ended}, goto="close")
-        update["round"] = _rounds(workspace).number
-        return Command(update=update, goto="score_seeds")
+        workspace = await self._workspace(runtime)
+        return await _next_round(workspace, ActiveState(chains=state.chains))
 
     async def score_seeds(
         self,
         state: ActiveState,  # noqa: ARG002 - every node has one
         runtime: Runtime[RunContext],
     ) -> Command[Literal["select", "close"]]:
-        """Have the student score the pool."""
-        workspace = await self._source(runtime.context)
-        return await _stage(workspace, _rounds(workspace).score_seeds, "scored", "select")
+        """Have the student score the pool; before the first round it is tested."""
+
+        async def score(workspace: ActiveWorkspace, check: Check) -> int:
+            with workspace.rounds.progress.stage("scoring the pool"):
+                await asyncio.to_thread(begin_round, workspace)
+                if workspace.rounds.number == 1:
+                    await evaluate_student(workspace, 0, check)
+                return await score_pool(workspace, check)
+
+        return await _stage(await self._workspace(runtime), score, "scored", "select")
 
     async def select(
         self,
@@ -117,43 +128,40 @@ class _Nodes:
         runtime: Runtime[RunContext],
     ) -> Command[Literal["generate", "close"]]:
         """Choose the seeds, or the contexts, of this round."""
-        workspace = await self._source(runtime.context)
-        return await _stage(workspace, _rounds(workspace).select, "selected", "generate")
+        return await _stage(await self._workspace(runtime), select_rows, "selected", "generate")
 
     async def generate(
         self, state: ActiveState, runtime: Runtime[RunContext]
     ) -> Command[Literal["candidate", "document", "close"]]:
         """Hand the rows that are asked for to the workers."""
-        workspace = await self._source(runtime.context)
-        rounds = _rounds(workspace)
 
-        async def queue(check: Check) -> int:
-            questions = await rounds.generate(check)
-            workspace.queue = CandidateQueue(
-                questions,
-                ended=lambda place: workspace.has_ended(_record_id(workspace, place)),
+        async def fill_queue(workspace: ActiveWorkspace, check: Check) -> int:
+            batch = await make_batch(workspace, check)
+            workspace.queue.fill(
+                batch, ended=lambda place: workspace.has_ended(workspace.id_at(place))
             )
             await settle(workspace)
-            return len(questions)
+            return len(batch)
 
+        workspace = await self._workspace(runtime)
         workspace.quota = new_quota(workspace)
-        if rounds.conducts:
+        if workspace.plan.conducts:
             workers = [Send("document", DocumentTask(worker=n)) for n in range(state["chains"])]
         else:
             workers = [Send("candidate", CandidateInput(worker=n)) for n in range(state["chains"])]
-        return await _stage(workspace, queue, "asked", workers)
+        return await _stage(workspace, fill_queue, "asked", workers)
 
     async def document(self, state: DocumentTask, runtime: Runtime[RunContext]) -> ActiveState:
         """Have a conductor write from one selected seed after the other."""
-        workspace = await self._source(runtime.context)
+        workspace = await self._workspace(runtime)
         quota, queue = workspace.quota, workspace.queue
-        assert quota is not None and queue is not None
+        assert quota is not None
         while await quota.take():
-            taken = queue.next()
-            if taken is None:
-                await quota.stop(f"{_DONE} all {queue.count} are judged")
+            place = queue.next()
+            if place is None:
+                await quota.stop(f"{_DONE} all {len(queue.batch)} are judged")
                 break
-            chain = _rounds(workspace).chain_of(taken.place)
+            chain = workspace.chain_at(place)
             try:
                 outcome = await RecordWriter(workspace, chain).write_next()
             except BudgetEndedError as ended:
@@ -170,7 +178,7 @@ class _Nodes:
         runtime: Runtime[RunContext],
     ) -> Command[Literal["fine_tune", "close"]]:
         """Score what was admitted as its seeds were, by the student that chose them."""
-        workspace = await self._source(runtime.context)
+        workspace = await self._workspace(runtime)
         cut_short = _cut_short(workspace)
         if not cut_short:  # else the next start may still add to the batch
             await settle(workspace, final=True)
@@ -178,7 +186,7 @@ class _Nodes:
         if cut_short.startswith("budget.minutes"):
             return Command(update=update, goto="close")
         try:
-            update["children"] = await _rounds(workspace).score_children(_minutes(workspace))
+            update["children"] = await score_children(workspace, workspace.budget.check_minutes)
         except BudgetEndedError as ended:  # a judge may not be asked any more
             update["stopped_because"] = cut_short or ended.message
         return Command(update=update, goto="fine_tune")
@@ -189,85 +197,86 @@ class _Nodes:
         runtime: Runtime[RunContext],
     ) -> Command[Literal["evaluate", "close"]]:
         """Train the student on what was admitted."""
-        workspace = await self._source(runtime.context)
-        return await _stage(
-            workspace, _rounds(workspace).fine_tune, "trained", "evaluate", local=True
-        )
+        workspace = await self._workspace(runtime)
+        return await _stage(workspace, train_student, "trained", "evaluate", local=True)
 
     async def evaluate(
         self, state: ActiveState, runtime: Runtime[RunContext]
     ) -> Command[Literal["score_seeds", "close"]]:
         """Measure the student, write the round down, and go on with the next."""
-        workspace = await self._source(runtime.context)
-        rounds = _rounds(workspace)
-        command: Command[Literal["score_seeds", "close"]] = await _stage(
-            workspace, rounds.evaluate, "tested", "score_seeds", local=True
-        )
-        if command.goto == "close":
-            return command
+        workspace = await self._workspace(runtime)
+        rounds = workspace.rounds
+        try:
+            with rounds.progress.stage("measuring the student"):
+                check = workspace.budget.check_minutes
+                tested = await evaluate_student(workspace, rounds.number, check)
+        except BudgetEndedError as ended:
+            return Command(update={"stopped_because": ended.message}, goto="close")
         stopped = state.get("stopped_because", "")
-        await rounds.finish(stopped)
-        if stopped or not await rounds.open():
-            return Command(update=command.update, goto="close")
-        if ended := _ended(workspace):
-            return Command(update={**command.update, "stopped_because": ended}, goto="close")
-        return Command(update={**command.update, "round": rounds.number}, goto="score_seeds")
+        await write_report(workspace, stopped)
+        update = ActiveState(tested=tested)
+        if stopped:
+            return Command(update=update, goto="close")
+        return await _next_round(workspace, update)
 
     async def close(self, state: ActiveState, runtime: Runtime[RunContext]) -> ActiveState:
         """Say what came of it."""
-        workspace = await self._source(runtime.context)
+        workspace = await self._workspace(runtime)
         return ActiveState(
             accepted=workspace.corpus.accepted,
             rejected=workspace.corpus.rejected,
             stopped_because=state.get("stopped_because") or "rounds: all are done",
         )
 
-
-def _rounds(workspace: Workspace) -> Rounds:
-    assert workspace.rounds is not None, "compose makes them for this graph"
-    return workspace.rounds
-
-
-def _record_id(workspace: Workspace, place: int) -> str:
-    rounds = _rounds(workspace)
-    if rounds.conducts:
-        return workspace.record_id(rounds.chain_of(place), 1)
-    return workspace.record_id(rounds.chain, place)
+    async def _workspace(self, runtime: Runtime[RunContext]) -> ActiveWorkspace:
+        workspace = await self._source(runtime.context)
+        assert isinstance(workspace, ActiveWorkspace), "compose opens one for this graph"
+        return workspace
 
 
-def _ended(workspace: Workspace) -> str:
+async def _next_round(
+    workspace: ActiveWorkspace, update: ActiveState
+) -> Command[Literal["score_seeds", "close"]]:
+    """Where the graph goes between rounds: to the next, or to its end."""
+    rounds = workspace.rounds
+    if not await asyncio.to_thread(rounds.turn_to_next, len(workspace.plan.settings.plan)):
+        return Command(update=update, goto="close")
+    if ended := _ended(workspace):
+        return Command(update={**update, "stopped_because": ended}, goto="close")
+    return Command(update={**update, "round": rounds.number}, goto="score_seeds")
+
+
+def _ended(workspace: ActiveWorkspace) -> str:
     """Why no further round may begin; "" where one may."""
-    records = workspace.config.budget.records
-    if workspace.corpus.accepted >= records:
+    if workspace.corpus.accepted >= workspace.config.budget.records:
         return "budget.records: all records are written"
     return workspace.budget.ended() or ""
 
 
-def _cut_short(workspace: Workspace) -> str:
+def _cut_short(workspace: ActiveWorkspace) -> str:
     """Why the round's rows are not all there; "" where they are."""
-    assert workspace.queue is not None and workspace.quota is not None
-    places = range(1, workspace.queue.count + 1)
-    if all(workspace.has_ended(_record_id(workspace, place)) for place in places):
+    if workspace.rows_have_ended():
         return ""
+    assert workspace.quota is not None
     return workspace.quota.stopped_because or "budget.records: all records are written"
 
 
-def _minutes(workspace: Workspace) -> Check:
-    """What is computed here costs time alone."""
-    return workspace.budget.check_minutes
-
-
 async def _stage(
-    workspace: Workspace,
-    work: Callable[[Check], Awaitable[int]],
+    workspace: ActiveWorkspace,
+    work: Callable[[ActiveWorkspace, Check], Awaitable[int]],
     key: str,
-    goto: Goto | Sequence[Send],
+    goto: Goto | list[Send],
     *,
     local: bool = False,
 ) -> Command[Goto | Literal["close"]]:
-    """Where the graph goes from a stage: on, or to its end where the budget has ended."""
+    """Where the graph goes from a stage: on, or to its end where the budget has ended.
+
+    Args:
+        local: What is computed costs time alone, not calls.
+    """
+    check = workspace.budget.check_minutes if local else workspace.budget.check
     try:
-        count = await work(_minutes(workspace) if local else workspace.budget.check)
+        count = await work(workspace, check)
     except BudgetEndedError as ended:
         return Command(update={"stopped_because": ended.message}, goto="close")
     return Command(update={key: count}, goto=goto)

@@ -1,130 +1,111 @@
-"""What a round came to: all that `round.json` says."""
+"""The stage that writes down what a round came to: all that `round.json` holds."""
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from metasynth.graphs.workspace import Workspace
-from metasynth.randomness import derive_seed
-from metasynth.records.record import Record
-from metasynth.student.rounds_folder import RoundsFolder, place_of, read_json, read_lines
+from metasynth.student.rounds_folder import place_of, read_json, read_lines, write_json
 
 from . import figures
-from .plan import ActivePlan
-from .sampling import RoundSampling
-from .selection import Selected
+from .gates import round_gates
+from .rows import Selected
+from .training import records_of
+from .workspace import ActiveWorkspace
 
 if TYPE_CHECKING:
     from metasynth.student.fidelity import Pair
     from metasynth.student.scoring.measures import Scored
 
 
-class RoundTeller:
-    """Gathers a round's figures from its files, the corpus and the ledger.
+async def write_report(workspace: ActiveWorkspace, stopped_because: str) -> None:
+    """Write the figures of the round in work, gathered from its files, corpus and ledger.
 
     Args:
-        plan: What the run file says.
-        folder: Where rounds lie.
-        workspace: The run's.
-        sampling: SoftSRV, where it makes the questions.
+        stopped_because: Why it was cut short; "" where it was not.
     """
 
-    def __init__(
-        self,
-        plan: ActivePlan,
-        folder: RoundsFolder,
-        workspace: Workspace,
-        sampling: RoundSampling | None,
-    ) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._workspace = workspace
-        self._sampling = sampling
+    def write() -> None:
+        report = round_report(workspace, stopped_because=stopped_because)
+        write_json(workspace.rounds.here.told, report)
 
-    def told(
-        self,
-        number: int,
-        scored: "Sequence[Scored]",
-        selected: Sequence[Selected],
-        *,
-        stopped_because: str,
-    ) -> dict[str, Any]:
-        """The figures of a round; blocks.
-
-        Args:
-            scored: The pool's scores; empty where nothing was scored.
-            selected: What its rows were asked for with.
-            stopped_because: Why it was cut short; "" where it was not.
-        """
-        corpus, settings = self._workspace.corpus, self._plan.settings
-        assert settings.pool is not None
-        folder = self._folder.round(number)
-        spent = figures.spent(self._workspace.ledger)
-        training = read_json(folder.trained / "training.json")
-        return {
-            "round": number,
-            "arm": settings.arm,
-            "generate": settings.generate,
-            "criterion": settings.pool.scoring.criterion if scored else "",
-            "asked": len(selected),
-            **figures.of_records(
-                records_of(number, corpus.records()), records_of(number, corpus.rejected_records())
-            ),
-            "seeds": figures.of_seeds(len(self._plan.pool.rows), scored, selected),
-            "children": figures.of_scores(self._children(number)),
-            "fidelity": self._fidelity([number]),
-            "fidelity_so_far": self._fidelity(range(1, number + 1)),
-            "gates": self._gates(number),
-            "spent": figures.difference(spent, read_json(folder.began) or {}),
-            "spent_in_all": spent,
-            "copies_of_test": self._copies(number),
-            "training": training["report"] if training is not None else None,
-            "evaluation": read_json(folder.evaluation),
-            "stopped_because": stopped_because,
-        }
-
-    def _copies(self, number: int) -> int:
-        """Admitted copies of test rows, which a conductor's gate does not see: left untrained."""
-        known = self._plan.contamination
-        if known is None or self._plan.settings.generate != "conductor":
-            return 0
-        admitted = records_of(number, self._workspace.corpus.records())
-        return sum(known.hits(record.body) is not None for record in admitted)
-
-    def _children(self, number: int) -> "list[Scored]":
-        from metasynth.student.scoring.measures import Scored
-
-        path = self._folder.round(number).children
-        return [Scored(**told) for told in read_lines(path)] if path.exists() else []
-
-    def _pairs(self, number: int, *, by_cluster: bool = False) -> "list[Pair]":
-        chosen = map(Selected.of, read_lines(self._folder.round(number).selected))
-        places = {one.place: one for one in chosen}
-        children = [
-            (child, places[found[1]])
-            for child in self._children(number)
-            if (found := place_of(child.row_id)) is not None
-        ]
-        return figures.pairs_of(number, children, by_cluster=by_cluster)
-
-    def _fidelity(self, rounds: Iterable[int]) -> dict[str, Any] | None:
-        from metasynth.student.fidelity import score_fidelity
-
-        pairs = [pair for number in rounds for pair in self._pairs(number)]
-        if not pairs:
-            return None
-        seed = derive_seed(self._workspace.config.random_seed, "active", "fidelity")
-        return figures.of_fidelity(score_fidelity(pairs, seed=seed))
-
-    def _gates(self, number: int) -> list[dict[str, Any]]:
-        if self._sampling is None:
-            return []
-        rounds = range(1, number + 1)
-        pairs = [pair for one in rounds for pair in self._pairs(one, by_cluster=True)]
-        found = self._sampling.gates(self._folder.round(number), pairs)
-        return [figures.of_gate(gate) for gate in found]
+    with workspace.rounds.progress.stage("writing the round down"):
+        await asyncio.to_thread(write)
 
 
-def records_of(number: int, records: Iterable[Record]) -> list[Record]:
-    """Those that a round asked for."""
-    places = ((place_of(record.id), record) for record in records)
-    return [record for found, record in places if found is not None and found[0] == number]
+def round_report(workspace: ActiveWorkspace, *, stopped_because: str) -> dict[str, Any]:
+    """The figures; reads files."""
+    corpus, plan, rounds = workspace.corpus, workspace.plan, workspace.rounds
+    number, folder = rounds.number, rounds.here
+    spent = figures.spent(workspace.ledger)
+    training = read_json(folder.trained / "training.json")
+    admitted = records_of(number, corpus.records())
+    rejected = records_of(number, corpus.rejected_records())
+    return {
+        "round": number,
+        "arm": plan.settings.arm,
+        "generate": plan.settings.generate,
+        "criterion": plan.choice.scoring.criterion if rounds.scored else "",
+        "asked": len(rounds.selected),
+        **figures.record_counts(admitted, rejected),
+        "seeds": figures.seed_summary(len(plan.pool.rows), rounds.scored, rounds.selected),
+        "children": figures.score_summary(_children(workspace, number)),
+        "fidelity": _fidelity(workspace, [number]),
+        "fidelity_so_far": _fidelity(workspace, range(1, number + 1)),
+        "gates": _gates(workspace),
+        "spent": figures.difference(spent, read_json(folder.began) or {}),
+        "spent_in_all": spent,
+        "copies_of_test": _copies(workspace),
+        "training": training["report"] if training is not None else None,
+        "evaluation": read_json(folder.evaluation),
+        "stopped_because": stopped_because,
+    }
+
+
+def _copies(workspace: ActiveWorkspace) -> int:
+    """Admitted copies of test rows, which a conductor's gate does not see: left untrained."""
+    contamination = workspace.plan.contamination
+    if contamination is None or not workspace.plan.conducts:
+        return 0
+    admitted = records_of(workspace.rounds.number, workspace.corpus.records())
+    return sum(contamination.hits(record.body) is not None for record in admitted)
+
+
+def _children(workspace: ActiveWorkspace, number: int) -> "list[Scored]":
+    from metasynth.student.scoring.measures import Scored
+
+    path = workspace.rounds.folder.round(number).children
+    return [Scored(**line) for line in read_lines(path)] if path.exists() else []
+
+
+def _pairs(workspace: ActiveWorkspace, number: int, *, by_cluster: bool = False) -> "list[Pair]":
+    lines = read_lines(workspace.rounds.folder.round(number).selected)
+    parents = {row.place: row for row in map(Selected.of, lines)}
+    children = [
+        (child, parents[found[1]])
+        for child in _children(workspace, number)
+        if (found := place_of(child.row_id)) is not None
+    ]
+    return figures.parent_pairs(number, children, by_cluster=by_cluster)
+
+
+def _fidelity(workspace: ActiveWorkspace, rounds: Iterable[int]) -> dict[str, Any] | None:
+    from metasynth.student.fidelity import score_fidelity
+
+    pairs = [pair for number in rounds for pair in _pairs(workspace, number)]
+    if not pairs:
+        return None
+    return figures.fidelity_summary(score_fidelity(pairs, seed=workspace.seed_for("fidelity")))
+
+
+def _gates(workspace: ActiveWorkspace) -> list[dict[str, Any]]:
+    if workspace.steered is None:
+        return []
+    rounds = workspace.rounds
+    pairs = [
+        pair
+        for number in range(1, rounds.number + 1)
+        for pair in _pairs(workspace, number, by_cluster=True)
+    ]
+    return [
+        figures.gate_summary(gate) for gate in round_gates(workspace.steered, rounds.here, pairs)
+    ]

@@ -7,10 +7,15 @@ run that was killed asks it nothing twice and comes to the same decisions.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth.config.active import CandidatesConfig
+from metasynth.graphs.scoring.scorer import StudentScorer
+from metasynth.memory.corpus import Corpus
 from metasynth.memory.journal import Journal
 from metasynth.records.record import Record, StudentScore
 
@@ -18,56 +23,11 @@ from .gate import Verdict
 from .threshold import FollowingThreshold, Limit
 from .waiting import WaitingRoom
 
+if TYPE_CHECKING:
+    from metasynth.student.scoring.measures import Scored
+
 UNSCORED = "student_unscored"
 _DIGITS = 6  # of a score: what is beyond differs from machine to machine
-
-
-class Said(Protocol):
-    """What a student says of a record: a score, high for hard, or the reason why there is none."""
-
-    @property
-    def score(self) -> float | None: ...
-    @property
-    def reason(self) -> str: ...
-
-
-class Scorer(Protocol):
-    """The student, loaded when it is first needed."""
-
-    @property
-    def criterion(self) -> str:
-        """What it scores by."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def stage(self) -> str:
-        """What it is doing now, for whoever watches; "" for nothing."""
-        ...
-
-    def use(self, load: Callable[[], Any], *, model: str) -> None:
-        """Score with another student from now on; `load` gives it (a `LoadedLM`)."""
-        ...
-
-    async def prepare(self) -> None:
-        """Load it now, so that one that cannot be loaded fails before anything is paid for."""
-        ...
-
-    async def score(self, record: Record) -> Said:
-        """Score a record; those that wait at the same time are scored together.
-
-        Raises:
-            BudgetEndedError: A judge would have to be asked and may not be.
-        """
-        ...
-
-    def best_first(self, scores: Mapping[str, float]) -> list[str]:
-        """Ids by their scores, those first that are wanted most, in whatever order they come."""
-        ...
 
 
 class Opinion(NamedTuple):
@@ -95,7 +55,7 @@ class Screen:
     def __init__(
         self,
         settings: CandidatesConfig,
-        scorer: Scorer,
+        scorer: StudentScorer,
         said: Journal,
         *,
         room: WaitingRoom | None = None,
@@ -104,16 +64,17 @@ class Screen:
         self.settings = settings
         self.scorer = scorer
         self.room = room
-        self.round = 0
         self._said = said
-        self._threshold = FollowingThreshold(settings)
+        # the scores of another round's student are no measure
+        self._thresholds = defaultdict[int, FollowingThreshold](
+            lambda: FollowingThreshold(settings)
+        )
         self._one_at_a_time = asyncio.Lock()
         self._opinions: dict[tuple[str, str, int], Opinion] = {}
         for entry in said.entries():
             if is_ours(entry["id"]):
                 text = entry.pop("text")
                 self._learn(text, Opinion(**{"limit": None, "code": "", "detail": "", **entry}))
-        self._follow()
 
     @property
     def stage(self) -> str:
@@ -125,18 +86,14 @@ class Screen:
         return f"{len(self.room.unchosen)} of {self.settings.batch} candidates wait for a choice"
 
     @property
+    def round(self) -> int:
+        """The round of the student in use, which its scores bear; 0 in a run without rounds."""
+        return self.scorer.round
+
+    @property
     def limit(self) -> Limit | None:
         """Which scores pass now, by threshold."""
         return self._threshold.limit if self.room is None else None
-
-    def use(self, load: Callable[[], Any], *, model: str, round_: int) -> None:
-        """Go on with another student, whose scores bear the number of its round.
-
-        What it said in this round before a kill counts; the threshold follows its scores alone.
-        """
-        self.scorer.use(load, model=model)
-        self.round = round_
-        self._follow()
 
     def __contains__(self, id_: object) -> bool:
         """Whether a record with this id waits for a choice."""
@@ -161,8 +118,6 @@ class Screen:
             async with self._one_at_a_time:  # the journal has the order in which it was decided
                 opinion = self._formed(record.id, said)
                 self._learn(text, opinion)
-                if opinion.score is not None:
-                    self._threshold.add(opinion.score)
                 await asyncio.to_thread(self._said.append, self._entry(text, opinion))
         return Verdict(opinion.code, opinion.detail) if opinion.code else Verdict()
 
@@ -179,7 +134,11 @@ class Screen:
         )
         return record.model_copy(update={"student": score})
 
-    def _formed(self, id_: str, said: Said) -> Opinion:
+    @property
+    def _threshold(self) -> FollowingThreshold:
+        return self._thresholds[self.round]
+
+    def _formed(self, id_: str, said: "Scored") -> Opinion:
         if said.score is None:
             return Opinion(id_, self.round, None, None, UNSCORED, said.reason)
         score = round(said.score, _DIGITS)
@@ -196,13 +155,40 @@ class Screen:
 
     def _learn(self, text: str, opinion: Opinion) -> None:
         self._opinions[opinion.id, text, opinion.round] = opinion
-
-    def _follow(self) -> None:
-        self._threshold.clear()
-        for opinion in self._opinions.values():
-            if opinion.round == self.round and opinion.score is not None:
-                self._threshold.add(opinion.score)
+        if opinion.score is not None:
+            self._thresholds[opinion.round].add(opinion.score)
 
 
 def _hash(record: Record) -> str:
     return hashlib.sha256(record.body.encode()).hexdigest()[:16]
+
+
+def open_screen(
+    settings: CandidatesConfig,
+    scorer: StudentScorer,
+    folder: Path,
+    stack: ExitStack,
+    *,
+    corpus: Corpus,
+    is_ours: Callable[[str], bool],
+) -> Screen:
+    """The student's say in a run; its model is not loaded yet.
+
+    Args:
+        folder: RUN/student.
+        stack: What is opened is closed with it.
+        is_ours: Whether a record id is of this run's configuration.
+
+    Raises:
+        RequestError: The journals cannot be written.
+        MetaSynthError: A journal is damaged.
+    """
+    room = None
+    if settings.accept == "best":
+        room = WaitingRoom(
+            stack.enter_context(Journal(folder / "held.jsonl")),
+            stack.enter_context(Journal(folder / "choices.jsonl")),
+            ended=corpus.__contains__,
+        )
+    opinions = stack.enter_context(Journal(folder / "scores.jsonl"))
+    return Screen(settings, scorer, opinions, room=room, is_ours=is_ours)

@@ -61,10 +61,6 @@ class FollowingThreshold:
         """Follow this score too."""
         self._recent.append(score)
 
-    def clear(self) -> None:
-        """Begin anew: the scores of another student are no measure."""
-        self._recent.clear()
-
     def refusal(self, score: float, limit: Limit | None) -> str:
         """Why a score does not pass, in a few words; "" where it does."""
         if limit is None:

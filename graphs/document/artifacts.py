@@ -92,7 +92,7 @@ def document_record(
         generation=generation(workspace, state["record_id"]),
         reason=reason,
     )
-    return workspace.rounds.of_seed(record) if workspace.rounds is not None else record
+    return workspace.with_lineage(record)
 
 
 def generation(workspace: Workspace, record_id: str) -> Generation:

@@ -12,8 +12,8 @@ from langchain_core.messages.ai import UsageMetadata
 from metasynth.agents.conductor.documents import SamplingOffer
 from metasynth.agents.conductor.tools import SampleSoftSRV
 from metasynth.config.model import PriceConfig
-from metasynth.graphs.run.questions import DraftSampler
 from metasynth.graphs.run.state import Artifact, DocumentState, Sampling
+from metasynth.graphs.softsrv.steering.sampler import DraftSampler
 from metasynth.graphs.workspace import Workspace
 from metasynth.memory.ledger import CallKey, CallTag
 from metasynth.memory.messages import payload_hash

@@ -2,8 +2,8 @@
 
 take ─► (ask ─►) answer ─► gate ─► score (─► approve) ─► admit | reject ─► take …
 
-In a round of the graph active the teacher is asked for the problem too, and gives it with its
-solution; see `rounds`.
+In a round of the graph active the teacher may be asked for the problem too, and gives it with its
+solution.
 """
 
 from typing import Any, Literal, TypedDict
@@ -28,10 +28,8 @@ from .records import (
     given_up,
     id_of,
     judged,
-    questions_of,
 )
-
-CHAIN = "softsrv"
+from .workspace import queue_of
 
 
 class CandidateInput(TypedDict):
@@ -78,20 +76,18 @@ class _Nodes:
         """The next candidate, or the end of this worker."""
         workspace = await self._source(runtime.context)
         assert workspace.quota is not None
-        assert workspace.queue is not None
+        queue = queue_of(workspace)
         if not await workspace.quota.take():
             return _ended(state)
-        taken = workspace.queue.next()
-        if taken is None:
-            await workspace.quota.stop(f"candidates: all {workspace.queue.count} are judged")
+        place = queue.next()
+        if place is None:
+            await workspace.quota.stop(f"candidates: all {len(queue.batch)} are judged")
             return _ended(state)
-        rounds = workspace.rounds
-        fault = rounds.fault(taken.place) if rounds is not None else ""
+        question = queue.batch[place]
         update = CandidateState(
-            chain=rounds.chain if rounds is not None else CHAIN,
-            place=taken.place,
-            question=taken.question.text,
-            context_id=taken.question.context_id,
+            chain=queue.batch.chain,
+            place=place,
+            question=question.text,
             answer="",
             cut=False,
             agent="",
@@ -100,24 +96,24 @@ class _Nodes:
             review={},
             edit={},
             outcome="",
-            code="junk" if fault else "",
-            reason=f"junk: {fault}" if fault else "",
+            code="junk" if question.fault else "",
+            reason=f"junk: {question.fault}" if question.fault else "",
         )
-        if fault:  # an answer would be paid for nothing
+        if question.fault:  # an answer would be paid for nothing
             return Command(update=update, goto="reject")
-        asks = rounds is not None and rounds.asks
-        return Command(update=update, goto="ask" if asks else "answer")
+        return Command(update=update, goto="answer" if question.request is None else "ask")
 
     async def ask(
         self, state: CandidateState, runtime: Runtime[RunContext]
     ) -> Command[Literal["gate", "__end__"]]:
         """Have the teacher write a problem like the round's seed, and solve it."""
         workspace = await self._source(runtime.context)
-        assert workspace.rounds is not None
+        request = queue_of(workspace).batch[state["place"]].request
+        assert request is not None
         try:
             made = await ask_for_problem(
                 workspace,
-                workspace.rounds.request(state["place"]),
+                request,
                 chain=state["chain"],
                 step=str(state["place"]),
                 record_id=id_of(workspace, state),
@@ -141,7 +137,7 @@ class _Nodes:
     ) -> Command[Literal["gate", "__end__"]]:
         """Have the question answered, where answers are asked for."""
         workspace = await self._source(runtime.context)
-        prompt = questions_of(workspace).answer_prompt(state["question"])
+        prompt = queue_of(workspace).batch.answer_prompt(state["question"])
         try:
             if prompt is None:
                 workspace.budget.check()  # as every call does; here there is none

@@ -10,10 +10,11 @@ from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.gate import declines
-from metasynth.graphs.run.questions import Request
 from metasynth.graphs.teacher_questions import ANOTHER
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable, excerpt
+
+from .queue import Request
 
 _EDITOR = "editor"
 _TEACHER = "teacher"

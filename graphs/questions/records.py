@@ -17,10 +17,11 @@ from metasynth.graphs.approval import (
 from metasynth.graphs.best_of_batch import stamped
 from metasynth.graphs.document.artifacts import generation
 from metasynth.graphs.run.nodes import Command
-from metasynth.graphs.run.questions import AnswerSource
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import CheckerResult, Message, Novelty, Record
 from metasynth.text.words import excerpt
+
+from .workspace import queue_of
 
 _SUMMARY_WORDS = 40  # there is no summarizer: the question's beginning stands for the record
 
@@ -32,7 +33,6 @@ class CandidateState(TypedDict, total=False):
     chain: str
     place: int
     question: str
-    context_id: str
     answer: str
     cut: bool
     agent: str
@@ -56,13 +56,6 @@ def judged(verdict: Verdict) -> CandidateState:
     )
 
 
-def questions_of(workspace: Workspace) -> AnswerSource:
-    """Where the questions come from."""
-    source = workspace.rounds or workspace.questions
-    assert source is not None
-    return source
-
-
 def id_of(workspace: Workspace, state: CandidateState) -> str:
     """The record's id: its place among the candidates gives it."""
     return workspace.record_id(state["chain"], state["place"])
@@ -80,29 +73,29 @@ def draft_of_candidate(state: CandidateState) -> Draft:
 
 
 def _record(workspace: Workspace, state: CandidateState) -> Record:
-    questions = questions_of(workspace)
+    batch = queue_of(workspace).batch
+    question = batch[state["place"]]
     record_id = id_of(workspace, state)
     made = generation(workspace, record_id)
-    models = dict(questions.models)
-    asks = workspace.rounds is not None and workspace.rounds.asks
+    models = dict(batch.models)
+    asked = question.request is not None
     if state["agent"]:
-        models["questions and answers" if asks else "answers"] = workspace.voices.experts.name
+        models["questions and answers" if asked else "answers"] = workspace.voices.experts.name
     novelty, checker = state["novelty"], state["checker"]
     record = Record(
         id=record_id,
         text=state["question"],
         domain=workspace.config.domain.name,
         summary=excerpt(state["question"], _SUMMARY_WORDS),
-        parent_ids=[state["context_id"]] if state["context_id"] else [],
-        experts=[name for name in ("" if asks else questions.method, state["agent"]) if name],
-        source=questions.method,
+        parent_ids=[question.context_id] if question.context_id else [],
+        experts=[name for name in ("" if asked else batch.source, state["agent"]) if name],
+        source=batch.source,
         novelty=Novelty.model_validate(novelty) if novelty else None,
         checker=CheckerResult.model_validate(checker) if checker else None,
         review=review_of(state),
         generation=made.model_copy(update={"models": models}),
     )
-    if workspace.rounds is not None:
-        record = workspace.rounds.of_seed(record)
+    record = workspace.with_lineage(record)
     if not state["agent"]:
         return stamped(workspace, record)
     messages = [
@@ -123,7 +116,7 @@ async def candidate_verdict(workspace: Workspace, state: CandidateState) -> Verd
     draft = draft_of_candidate(state)
     verdict = await workspace.gate.judge(draft, needs_summary=False)
     if verdict.passed:
-        shared = await asyncio.to_thread(questions_of(workspace).contaminated, draft.text)
+        shared = await asyncio.to_thread(queue_of(workspace).batch.contaminated, draft.text)
         if shared:
             return Verdict("contaminated", shared, verdict.novelty, verdict.checker)
     return verdict

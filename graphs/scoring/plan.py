@@ -1,11 +1,11 @@
-"""What a run file says of the active node, checked before anything starts."""
+"""What a run file says of the student's scores, checked before anything starts."""
 
 from typing import NamedTuple
 
 from metasynth.config.active import CandidatesConfig
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
-from metasynth.config.student import StudentConfig
+from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.errors import ConfigError
 from metasynth.student.scoring.criteria import CRITERIA
 
@@ -43,30 +43,50 @@ def plan_screening(config: RunConfig) -> ScreeningPlan | None:
     if settings is None:
         if config.graph == "active":
             return None
-        raise ConfigError(f"active.candidates: this key is needed in graph {config.graph}")
+        raise ConfigError(
+            f"active.candidates: this key is needed in graph {config.graph}", code="missing_key"
+        )
     criterion = settings.scoring.criterion
     if criterion == "learnable":
         raise ConfigError(
             f"{_KEY}: learnable trains on hundreds of rows, and candidates are few at a time",
             hint="take loss_gold here; learnable chooses from a pool of seeds",
+            code="unfit_criterion",
         )
     needs = CRITERIA[criterion].needs
-    if "reward model" in needs and settings.scoring.reward_model is None:
-        raise ConfigError(
-            f"{_KEY}: {criterion} needs a reward model",
-            hint="name its folder or hub id as reward_model beside the criterion",
-        )
+    check_criterion(config, settings.scoring, _KEY)
     if ("own answer" in needs or criterion == "ifd") and not _has_prompts(config):
         raise ConfigError(
             f"{_KEY}: {criterion} needs a question that the student answers, and "
             f"{_why_no_prompts(config)}",
             hint="take loss_gold, perplexity, el2n or random",
+            code="unfit_criterion",
+        )
+    if "checker" in needs and config.checker is None:
+        raise ConfigError(f"checker: this key is needed by {_KEY}: {criterion}", code="no_checker")
+    return ScreeningPlan(config.student, settings)
+
+
+def check_criterion(config: RunConfig, scoring: ScoringConfig, key: str) -> None:
+    """Refuse a criterion whose reward model or judge is not there.
+
+    Args:
+        key: What messages call the criterion's key.
+
+    Raises:
+        ConfigError: It says which (codes `no_reward_model`, `cannot_judge`).
+    """
+    needs = CRITERIA[scoring.criterion].needs
+    if "reward model" in needs and scoring.reward_model is None:
+        raise ConfigError(
+            f"{key}: {scoring.criterion} needs a reward model",
+            hint="name its folder or hub id as reward_model beside the criterion",
+            code="no_reward_model",
         )
     if "judge" in needs and config.model_for("experts").model == "embedded":
-        raise ConfigError(f"{_KEY}: {criterion}: the embedded model cannot judge")
-    if "checker" in needs and config.checker is None:
-        raise ConfigError(f"checker: this key is needed by {_KEY}: {criterion}")
-    return ScreeningPlan(config.student, settings)
+        raise ConfigError(
+            f"{key}: {scoring.criterion}: the embedded model cannot judge", code="cannot_judge"
+        )
 
 
 def _has_prompts(config: RunConfig) -> bool:

@@ -2,12 +2,14 @@
 
 contexts ─► sample ─► postprocess ─► candidate, candidate, … ─► close
 
-Stages that take long keep what they have made in the run directory and go on from there; each
-candidate (see `candidates`) is a worker that takes questions until the quota or they have ended.
+Stages that take long keep what they have made in the run directory (`manifest.json` has the counts
+of those that have ended) and go on from there; each candidate (see `questions.candidates`) is a
+worker that takes questions until the quota or they have ended.
 """
 
+import asyncio
 import operator
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
 from langgraph.graph import START, StateGraph
@@ -15,15 +17,20 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, Field
 
+from metasynth.blocking import Check
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.best_of_batch import new_quota, settle
-from metasynth.graphs.questions.candidates import CHAIN, CandidateInput, candidate_graph
+from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
-from metasynth.graphs.run.questions import CandidateQueue, Check, QuestionSource
-from metasynth.graphs.workspace import RunContext, Source, Workspace
+from metasynth.graphs.workspace import RunContext, Source
 
-Goto = TypeVar("Goto", bound=str)
+from .contexts import prepare_contexts
+from .postprocessing import make_batch
+from .sampling import make_samples
+from .workspace import SoftSRVWorkspace
+
 _NO_LIMIT = 1_000_000_000  # a worker's steps are bounded by the candidates
+Goto = TypeVar("Goto", bound=str)
 
 
 class SoftSRVInput(BaseModel):
@@ -48,7 +55,7 @@ class SoftSRVState(TypedDict, total=False):
 
 
 def softsrv_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
-    """The graph, not yet compiled; `source` gives the workspace that its nodes work in."""
+    """The graph, not yet compiled; `source` gives a `SoftSRVWorkspace`."""
     nodes = _Nodes(source)
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(
         SoftSRVState, context_schema=RunContext, input_schema=SoftSRVInput
@@ -73,44 +80,45 @@ class _Nodes:
         self, state: SoftSRVInput, runtime: Runtime[RunContext]
     ) -> Command[Literal["sample", "close"]]:
         """Make ready what questions come from: train or load a soft prompt, read exemplars."""
-        workspace = await self._source(runtime.context)
+        workspace = await self._workspace(runtime)
         workspace.quota = new_quota(workspace)
         await settle(workspace)
         update = SoftSRVState(chains=state.chains)
-        return await _stage(workspace, _source_of(workspace).prepare, "contexts", "sample", update)
+        return await _stage(workspace, prepare_contexts, "contexts", "sample", update)
 
     async def sample(
         self,
         state: SoftSRVState,  # noqa: ARG002 - every node has one
         runtime: Runtime[RunContext],
     ) -> Command[Literal["postprocess", "close"]]:
-        """Draw the samples that are not there yet."""
-        workspace = await self._source(runtime.context)
-        return await _stage(workspace, _source_of(workspace).sample, "samples", "postprocess", {})
+        """Make the samples that are not there yet."""
+        workspace = await self._workspace(runtime)
+        return await _stage(workspace, make_samples, "samples", "postprocess")
 
     async def postprocess(
         self, state: SoftSRVState, runtime: Runtime[RunContext]
     ) -> Command[Literal["candidate", "close"]]:
         """Keep what is clean, new and spread, and hand it to the workers."""
-        workspace = await self._source(runtime.context)
 
-        async def queue(check: Check) -> int:
+        async def fill_queue(workspace: SoftSRVWorkspace, check: Check) -> int:
             if workspace.screen is not None:
                 await workspace.screen.scorer.prepare()
-            kept = await _source_of(workspace).candidates(check)
-            workspace.queue = CandidateQueue(
-                kept, ended=lambda place: workspace.has_ended(workspace.record_id(CHAIN, place))
+            batch = await make_batch(workspace, check)
+            workspace.queue.fill(
+                batch,
+                ended=lambda place: workspace.has_ended(workspace.record_id(batch.chain, place)),
             )
-            return len(kept)
+            return len(batch)
 
+        workspace = await self._workspace(runtime)
         workers = [
             Send("candidate", CandidateInput(worker=number)) for number in range(state["chains"])
         ]
-        return await _stage(workspace, queue, "candidates", workers, {})
+        return await _stage(workspace, fill_queue, "candidates", workers)
 
     async def close(self, state: SoftSRVState, runtime: Runtime[RunContext]) -> SoftSRVState:
         """Decide what waits for a choice, say what came of it, and write all counts down."""
-        workspace = await self._source(runtime.context)
+        workspace = await self._workspace(runtime)
         await settle(workspace, final=True)
         accepted, rejected = workspace.corpus.accepted, workspace.corpus.rejected
         stopped = state.get("stopped_because") or (
@@ -124,28 +132,28 @@ class _Nodes:
             "reasons": workspace.corpus.reasons(),
             "stopped_because": stopped,
         }
-        await _source_of(workspace).close(counts)
+        await asyncio.to_thread(workspace.manifest.finish, "records", counts)
         return SoftSRVState(accepted=accepted, rejected=rejected, stopped_because=stopped)
 
-
-def _source_of(workspace: Workspace) -> QuestionSource:
-    assert workspace.questions is not None, "compose makes one for this graph"
-    return workspace.questions
+    async def _workspace(self, runtime: Runtime[RunContext]) -> SoftSRVWorkspace:
+        workspace = await self._source(runtime.context)
+        assert isinstance(workspace, SoftSRVWorkspace), "compose opens one for this graph"
+        return workspace
 
 
 async def _stage(
-    workspace: Workspace,
-    work: Callable[[Check], Awaitable[int]],
+    workspace: SoftSRVWorkspace,
+    work: Callable[[SoftSRVWorkspace, Check], Awaitable[int]],
     key: str,
-    goto: Goto | Sequence[Send],
-    update: SoftSRVState | dict[str, Any],
+    goto: Goto | list[Send],
+    update: SoftSRVState | None = None,
 ) -> Command[Goto | Literal["close"]]:
     """Where the graph goes from a stage: on, or to its end where the budget has ended."""
-    quota = workspace.quota
-    if quota is not None and workspace.corpus.accepted >= workspace.config.budget.records:
-        return Command(update=update, goto="close")  # an earlier start has written them all
+    known: dict[str, Any] = {**(update or {})}
+    if workspace.corpus.accepted >= workspace.config.budget.records:
+        return Command(update=known, goto="close")  # an earlier start has written them all
     try:
-        count = await work(workspace.budget.check)
+        count = await work(workspace, workspace.budget.check)
     except BudgetEndedError as ended:
-        return Command(update={**update, "stopped_because": ended.message}, goto="close")
-    return Command(update={**update, key: count}, goto=goto)
+        return Command(update={**known, "stopped_because": ended.message}, goto="close")
+    return Command(update={**known, key: count}, goto=goto)

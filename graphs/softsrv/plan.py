@@ -42,6 +42,11 @@ class SoftSRVPlan(NamedTuple):
     contamination: "Contamination | None"
     artifact: str
 
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether a teacher writes the questions, not the frozen model."""
+        return self.settings.method.startswith("template")
+
     def told(self) -> list[tuple[str, str]]:
         """What would be used, for `validate`."""
         settings = self.settings
@@ -72,7 +77,7 @@ class SoftSRVPlan(NamedTuple):
         """Names what samples and candidates come from; gate and answers have no part in it."""
         sections = {"backbone", "prompt", "encoder", "training", "method", "sampling", "baseline"}
         teacher = ""
-        if self.settings.method.startswith("template"):
+        if self.asks_teacher:
             sections -= {"backbone", "prompt", "encoder", "training"}
             teacher = config.model_for("experts").model
         parts = (self.templates.model_dump_json(), self.artifact, teacher)

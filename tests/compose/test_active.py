@@ -10,7 +10,7 @@ from metasynth.compose.plan import plan_run
 from metasynth.config.file import load_run_config
 from metasynth.errors import ConfigError
 from metasynth.graphs.questions.problems import read_problem
-from metasynth.graphs.run.questions import Request
+from metasynth.graphs.questions.queue import Request
 from tests.active_runs import (
     POOL,
     ROWS,

@@ -14,12 +14,13 @@ from metasynth.config.file import load_run_config
 from metasynth.config.student import StudentConfig
 from metasynth.errors import ConfigError
 from metasynth.graphs.scoring.scorer import StudentScorer, row_of
+from metasynth.graphs.scoring.students import Students
 from metasynth.graphs.softsrv.graph import softsrv_graph
 from metasynth.graphs.workspace import constant
 from metasynth.lm.load import LoadedLM
-from metasynth.lm.weights import load_weights
 from metasynth.memory.ledger import Ledger
 from metasynth.records.record import Message, Record
+from metasynth.student.rounds_folder import RoundsFolder
 from metasynth.student.scoring.scores import score_rows
 from tests.commands import FINANCE, corpus_of, metasynth
 from tests.openai_answers import Reply
@@ -100,6 +101,22 @@ class TestPlan:
         assert identity() != identity("student.model=local:other")
 
 
+def students_of(model: str) -> Students:
+    return Students(StudentConfig(model=model), RoundsFolder(Path("no-rounds")))
+
+
+class Held(Students):
+    """A student that is loaded when `opening` is set, and not before."""
+
+    def __init__(self, model: str, opening: threading.Event) -> None:
+        super().__init__(StudentConfig(model=model), RoundsFolder(Path("no-rounds")))
+        self._opening = opening
+
+    def in_use(self) -> LoadedLM:
+        self._opening.wait()
+        return super().in_use()
+
+
 class TestStudent:
     def test_a_document_is_a_text_and_an_instruction_a_conversation(self) -> None:
         turns = [Message(role="user", content="1+1?"), Message(role="assistant", content="2")]
@@ -110,27 +127,19 @@ class TestStudent:
     async def test_it_is_loaded_once_and_scores_together_what_waits_together(
         self, tiny: str
     ) -> None:
-        loaded: list[LoadedLM] = []
-        opening = threading.Event()
-
-        def load() -> LoadedLM:
-            opening.wait()  # until all are waiting
-            loaded.append(load_weights(StudentConfig(model=tiny)))
-            return loaded[-1]
-
-        settings = CandidatesConfig()
-        scorer = StudentScorer(settings, load, model="tiny", seed=0)
+        opening, settings = threading.Event(), CandidatesConfig()
+        students = Held(tiny, opening)
+        scorer = StudentScorer(settings, students, seed=0)
         records = [Record(id=f"r{n}", text="so it goes " * (n + 1)) for n in range(6)]
         records.append(Record(id="bad", text=" "))
         first = asyncio.gather(*map(scorer.score, records))
-        while scorer.stage != "loading tiny":
-            await asyncio.sleep(0)
         opening.set()
         found = await first
         assert scorer.stage == ""
-        assert len(loaded) == 1
+        lm = students.in_use()
+        assert lm is students.in_use()
         expected = [
-            scored async for scored in score_rows(loaded[0], map(row_of, records), settings.scoring)
+            scored async for scored in score_rows(lm, map(row_of, records), settings.scoring)
         ]
         assert [one.row_id for one in found] == [one.id for one in records]
         assert [one.score for one in found[:-1]] == pytest.approx(
@@ -141,12 +150,7 @@ class TestStudent:
     async def test_one_that_gives_up_waiting_leaves_the_others_their_scores(
         self, tiny: str
     ) -> None:
-        scorer = StudentScorer(
-            CandidatesConfig(),
-            lambda: load_weights(StudentConfig(model=tiny)),
-            model="tiny",
-            seed=0,
-        )
+        scorer = StudentScorer(CandidatesConfig(), students_of(tiny), seed=0)
         tasks = [
             asyncio.ensure_future(scorer.score(Record(id=f"r{n}", text=f"so it goes {n}")))
             for n in range(4)
@@ -165,7 +169,7 @@ class TestStudent:
     @pytest.mark.parametrize(("direction", "first"), [("high", "c"), ("low", "a"), ("middle", "b")])
     def test_the_best_come_first_by_the_direction(self, direction: str, first: str) -> None:
         settings = CandidatesConfig.model_validate({"direction": direction})
-        scorer = StudentScorer(settings, lambda: pytest.fail("not needed"), model="", seed=0)
+        scorer = StudentScorer(settings, students_of("local:no-model"), seed=0)
         given = {"a": 0.1, "c": 0.9, "b": 0.4}
         ordered = scorer.best_first(given)
         assert ordered[0] == first

@@ -4,16 +4,35 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from metasynth.records.record import Record
-from tests.active_runs import POOL, ROUNDS, ROWS, ProblemTeacher, Rounds, bodies, pool_row, run_file
+from tests.active_runs import (
+    POOL,
+    ROUNDS,
+    ROWS,
+    ProblemTeacher,
+    Rounds,
+    Stop,
+    StoppedError,
+    bodies,
+    pool_row,
+    run_file,
+)
 from tests.openai_server import OpenAIServer
 from tests.tiny_lm import save_tiny_reward
 
-STAGES = ("score_seeds", "select", "generate", "score_children", "fine_tune", "evaluate", "finish")
+STOPS: tuple[tuple[str, Literal["look", "end"]], ...] = (
+    ("score_seeds", "look"),
+    ("select", "end"),
+    ("generate", "end"),
+    ("score_children", "look"),
+    ("fine_tune", "look"),
+    ("evaluate", "look"),
+    ("evaluate", "end"),
+)
 
 
 @pytest.fixture
@@ -156,40 +175,14 @@ async def test_a_reward_model_may_choose_seeds_and_candidates(
     assert all(record.student is not None for record in records)
 
 
-class StoppedError(Exception):
-    """Stands for a kill."""
-
-
-class Stops:
-    """Rounds that die in a stage: at its first look at the clock, or at its end."""
-
-    def __init__(self, rounds: Any, stage: str) -> None:
-        self._rounds = rounds
-        self._stage = stage
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._rounds, name)
-        if name != self._stage:
-            return found
-
-        async def dies(given: Any) -> None:
-            await found(given if name == "finish" else _raise)
-            raise StoppedError
-
-        return dies
-
-
-def _raise() -> None:
-    raise StoppedError
-
-
 async def test_a_kill_in_any_stage_changes_nothing(tmp_path: Path, server: OpenAIServer) -> None:
     rounds = Rounds(tmp_path, server)
     whole = bodies(await rounds("whole"))
-    for stage in STAGES:
+    for node, at in STOPS:
+        stage = f"{node}-{at}"
         before = len(server.requests)
         with pytest.raises(StoppedError):
-            await rounds(stage, wrap=lambda real, at=stage: Stops(real, at))
+            await rounds(stage, stop=Stop(node, at))
         records = bodies(await rounds(stage))
         assert records == whole, stage
         assert len(server.requests) - before == ROUNDS * ROWS, stage

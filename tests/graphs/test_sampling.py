@@ -8,15 +8,22 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from metasynth.blocking import Check
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
+from metasynth.config.softsrv import SoftSRVConfig, ToolConfig
 from metasynth.errors import MetaSynthError
 from metasynth.graphs.corpus import corpus_graph
-from metasynth.graphs.run.questions import Check
+from metasynth.graphs.softsrv.steering.sampler import DraftSampler
+from metasynth.graphs.softsrv.steering.steering import Steering
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.memory.ledger import Totals
 from metasynth.records.record import Record
+from metasynth.softsrv.manifest import Manifest
+from metasynth.softsrv.run_folder import SoftSRVFolder
+from metasynth.softsrv.sampling.samples import Sample
+from metasynth.text.contamination import Contamination
 from tests.commands import FINANCE, small_run
 from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer
@@ -24,22 +31,19 @@ from tests.prose import prose
 from tests.teacher import Teacher
 
 
-class Drawn(NamedTuple):
-    text: str
-    context_id: str
-    stopped: bool = True
-    tokens: int = 7
+def drawn(text: str, context_id: str, *, stopped: bool = True) -> Sample:
+    return Sample(text, context_id, number=0, seed=0, stopped=stopped, tokens=7)
 
 
-class Sampler:
-    """Gives prose, numbered; `bad` replaces what it would give."""
+class Sampler(DraftSampler):
+    """Gives prose, numbered, without a model; `bad` replaces what it would give."""
 
-    name = "softsrv:tiny"
-    most_samples = 3
-    most_uses = 2
-    stage = ""
-
-    def __init__(self, *bad: Drawn) -> None:
+    def __init__(self, *bad: Sample) -> None:
+        folder = SoftSRVFolder(Path("no-softsrv"))
+        tool = ToolConfig(samples=3, uses=2)
+        steering = Steering(SoftSRVConfig(tool=tool), [], folder)
+        manifest = Manifest(folder.manifest, identity="")
+        super().__init__(steering, manifest, Contamination(["secret"]))
         self.draws: list[tuple[str, int, int]] = []
         self.prepared = 0
         self._bad = list(bad)
@@ -49,15 +53,12 @@ class Sampler:
         self.prepared += 1
         return 9
 
-    async def draw(self, near: str, count: int, *, start: int) -> Sequence[Drawn]:
+    async def draw(self, near: str, count: int, *, start: int) -> Sequence[Sample]:
         self.draws.append((near, count, start))
         if self._bad:
             return self._bad
         rng = random.Random(start)
-        return [Drawn(prose(["lamp"], 40, rng), f"target-{place}") for place in range(count)]
-
-    def contaminated(self, text: str) -> str:
-        return "exact match" if text == "secret" else ""
+        return [drawn(prose(["lamp"], 40, rng), f"target-{place}") for place in range(count)]
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:
@@ -245,11 +246,11 @@ async def test_references_of_one_turn_do_not_meet(tmp_path: Path) -> None:
 
 async def test_what_is_cut_empty_twice_or_contaminated_is_no_draft(tmp_path: Path) -> None:
     bad = (
-        Drawn("It was cut in the", "target-1", stopped=False),
-        Drawn("  ", "target-2"),
-        Drawn("secret", "target-3"),
-        Drawn("A whole one.", "target-4"),
-        Drawn(" A whole one.", "target-5"),
+        drawn("It was cut in the", "target-1", stopped=False),
+        drawn("  ", "target-2"),
+        drawn("secret", "target-3"),
+        drawn("A whole one.", "target-4"),
+        drawn(" A whole one.", "target-5"),
     )
     conductor = Conductor((call("sample_softsrv", n=3),))
     await run(tmp_path, conductor, Sampler(*bad))

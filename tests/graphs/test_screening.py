@@ -3,11 +3,9 @@
 import asyncio
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,15 +22,15 @@ from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.admission.threshold import FollowingThreshold
 from metasynth.graphs.admission.waiting import Candidate, Choice, WaitingRoom
 from metasynth.graphs.run.budget import Quota
-from metasynth.graphs.run.questions import Check
 from metasynth.graphs.softsrv.graph import softsrv_graph
 from metasynth.graphs.workspace import constant
 from metasynth.memory.journal import Journal
 from metasynth.records.record import Record, StudentScore
+from metasynth.softsrv.manifest import read_manifest
 from tests.openai_server import OpenAIServer
 from tests.prose import prose
-from tests.screened_runs import TEMPLATE, Score, Student, by_hash, screened, told
-from tests.softsrv_runs import QuestionTeacher, question, softsrv_run
+from tests.screened_runs import TEMPLATE, Score, Student, screened, told
+from tests.softsrv_runs import QuestionTeacher, put_candidates, question, softsrv_run
 from tests.teacher import Teacher
 
 Opened = Callable[[str], Journal]
@@ -276,17 +274,20 @@ class TestScreen:
     async def test_another_student_has_a_round_and_a_threshold_of_its_own(
         self, opened: Opened
     ) -> None:
-        made = screen(opened("scores"), Student(by_number))
+        student = Student(by_number)
+        made = screen(opened("scores"), student)
         for number in (5, 6, 7):
             await made.judge(record(number))
-        made.use(lambda: lambda each: Score(-by_number(each).score), model="tuned", round_=1)  # type: ignore[operator]
+        student.say = lambda each: Score(-float(each.body.split()[-1]))
+        student.students.round = 1
         assert made.limit is None
         assert (await made.judge(record(7))).passed
         stamped = made.stamped(record(7)).student
         assert stamped is not None
         assert (stamped.score, stamped.round) == (-7.0, 1)
-        again = screen(opened("scores"), Student())
-        again.use(lambda: by_hash, model="tuned", round_=1)
+        student = Student()
+        student.students.round = 1
+        again = screen(opened("scores"), student)
         assert (await again.judge(record(7))).passed
         assert again.stamped(record(7)).student == stamped
 
@@ -458,44 +459,6 @@ async def test_one_chain_makes_the_same_decisions_on_every_run(tmp_path: Path) -
         assert lines[0] == lines[1]
 
 
-class Queue:
-    """A source of the graph softsrv that has its questions ready."""
-
-    method, stage, models = "softsrv", "", MappingProxyType({"softsrv": "tiny"})
-
-    def __init__(self, count: int) -> None:
-        rng = random.Random(5)
-        self.questions = [Asked(question(rng)) for _ in range(count)]
-        self.ended: dict[str, Any] = {}
-
-    async def prepare(self, check: Check) -> int:
-        check()
-        return 1
-
-    async def sample(self, check: Check) -> int:
-        check()
-        return len(self.questions)
-
-    async def candidates(self, check: Check) -> "Sequence[Asked]":
-        check()
-        return self.questions
-
-    def answer_prompt(self, question: str) -> str | None:
-        return question
-
-    def contaminated(self, text: str) -> str:
-        return "" if text else "nothing"
-
-    async def close(self, ended: Mapping[str, Any]) -> None:
-        self.ended = dict(ended)
-
-
-@dataclass(frozen=True)
-class Asked:
-    text: str
-    context_id: str = "row-1"
-
-
 @pytest.mark.parametrize(
     ("settings_of", "accepted"),
     [(told(accept="best", batch=4, keep=1), 3), (told(accept="threshold", warmup=3), None)],
@@ -503,7 +466,7 @@ class Asked:
 async def test_in_the_graph_softsrv_all_candidates_are_judged_and_decided(
     tmp_path: Path, settings_of: dict[str, object], accepted: int | None
 ) -> None:
-    source, student = Queue(10), Student()
+    rng, student = random.Random(5), Student()
     with OpenAIServer(QuestionTeacher()) as server:
         _, path, _, *changes = softsrv_run(
             tmp_path,
@@ -517,7 +480,7 @@ async def test_in_the_graph_softsrv_all_candidates_are_judged_and_decided(
         async with open_run(plan, tmp_path / "run") as workspace:
             assert workspace.screen is not None
             workspace.screen.scorer = student
-            workspace.questions = source
+            put_candidates(workspace, [question(rng) for _ in range(10)])
             ended = await softsrv_graph(constant(workspace)).compile().ainvoke({"chains": 3})
     assert ended["stopped_because"] == "candidates: all 10 are judged"
     assert len(set(student.scored)) == ended["accepted"] + ended["rejected"] == 10
@@ -525,7 +488,8 @@ async def test_in_the_graph_softsrv_all_candidates_are_judged_and_decided(
     assert all(each.student is not None and each.kind == "instruction" for each in everyone)
     if accepted is not None:  # 1 of 4, of 4 and of the 2 that were left
         assert ended["accepted"] == accepted
-        assert source.ended["accepted"] == accepted
+        manifest = read_manifest(tmp_path / "run" / "softsrv" / "manifest.json")
+        assert manifest["records"]["accepted"] == accepted
 
 
 async def test_what_it_does_is_named_for_whoever_watches(opened: Opened) -> None:
@@ -536,5 +500,5 @@ async def test_what_it_does_is_named_for_whoever_watches(opened: Opened) -> None
     assert made.stage == ""
     await room.add(candidate_of(1))
     assert made.stage == "1 of 4 candidates wait for a choice"
-    student.stage = "loading tests"
-    assert made.stage == "loading tests"
+    with student.students.progress.stage("loading tests"):
+        assert made.stage == "loading tests"

@@ -2,9 +2,8 @@
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,60 +12,29 @@ import pytest
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
-from metasynth.graphs.run.questions import Check
 from metasynth.graphs.softsrv.graph import softsrv_graph
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.records.record import Record
+from metasynth.softsrv.manifest import read_manifest
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer, Responder
-from tests.softsrv_runs import QuestionTeacher, question, softsrv_run
+from tests.softsrv_runs import ROWS, QuestionTeacher, put_candidates, question, softsrv_run
+
+ANSWERED = {
+    "softsrv__method": "template",
+    "softsrv__answers__style": "template",
+    "softsrv__answers__template": "'Solve this. {{ question }}'",
+}
+UNANSWERED = {"softsrv__answers__style": "none", "softsrv__answers__template": "''"}
 
 
-@dataclass(frozen=True)
-class Given:
-    text: str
-    context_id: str
-
-
-@dataclass
-class Listed:
-    """A source that has its questions ready."""
-
-    questions: list[Given]
-    answered: bool = True
-    secret: str = "\0"
-    closed: dict[str, Any] = field(default_factory=dict)
-    method: str = "softsrv"
-    stage: str = ""
-    models: Mapping[str, str] = field(default_factory=lambda: {"softsrv": "tiny"})
-
-    async def prepare(self, check: Check) -> int:
-        check()
-        return 5
-
-    async def sample(self, check: Check) -> int:
-        return len(self.questions)
-
-    async def candidates(self, check: Check) -> Sequence[Given]:
-        return self.questions
-
-    def answer_prompt(self, question: str) -> str | None:
-        return f"Solve this. {question}" if self.answered else None
-
-    def contaminated(self, text: str) -> str:
-        return "ngram match with the test set" if self.secret in text else ""
-
-    async def close(self, ended: Mapping[str, Any]) -> None:
-        self.closed = dict(ended)
-
-
-def given(count: int) -> list[Given]:
+def questions(count: int) -> list[str]:
     rng = random.Random(1)
-    return [Given(question(rng), f"target-{number % 5}") for number in range(count)]
+    return [question(rng) for _ in range(count)]
 
 
 class Run:
-    """A run directory with a source of the test's own, started as often as the test likes."""
+    """A run directory with candidates of the test's own, started as often as the test likes."""
 
     def __init__(self, folder: Path, responder: Responder | None = None) -> None:
         self.folder = folder
@@ -79,16 +47,23 @@ class Run:
     def __exit__(self, *problem: object) -> None:
         self.server.__exit__(*problem)
 
-    async def __call__(self, source: Listed, **values: object) -> tuple[Workspace, dict[str, Any]]:
+    async def __call__(
+        self, texts: Sequence[str], **values: object
+    ) -> tuple[Workspace, dict[str, Any]]:
         _, path, _, *changes = softsrv_run(
-            self.folder, self.server.base_url, softsrv__method="template", **values
+            self.folder, self.server.base_url, **{**ANSWERED, **values}
         )
         plan = plan_run(load_run_config(Path(path), changes[1::2]))
         async with AsyncExitStack() as stack:
             workspace = await stack.enter_async_context(open_run(plan, self.folder / "run"))
-            workspace.questions = source
+            self.candidates = put_candidates(workspace, texts)
             graph = softsrv_graph(constant(workspace)).compile()
             return workspace, await graph.ainvoke({"chains": plan.config.concurrency})
+
+
+def counts(folder: Path) -> Any:
+    """What the manifest says of the records."""
+    return read_manifest(folder / "run" / "softsrv" / "manifest.json")["records"]
 
 
 def records(workspace: Workspace) -> dict[str, Record]:
@@ -99,13 +74,12 @@ def records(workspace: Workspace) -> dict[str, Record]:
 
 
 async def test_a_record_is_question_and_answer_with_its_context(tmp_path: Path) -> None:
-    source = Listed(given(8))
     with Run(tmp_path) as run:
-        workspace, ended = await run(source)
-    assert (ended["accepted"], ended["contexts"], ended["candidates"]) == (8, 5, 8)
+        workspace, ended = await run(questions(8))
+    assert (ended["accepted"], ended["contexts"], ended["candidates"]) == (8, len(ROWS), 8)
     assert ended["stopped_because"] == "budget.records: all records are written"
-    assert source.closed["accepted"] == 8
-    for place, asked in enumerate(source.questions, start=1):
+    assert counts(tmp_path)["accepted"] == 8
+    for place, asked in enumerate(run.candidates, start=1):
         record = records(workspace)[f"softsrv-{place:05d}"]
         assert record.kind == "instruction"
         assert record.messages is not None
@@ -113,13 +87,13 @@ async def test_a_record_is_question_and_answer_with_its_context(tmp_path: Path) 
         assert record.messages[0].content == asked.text
         assert record.body == f"{asked.text}\n\n{record.messages[1].content}"
         assert record.parent_ids == [asked.context_id]
-        assert (record.source, record.seed_ids) == ("softsrv", [])
-        assert record.experts == ["softsrv", "answer"]
-        assert record.generation.models == {"softsrv": "tiny", "answers": "openai:test"}
+        assert (record.source, record.seed_ids) == ("template", [])
+        assert record.experts == ["template", "answer"]
+        assert record.generation.models == {"answers": "openai:test"}
         assert record.generation.calls == 1
         assert record.novelty is not None
     sent = {request["messages"][0]["content"] for request in run.server.requests}
-    assert sent == {f"Solve this. {asked.text}" for asked in source.questions}
+    assert sent == {f"Solve this. {asked.text}" for asked in run.candidates}
 
 
 async def test_how_many_work_at_once_changes_no_record(tmp_path: Path) -> None:
@@ -130,27 +104,26 @@ async def test_how_many_work_at_once_changes_no_record(tmp_path: Path) -> None:
         with Run(tmp_path / str(chains)) as run:
             run.server.port = run.server.port or port
             port = run.server.port
-            workspace, _ = await run(Listed(given(12)), concurrency=chains, budget__records=12)
+            workspace, _ = await run(questions(12), concurrency=chains, budget__records=12)
         found.append({id_: record.body for id_, record in records(workspace).items()})
     assert len(found[0]) == 12
     assert found[0] == found[1]
 
 
 async def test_without_answers_records_are_documents(tmp_path: Path) -> None:
-    source = Listed(given(3), answered=False)
     with Run(tmp_path) as run:
-        workspace, ended = await run(source)
+        workspace, ended = await run(questions(3), **UNANSWERED)
         assert not run.server.requests
     assert ended["accepted"] == 3
     # several are in work at once: they enter in any order
     assert {(record.kind, record.text) for record in workspace.corpus.records()} == {
-        ("document", asked.text) for asked in source.questions
+        ("document", asked.text) for asked in run.candidates
     }
 
 
 async def test_it_ends_when_all_candidates_are_judged(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
-        _, ended = await run(Listed(given(5)), budget__records=100)
+        _, ended = await run(questions(5), budget__records=100)
     assert ended["stopped_because"] == "candidates: all 5 are judged"
     assert ended["accepted"] == 5
 
@@ -167,7 +140,7 @@ REFUSALS = {
 async def test_a_bad_answer_is_rejected_with_its_reason(case: str, tmp_path: Path) -> None:
     reply, reason = REFUSALS[case]
     with Run(tmp_path, lambda request: reply) as run:
-        workspace, ended = await run(Listed(given(2)), concurrency=1)
+        workspace, ended = await run(questions(2), concurrency=1)
     assert (ended["accepted"], ended["rejected"]) == (0, 2)
     for record in workspace.corpus.rejected_records():
         assert record.reason is not None
@@ -177,16 +150,22 @@ async def test_a_bad_answer_is_rejected_with_its_reason(case: str, tmp_path: Pat
 
 
 async def test_an_answer_that_is_in_the_test_set_is_rejected(tmp_path: Path) -> None:
-    with Run(tmp_path, lambda request: f"It is the secret, {len(str(request))}.") as run:
-        workspace, _ = await run(Listed(given(2), secret="the secret"), concurrency=1)
-    reasons = {record.reason for record in workspace.corpus.rejected_records()}
-    assert reasons == {"contaminated: ngram match with the test set"}
+    secret = "the secret of the old lamp is that nobody lit it"
+    tested = tmp_path / "test.txt"
+    tested.write_text(f"{secret}\n")
+    with Run(tmp_path, lambda request: f"It is {secret}, {len(str(request))}.") as run:
+        workspace, _ = await run(
+            questions(2), concurrency=1, softsrv__postprocess__contaminants=f"[{tested}]"
+        )
+    reasons = [record.reason or "" for record in workspace.corpus.rejected_records()]
+    assert len(reasons) == 2
+    assert all(reason.startswith("contaminated: exact match with ") for reason in reasons)
 
 
 async def test_the_same_question_twice_is_admitted_once(tmp_path: Path) -> None:
-    twice = given(1) * 2
+    twice = questions(1) * 2
     with Run(tmp_path) as run:
-        workspace, ended = await run(Listed(twice), concurrency=2)
+        workspace, ended = await run(twice, concurrency=2)
     assert (ended["accepted"], ended["rejected"]) == (1, 1)
     # which of the two speaks depends on who is remembered first, vectors or words
     assert set(workspace.corpus.reasons()) <= {"too_close", "overlap"}
@@ -195,14 +174,14 @@ async def test_the_same_question_twice_is_admitted_once(tmp_path: Path) -> None:
 async def test_a_gate_that_takes_nothing_stalls_the_run(tmp_path: Path) -> None:
     with Run(tmp_path) as run:
         _, ended = await run(
-            Listed(given(20)), gate__min_words=150, budget__stall_after=3, concurrency=1
+            questions(20), gate__min_words=150, budget__stall_after=3, concurrency=1
         )
     assert ended["stopped_because"].startswith("stalled: 3 records in a row")
     assert ended["rejected"] == 3
 
 
 async def test_a_budget_ends_it_and_the_next_start_pays_for_the_rest_alone(tmp_path: Path) -> None:
-    source = Listed(given(9))
+    source = questions(9)
     with Run(tmp_path) as run:
         _, ended = await run(source, budget__calls=4, concurrency=2, budget__records=9)
         # the other chain's call may have been in flight, and such a call ends
@@ -217,8 +196,7 @@ async def test_a_budget_ends_it_and_the_next_start_pays_for_the_rest_alone(tmp_p
 
 
 async def test_minutes_end_it_where_no_call_is_made(tmp_path: Path) -> None:
-    source = Listed(given(3), answered=False)
     with Run(tmp_path) as run:
-        _, ended = await run(source, budget__minutes=1e-9)
+        _, ended = await run(questions(3), budget__minutes=1e-9, concurrency=1, **UNANSWERED)
     assert ended["stopped_because"].startswith("budget.minutes: ")
-    assert source.closed["judged"] == 0
+    assert counts(tmp_path)["judged"] == 0

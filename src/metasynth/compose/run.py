@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metasynth import __version__
 from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.graphs.active.workspace import open_active
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
 from metasynth.graphs.admission.pool import Pool
+from metasynth.graphs.admission.screening import Screen, open_screen
 from metasynth.graphs.admission.siblings import Siblings
 from metasynth.graphs.baselines.plan import template_pool
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.threads import EndedThreads
 from metasynth.graphs.run.voices import keeps_time
-from metasynth.graphs.scoring.scorer import attach_screening
+from metasynth.graphs.scoring.resources import resources_for
+from metasynth.graphs.scoring.scorer import StudentScorer
+from metasynth.graphs.scoring.students import Students
 from metasynth.graphs.seeding.documents import DocumentPicker
 from metasynth.graphs.seeding.labels import expert_label
 from metasynth.graphs.seeding.seeding import SeedPicker
+from metasynth.graphs.softsrv.workspace import open_sampler, open_softsrv
 from metasynth.graphs.workspace import Workspace
 from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import Ledger
@@ -31,9 +36,8 @@ from metasynth.memory.store.chroma_store import ChromaStore
 from metasynth.records.documents import Document
 from metasynth.records.rundir import RunDirectory
 from metasynth.redaction import Redactor
+from metasynth.student.rounds_folder import RoundsFolder
 
-from .attach_active import attach_rounds
-from .attach_softsrv import attach_softsrv
 from .chat_models import make_voices
 from .plan import RunPlan, roles_of
 from .threads import kept_threads
@@ -60,24 +64,56 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
         )
         workspace = await _connect(plan, directory, stack)
-        if plan.softsrv is not None and plan.active is None:
-            folder = directory.softsrv
-            steered = stack.enter_context(ExitStack())
-            await asyncio.to_thread(attach_softsrv, plan.softsrv, folder, workspace, steered)
-        if plan.screening is not None:
-            folder = directory.student
-            said = stack.enter_context(ExitStack())
-            await asyncio.to_thread(attach_screening, plan.screening, folder, workspace, said)
-        if plan.active is not None:
-            taught = stack.enter_context(ExitStack())
-            await asyncio.to_thread(
-                attach_rounds, plan.active, plan.softsrv, directory, workspace, taught
-            )
+        models = stack.enter_context(ExitStack())
+        workspace = await asyncio.to_thread(_with_models, plan, directory, workspace, models)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         await end_traces(workspace)
         workspace.threads = await asyncio.to_thread(_ended_threads, workspace, directory)
         yield workspace
+
+
+def _with_models(
+    plan: RunPlan, directory: RunDirectory, workspace: Workspace, stack: ExitStack
+) -> Workspace:
+    """The run with its student and its soft prompt; nothing is loaded yet."""
+    students = Students(plan.config.student, RoundsFolder(directory.student))
+    if plan.screening is not None:
+        workspace.screen = _screen(plan, directory, workspace, students, stack)
+    if plan.active is not None:
+        return open_active(plan.active, plan.softsrv, directory, workspace, students, stack)
+    if plan.softsrv is None:
+        return workspace
+    if plan.config.graph == "softsrv":
+        return open_softsrv(plan.softsrv, directory.softsrv, workspace, stack)
+    workspace.sampler = open_sampler(plan.softsrv, directory.softsrv, plan.config, stack)
+    return workspace
+
+
+def _screen(
+    plan: RunPlan,
+    directory: RunDirectory,
+    workspace: Workspace,
+    students: Students,
+    stack: ExitStack,
+) -> Screen:
+    assert plan.screening is not None
+    settings = plan.screening.settings
+    resources = resources_for(
+        settings.scoring,
+        plan.config.student,
+        caller=workspace.caller,
+        teacher=workspace.voices.experts,
+        checker=plan.config.checker,
+    )
+    return open_screen(
+        settings,
+        StudentScorer(settings, students, resources=resources, seed=plan.config.random_seed),
+        directory.student,
+        stack,
+        corpus=workspace.corpus,
+        is_ours=lambda id_: id_.startswith(plan.identity[:6]),
+    )
 
 
 def _ended_threads(workspace: Workspace, directory: RunDirectory) -> EndedThreads | None:

@@ -52,6 +52,10 @@ class Hit(NamedTuple):
     place: str
     detail: str
 
+    def __str__(self) -> str:
+        """What is shared, and with what."""
+        return f"{self.kind} match with {self.place}: {self.detail}"
+
 
 class Contamination:
     """A test set that texts are checked against.

@@ -56,13 +56,7 @@ class _Meter:
             rows.append(("cost", f"${totals.usd:.4f}"))
         if corpus.rejected:
             rows.append(("rejected", _reasons(corpus.reasons())))
-        source = self._workspace.questions or self._workspace.sampler
-        if source is not None and source.stage:
-            rows.append(("softsrv", source.stage))
-        if workspace.rounds is not None and workspace.rounds.stage:
-            rows.append(("rounds", workspace.rounds.stage))
-        if workspace.screen is not None and workspace.screen.stage:
-            rows.append(("student", workspace.screen.stage))
+        rows.extend(workspace.activity)
         rows.append(("time", f"{_clock(elapsed)}, {self._left(elapsed)} left"))
         return rows
 
@@ -86,7 +80,7 @@ class _Meter:
     def _done(self) -> tuple[int, int]:
         """How far the run is, and where it ends: rounds ask for rows, whatever becomes of them."""
         config, corpus = self._workspace.config, self._workspace.corpus
-        if self._workspace.rounds is not None and config.active is not None:
+        if config.graph == "active" and config.active is not None:
             return corpus.accepted + corpus.rejected, sum(config.active.plan)
         return corpus.accepted, config.budget.records
 

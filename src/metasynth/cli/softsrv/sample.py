@@ -18,7 +18,7 @@ from metasynth.cli.screen.terminal import tell
 from metasynth.config.file import changed_softsrv_config
 from metasynth.config.softsrv import PostprocessConfig, SoftSRVConfig
 from metasynth.errors import MetaSynthError, RequestError
-from metasynth.graphs.softsrv.steering import load_backbone
+from metasynth.graphs.softsrv.steering.backbone import load_backbone
 from metasynth.records.rundir import held
 from metasynth.softsrv.artifact import load_artifact, read_artifact_config
 from metasynth.softsrv.manifest import Manifest, read_manifest

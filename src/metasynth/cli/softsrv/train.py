@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from metasynth.cli.screen.bars import Bar, clock
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.softsrv import SoftSRVConfig
-from metasynth.graphs.softsrv.steering import load_backbone, start_ids
+from metasynth.graphs.softsrv.steering.backbone import load_backbone, start_ids
 from metasynth.records.rundir import held
 from metasynth.softsrv.artifact import save_artifact
 from metasynth.softsrv.run_folder import SoftSRVFolder

@@ -20,7 +20,7 @@ from metasynth.config.model import ModelConfig
 from metasynth.config.student import Criterion, ScoringConfig, StudentConfig
 from metasynth.domains.checkers import checker_file
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
-from metasynth.graphs.scoring.student import judge_by
+from metasynth.graphs.scoring.judge import judge_by
 from metasynth.lm.weights import load_weights, weights_source
 from metasynth.student.rows import RowFile
 from metasynth.student.scoring.checking import make_checker

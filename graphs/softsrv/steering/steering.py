@@ -1,4 +1,4 @@
-"""SoftSRV's objects of a run: the frozen model, its soft prompt, and what samples from both."""
+"""The frozen model, its soft prompt, and what samples from both."""
 
 import threading
 from collections.abc import Sequence
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from metasynth.blocking import Check
 from metasynth.config.softsrv import BackboneConfig, SoftSRVConfig
 from metasynth.errors import RequestError
-from metasynth.lm.weights import EMBEDDED, load_weights
+from metasynth.graphs.run.progress import Progress
 from metasynth.softsrv.run_folder import SoftSRVFolder
+
+from .backbone import load_backbone
 
 if TYPE_CHECKING:
     from metasynth.softsrv.artifact import SteeringArtifact
@@ -17,28 +19,6 @@ if TYPE_CHECKING:
     from metasynth.softsrv.sampling.soft_sampler import SoftSampler
     from metasynth.softsrv.target import TargetRow
     from metasynth.softsrv.training.progress import TrainingProgress
-
-_START = "<|ai|>"  # what a document of the embedded model begins with; it has no BOS
-
-
-def load_backbone(config: BackboneConfig) -> "Backbone":
-    """The frozen model that a run file names.
-
-    Raises:
-        RequestError: It cannot be loaded, or soft prompts cannot steer it.
-    """
-    from metasynth.softsrv.backbone import Backbone
-
-    return Backbone(load_weights(config))
-
-
-def start_ids(backbone: "Backbone") -> list[int] | None:
-    """The tokens that an unconditional sample begins with; None leaves it to the model's BOS."""
-    if backbone.bos_id is not None or backbone.lm.name != EMBEDDED:
-        return None
-    found = backbone.lm.tokenizer.convert_tokens_to_ids(_START)
-    assert isinstance(found, int)
-    return [found]
 
 
 class Steering:
@@ -54,9 +34,9 @@ class Steering:
         self, settings: SoftSRVConfig, rows: Sequence["TargetRow"], folder: SoftSRVFolder
     ) -> None:
         self.settings = settings
-        self.stage = ""
+        self.folder = folder
+        self.progress = Progress()
         self._rows = rows
-        self._folder = folder
         self._lock = threading.RLock()
         self._backbone: Backbone | None = None
         self._artifact: SteeringArtifact | None = None
@@ -70,15 +50,14 @@ class Steering:
     @property
     def artifact_folder(self) -> Path:
         """Where the soft prompt lies, or will."""
-        return self.settings.artifact or self._folder.artifact
+        return self.settings.artifact or self.folder.artifact
 
     def backbone(self) -> "Backbone":
         """The frozen model; blocks while it is loaded."""
         with self._lock:
             if self._backbone is None:
-                self.stage = f"loading {self.settings.backbone.model}"
-                self._backbone = load_backbone(self._backbone_config())
-                self.stage = ""
+                with self.progress.stage(f"loading {self.settings.backbone.model}"):
+                    self._backbone = load_backbone(self._backbone_config())
             return self._backbone
 
     def artifact(self, check: Check) -> "SteeringArtifact":
@@ -94,12 +73,12 @@ class Steering:
             if self._artifact is None:
                 backbone = self.backbone()
                 if self.settings.artifact is None and not self._is_trained():
-                    self._artifact = self._trained(backbone, check)
+                    self._artifact = self._train(backbone, check)
                 else:
                     self._artifact = load_artifact(
-                        self.artifact_folder, backbone=backbone, cache=self._folder.vectors
+                        self.artifact_folder, backbone=backbone, cache=self.folder.vectors
                     )
-                self._folder.write_contexts(self._artifact.rows)
+                self.folder.write_contexts(self._artifact.rows)
             return self._artifact
 
     def sampler(self, check: Check) -> "SoftSampler":
@@ -117,25 +96,25 @@ class Steering:
                 )
             return self._sampler
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """For the manifest: the contexts and how the soft prompt was trained, without curves."""
         from metasynth.softsrv.artifact import read_artifact_config
 
-        told = read_artifact_config(self.artifact_folder)
+        config = read_artifact_config(self.artifact_folder)
         report = {
             name: value
-            for name, value in told["report"].items()
+            for name, value in config["report"].items()
             if name not in ("curves", "trials")
         }
         return {
-            "contexts": told["data"]["rows"],
+            "contexts": config["data"]["rows"],
             "method": "soft",
             "artifact": str(self.artifact_folder),
             "training": report,
         }
 
     def close(self) -> None:
-        """Stop what computes and let go of the caches."""
+        """Stop the sampler's threads and close the cache of context vectors."""
         if self._sampler is not None:
             self._sampler.close()
         if self._artifact is not None:
@@ -151,34 +130,29 @@ class Steering:
         own = self.settings.backbone
         if self.settings.artifact is None or "model" in own.model_fields_set:
             return own
-        told = read_artifact_config(self.settings.artifact)["settings"].get("backbone", {})
+        trained = read_artifact_config(self.settings.artifact)["settings"].get("backbone", {})
         return own.model_copy(
-            update={key: told[key] for key in ("model", "revision", "dtype") if key in told}
+            update={key: trained[key] for key in ("model", "revision", "dtype") if key in trained}
         )
 
-    def _trained(self, backbone: "Backbone", check: Check) -> "SteeringArtifact":
+    def _train(self, backbone: "Backbone", check: Check) -> "SteeringArtifact":
         from metasynth.softsrv.artifact import save_artifact
         from metasynth.softsrv.target import split_target
         from metasynth.softsrv.training.training import train_soft_prompt
 
         if not self._rows:
-            raise RequestError("softsrv.target: there is nothing to train on")
+            raise RequestError("softsrv.target: there is nothing to train on", code="no_target")
         split = split_target(self._rows, self.settings.training, seed=self.settings.random_seed)
 
-        def progress(told: "TrainingProgress") -> None:
-            self.stage = _told(told)
+        def show(progress: "TrainingProgress") -> None:
+            loss = progress.held_out_nll
+            best = f", held-out loss {loss:.3f}" if loss is not None else ""
+            self.progress.text = f"{progress.phase}: step {progress.done} of {progress.total}{best}"
             check()
 
-        self.stage = "training"
-        artifact = train_soft_prompt(
-            backbone, split, self.settings, work=self._folder.training, progress=progress
-        )
-        save_artifact(artifact, self.artifact_folder, backbone=backbone)
-        self.stage = ""
+        with self.progress.stage("training"):
+            artifact = train_soft_prompt(
+                backbone, split, self.settings, work=self.folder.training, progress=show
+            )
+            save_artifact(artifact, self.artifact_folder, backbone=backbone)
         return artifact
-
-
-def _told(progress: "TrainingProgress") -> str:
-    loss = progress.held_out_nll
-    best = f", held-out loss {loss:.3f}" if loss is not None else ""
-    return f"{progress.phase}: step {progress.done} of {progress.total}{best}"

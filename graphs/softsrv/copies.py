@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _MOST = 1000  # samples that are looked at: the first ones, which go round all contexts alike
 
 
-def audited(folder: SoftSRVFolder, samples: "Sequence[Sample]", embedder: str) -> "CopyAudit":
-    """Samples beside their contexts, and held-out rows, where the run has some, beside the same.
+def audit_copies(folder: SoftSRVFolder, samples: "Sequence[Sample]", embedder: str) -> "CopyAudit":
+    """How close samples are to their contexts, and held-out rows, where there are some, to theirs.
 
     Args:
         embedder: What measures similarity, as the section `memory` names it.

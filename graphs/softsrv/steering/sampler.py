@@ -1,4 +1,4 @@
-"""What the conductor's tool draws from: the run's soft prompt, many chains at once."""
+"""What the conductor's tool draws drafts from: the run's soft prompt, many chains at once."""
 
 import asyncio
 import threading
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from metasynth.blocking import Check, in_thread
-from metasynth.config.softsrv import SoftSRVConfig
 
 from .steering import Steering
 
@@ -16,8 +15,19 @@ if TYPE_CHECKING:
     from metasynth.text.contamination import Contamination
 
 
-class RunSampler:
-    """`metasynth.graphs.DraftSampler` on a `Steering`."""
+class DraftSampler:
+    """Draws from a run's soft prompt.
+
+    Args:
+        steering: The soft prompt.
+        manifest: Of RUN/softsrv.
+        contamination: The test set that must stay unseen.
+
+    Attributes:
+        name: The model, as the ledger knows it.
+        most_samples: Of one call.
+        most_uses: Calls for one record.
+    """
 
     def __init__(
         self, steering: Steering, manifest: "Manifest", contamination: "Contamination | None"
@@ -25,35 +35,42 @@ class RunSampler:
         self._steering = steering
         self._manifest = manifest
         self._contamination = contamination
-        self._settings: SoftSRVConfig = steering.settings
         self._one_at_a_time = asyncio.Lock()
-        self._encoding = threading.Lock()  # a tokenizer does not bear two threads
+        self._encoding = threading.Lock()  # a tokenizer is not thread-safe
         self.name = f"softsrv:{steering.model}"
-        self.most_samples = self._settings.tool.samples
-        self.most_uses = self._settings.tool.uses
+        self.most_samples = steering.settings.tool.samples
+        self.most_uses = steering.settings.tool.uses
 
     @property
     def stage(self) -> str:
-        """What is being made ready."""
-        return self._steering.stage
+        """What is being made ready; "" for nothing."""
+        return self._steering.progress.text
 
     async def prepare(self, check: Check) -> int:
-        """Load or train the soft prompt; how many contexts it has."""
+        """Load or train the soft prompt, which the first draw would do; how many contexts it has.
+
+        Raises:
+            BudgetEndedError: `check` raised it.
+        """
         async with self._one_at_a_time:
             return await in_thread(self._prepare, check)
 
     async def draw(self, near: str, count: int, *, start: int) -> Sequence["Sample"]:
-        """See `DraftSampler.draw`."""
+        """`count` samples from the contexts nearest to a text, numbered from `start`.
+
+        Without a text, from contexts in turn. The same arguments give the same samples.
+        """
         return await in_thread(lambda check: self._draw(near, count, start, check), _no_check)
 
     def contaminated(self, text: str) -> str:
-        """See `QuestionSource.contaminated`."""
-        return told_hit(self._contamination, text)
+        """What a text shares with the test set that must stay unseen; "" for nothing."""
+        hit = self._contamination.hits(text) if self._contamination is not None else None
+        return str(hit) if hit is not None else ""
 
     def _prepare(self, check: Check) -> int:
         artifact = self._steering.artifact(check)
         if "contexts" not in self._manifest:
-            self._manifest.finish("contexts", self._steering.told())
+            self._manifest.finish("contexts", self._steering.summary())
         return len(artifact.rows)
 
     def _draw(self, near: str, count: int, start: int, check: Check) -> "list[Sample]":
@@ -65,12 +82,6 @@ class RunSampler:
             check()
             drawn.append(sample)
         return drawn
-
-
-def told_hit(contamination: "Contamination | None", text: str) -> str:
-    """What a text shares with the test set, in words; "" for nothing."""
-    hit = contamination.hits(text) if contamination is not None else None
-    return f"{hit.kind} match with {hit.place}: {hit.detail}" if hit is not None else ""
 
 
 def _no_check() -> None:

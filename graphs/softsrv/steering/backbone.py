@@ -1,0 +1,31 @@
+"""The frozen model that a run file names."""
+
+from typing import TYPE_CHECKING
+
+from metasynth.config.softsrv import BackboneConfig
+from metasynth.lm.weights import EMBEDDED, load_weights
+
+if TYPE_CHECKING:
+    from metasynth.softsrv.backbone import Backbone
+
+_START = "<|ai|>"  # what a document of the embedded model begins with; it has no BOS
+
+
+def load_backbone(config: BackboneConfig) -> "Backbone":
+    """The frozen model.
+
+    Raises:
+        RequestError: It cannot be loaded, or soft prompts cannot steer it.
+    """
+    from metasynth.softsrv.backbone import Backbone
+
+    return Backbone(load_weights(config))
+
+
+def start_ids(backbone: "Backbone") -> list[int] | None:
+    """The tokens that an unconditional sample begins with; None leaves it to the model's BOS."""
+    if backbone.bos_id is not None or backbone.lm.name != EMBEDDED:
+        return None
+    token_id = backbone.lm.tokenizer.convert_tokens_to_ids(_START)
+    assert isinstance(token_id, int)
+    return [token_id]
