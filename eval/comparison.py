@@ -236,10 +236,12 @@ def _summarised(
 
 
 def _summary(measurements: Sequence[Measurement], records: int, available: int) -> MetricSummary:
-    values = tuple(one.value for one in measurements if one.value is not None)
+    values = tuple(
+        measurement.value for measurement in measurements if measurement.value is not None
+    )
     first = measurements[0]
     if len(values) < len(measurements):
-        reason = next(one.reason for one in measurements if one.reason)
+        reason = next(measurement.reason for measurement in measurements if measurement.reason)
         return MetricSummary(None, None, values, first, reason)
     interval = interval_of_draws(values, records=records, available=available)
     return MetricSummary(float(np.mean(values)), interval, values, first)

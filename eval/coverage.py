@@ -103,19 +103,23 @@ def topic_coverage(
     own, other = unit_rows(vectors), unit_rows(target_vectors, what="target vectors")
     for name, rows, given in (("the corpus", own, texts), ("the target", other, target)):
         if len(rows) != len(given):
-            raise RequestError(f"coverage: {name} has {len(given)} texts, {len(rows)} vectors")
+            raise RequestError(
+                f"coverage: {name} has {len(given)} texts, {len(rows)} vectors",
+                code="not_one_a_text",
+            )
     if not len(own) or not len(other):
         return Coverage(None, None, None, 0, len(own), (), {}, "one side holds no text")
     if own.shape[1] != other.shape[1]:
         raise RequestError(
             f"coverage: vectors of {own.shape[1]} and of {other.shape[1]} numbers",
             hint="embed both with the same model",
+            code="other_width",
         )
-    found = _cells_of(target, other, target_topics, cells, seed)
-    similar = own @ found.centres.T
-    reached = similar.argmax(axis=1)[similar.max(axis=1) >= found.bound]
-    counts = np.bincount(reached, minlength=len(found.names))
-    sizes = np.bincount(found.labels, minlength=len(found.names))
+    partition = _parted(target, other, target_topics, cells, seed)
+    similar = own @ partition.centres.T
+    reached = similar.argmax(axis=1)[similar.max(axis=1) >= partition.bound]
+    counts = np.bincount(reached, minlength=len(partition.names))
+    sizes = np.bincount(partition.labels, minlength=len(partition.names))
     shares = sizes / sizes.sum()
     return Coverage(
         share=float((counts > 0).mean()),
@@ -124,21 +128,23 @@ def topic_coverage(
         outside=len(own) - len(reached),
         n=len(own),
         cells=tuple(
-            Cell(found.names[cell], int(sizes[cell]), int(counts[cell]), found.examples[cell])
+            Cell(
+                partition.names[cell], int(sizes[cell]), int(counts[cell]), partition.examples[cell]
+            )
             for cell in np.argsort(-sizes, kind="stable")
         ),
         settings={
-            "cells": found.made_by,
-            "count": len(found.names),
-            "least_similarity": found.bound,
+            "cells": partition.made_by,
+            "count": len(partition.names),
+            "least_similarity": partition.bound,
             "seed": seed,
         },
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Cells:
-    """The target's cells.
+class _Partition:
+    """The target, parted into cells.
 
     Attributes:
         labels: The cell of each of its texts.
@@ -155,13 +161,13 @@ class _Cells:
     made_by: str
 
 
-def _cells_of(
+def _parted(
     target: Sequence[str], rows: Matrix, topics: Sequence[str] | None, cells: int, seed: int
-) -> _Cells:
-    given = [" ".join(topic.split()) for topic in topics or ()]
-    if len(given) == len(target) and sum(map(bool, given)) > len(given) / 2:
-        found = [topic or "(no topic)" for topic in given]
-        names, labels = np.unique(found, return_inverse=True)
+) -> _Partition:
+    known = [" ".join(topic.split()) for topic in topics or ()]
+    if len(known) == len(target) and sum(map(bool, known)) > len(known) / 2:
+        named_topics = [topic or "(no topic)" for topic in known]
+        names, labels = np.unique(named_topics, return_inverse=True)
         named, made_by = names.tolist(), "topic labels"
     else:
         labels = kmeans_labels(rows, cells, seed=seed).labels
@@ -172,7 +178,7 @@ def _cells_of(
     middles = [
         int(np.where(labels == cell, similar, -np.inf).argmax()) for cell in range(len(named))
     ]
-    return _Cells(
+    return _Partition(
         labels=labels,
         names=named,
         centres=centres,
@@ -187,9 +193,9 @@ def _telling_words(texts: Sequence[str], labels: NDArray[np.int64]) -> list[str]
     inside: list[Counter[str]] = [Counter() for _ in range(int(labels.max()) + 1)]
     everywhere: Counter[str] = Counter()
     for text, label in zip(texts, labels, strict=True):
-        found = {word for word in words(text) if len(word) > 3}
-        inside[label].update(found)
-        everywhere.update(found)
+        distinct = {word for word in words(text) if len(word) > 3}
+        inside[label].update(distinct)
+        everywhere.update(distinct)
     names = []
     for cell, counts in enumerate(inside):
         size = int((labels == cell).sum())

@@ -73,6 +73,7 @@ def equal_draws(
         raise RequestError(
             f"{smallest.name} has {most} texts, fewer than the {records} of a draw",
             hint=f"--records {most} at most, or leave that corpus out",
+            code="too_few_texts",
         )
     chosen = [
         _chosen(len(corpus.documents), records, draws, (seed, corpus.name)) for corpus in corpora
@@ -86,13 +87,13 @@ def equal_draws(
         for length, picks in zip(lengths, chosen, strict=True)
     ]
     words = min(map(min, totals))
-    found = tuple(
+    cut = tuple(
         tuple(Draw(_cut(corpus, rows, length[rows], words), rows) for rows in picks)
         for corpus, length, picks in zip(corpora, lengths, chosen, strict=True)
     )
     warnings = _warnings(corpora, totals, records, words, draws)
     disjoint = tuple(len(corpus.documents) >= records * draws for corpus in corpora)
-    return EqualDraws(records, words, found, disjoint, tuple(warnings))
+    return EqualDraws(records, words, cut, disjoint, tuple(warnings))
 
 
 def _usual(smallest: int) -> int:
@@ -123,12 +124,12 @@ def _cut(corpus: TextCorpus, rows: Sequence[int], lengths: np.ndarray, words: in
             low = middle
         else:
             high = middle - 1
-    kept = np.minimum(lengths, low)
-    longer = np.flatnonzero(lengths > low)[: words - int(kept.sum())]
-    kept[longer] += 1
+    sizes = np.minimum(lengths, low)
+    longer = np.flatnonzero(lengths > low)[: words - int(sizes.sum())]
+    sizes[longer] += 1
     return [
         text if size == whole else cut_words(text, int(size))
-        for text, size, whole in zip(texts, kept, lengths, strict=True)
+        for text, size, whole in zip(texts, sizes, lengths, strict=True)
     ]
 
 
@@ -139,30 +140,32 @@ def _warnings(
     words: int,
     draws: int,
 ) -> list[str]:
-    told = []
+    warnings = []
     if records < FEW_RECORDS:
-        told.append(f"void: {records} texts a draw say nothing about a corpus; {FEW_RECORDS} might")
+        warnings.append(
+            f"void: {records} texts a draw say nothing about a corpus; {FEW_RECORDS} might"
+        )
     if words < FEW_WORDS:
-        told.append(
+        warnings.append(
             f"void for compression and n-grams: {words:,} words a draw, below {FEW_WORDS:,}"
         )
     for corpus, total in zip(corpora, totals, strict=True):
         n = len(corpus.documents)
         cut = 1 - words / median(total) if median(total) else 0.0
         if cut > _MUCH_CUT:
-            told.append(
+            warnings.append(
                 f"{corpus.name}: {cut:.0%} of its words were cut away to equal the shortest "
                 "corpus, so it is the beginnings of its texts that are compared"
             )
         if n < records * draws:
-            told.append(
+            warnings.append(
                 f"{corpus.name}: its {n} texts are too few for {draws} draws of {records} without "
                 + ("a common text" if n > records else "a common text: every draw is all of it")
             )
         if corpus.short:
-            told.append(
+            warnings.append(
                 f"{corpus.name}: {corpus.short:,} texts were left out because they are short"
             )
         if corpus.blank:
-            told.append(f"{corpus.name}: {corpus.blank} blank texts were left out")
-    return told
+            warnings.append(f"{corpus.name}: {corpus.blank} blank texts were left out")
+    return warnings

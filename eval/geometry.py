@@ -23,14 +23,20 @@ def unit_rows(vectors: ArrayLike, *, what: str = "vectors") -> Matrix:
     if rows.size == 0:
         return np.zeros((0, 1))
     if rows.ndim != 2:
-        raise RequestError(f"{what} must be rows of numbers, their shape is {rows.shape}")
+        raise RequestError(
+            f"{what} must be rows of numbers, their shape is {rows.shape}", code="bad_shape"
+        )
     broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(broken):
-        raise RequestError(f"row {broken[0]} of {what} holds NaN or infinity ({len(broken)} do)")
+        raise RequestError(
+            f"row {broken[0]} of {what} holds NaN or infinity ({len(broken)} do)", code="not_finite"
+        )
     scale = np.abs(rows).max(axis=1, keepdims=True)  # squares of tiny numbers would be zero
     empty = np.flatnonzero(scale[:, 0] == 0)
     if len(empty):
-        raise RequestError(f"row {empty[0]} of {what} is all zero ({len(empty)} are)")
+        raise RequestError(
+            f"row {empty[0]} of {what} is all zero ({len(empty)} are)", code="zero_row"
+        )
     rows = rows / scale
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 

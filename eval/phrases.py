@@ -24,16 +24,16 @@ def common_phrases(tokens: TokenTable, n: int = 8, *, most: int = 3) -> list[tup
     texts_with = np.bincount(tokens.by_text(n).numbers)
     first = np.zeros(tokens.grams(n).types, dtype=np.int64)
     first[tokens.grams(n).numbers[::-1]] = tokens.positions(n)[::-1]
-    found: list[tuple[str, int]] = []
+    phrases: list[tuple[str, int]] = []
     seen: set[str] = set()
     for number in np.argsort(-texts_with, kind="stable")[: 40 * most]:
         parts = tokens.words_of(int(first[number]), n)
-        if texts_with[number] < 2 or len(found) == most:
+        if texts_with[number] < 2 or len(phrases) == most:
             break
         if len(seen.intersection(parts)) <= n // 2:
-            found.append((" ".join(parts), int(texts_with[number])))
+            phrases.append((" ".join(parts), int(texts_with[number])))
             seen.update(parts)
-    return found
+    return phrases
 
 
 def telling_words(
@@ -64,16 +64,16 @@ def peculiar_words(
         Counter(word for text in side for word in text.split()) for side in (texts, others)
     )
     sizes = max(1, inside.total()), max(1, outside.total())
-    found = [
+    peculiar = [
         (word, count / sizes[0])
         for word, count in inside.most_common(20 * most)
         if count >= _PECULIAR * sizes[0] and count / sizes[0] > _FAR * outside[word] / sizes[1]
     ]
-    return tuple(found[:most])
+    return tuple(peculiar[:most])
 
 
 def _texts_with(texts: Sequence[str]) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for text in texts:
-        found.update({word for word in words(text) if len(word) > 3})
-    return found
+        counts.update({word for word in words(text) if len(word) > 3})
+    return counts

@@ -93,16 +93,24 @@ def read_corpus(
     files = list(_files(path))
     if path.is_dir() and layout.split == "auto":
         layout = replace(layout, split="file")
-    found = [document for file in files for document in _documents(file, layout)]
-    there = [document for document in found if document.text.strip()]
-    if not there:
-        reason = f"{len(found)} rows, all blank" if found else "it is empty"
-        raise RequestError(f"{path}: holds no text ({reason})")
-    kept = [document for document in there if len(document.text.split()) >= layout.min_words]
-    if not kept:
-        raise RequestError(f"{path}: none of its {len(there)} texts has {layout.min_words} words")
+    documents = [document for file in files for document in _documents(file, layout)]
+    filled = [document for document in documents if document.text.strip()]
+    if not filled:
+        reason = f"{len(documents)} rows, all blank" if documents else "it is empty"
+        raise RequestError(f"{path}: holds no text ({reason})", code="no_text")
+    long_enough = [
+        document for document in filled if len(document.text.split()) >= layout.min_words
+    ]
+    if not long_enough:
+        raise RequestError(
+            f"{path}: none of its {len(filled)} texts has {layout.min_words} words",
+            code="too_short",
+        )
     return TextCorpus(
-        name or _name(path), tuple(kept), len(found) - len(there), len(there) - len(kept)
+        name or _name(path),
+        tuple(long_enough),
+        len(documents) - len(filled),
+        len(filled) - len(long_enough),
     )
 
 
@@ -115,7 +123,7 @@ def _name(path: Path) -> str:
 
 def _files(path: Path) -> Iterator[Path]:
     if not path.exists():
-        raise RequestError(f"no such file or folder: {path}")
+        raise RequestError(f"no such file or folder: {path}", code="missing_file")
     if not path.is_dir():
         yield path
         return
@@ -124,7 +132,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield corpus
         return
     if (path / "run.yaml").exists():
-        raise RequestError(f"{path}: the run has no corpus yet")
+        raise RequestError(f"{path}: the run has no corpus yet", code="no_corpus")
     known = (*_TABLES, *_TEXTS)
     files = sorted(
         file
@@ -135,7 +143,9 @@ def _files(path: Path) -> Iterator[Path]:
         # beside rows, Markdown is a note about the data set and no part of it
         files = [file for file in files if file.suffix.lower() not in _NOTES]
     if not files:
-        raise RequestError(f"{path}: no file to read", hint=f"looked for {', '.join(known)}")
+        raise RequestError(
+            f"{path}: no file to read", hint=f"looked for {', '.join(known)}", code="no_files"
+        )
     yield from files
 
 
@@ -159,9 +169,11 @@ def _one_line_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RequestError(f"{file}: a damaged gzip file ({error})") from None
+        raise RequestError(f"{file}: a damaged gzip file ({error})", code="damaged") from None
     except OSError as error:
-        raise RequestError(f"{file}: cannot be read ({error.strerror or error})") from None
+        raise RequestError(
+            f"{file}: cannot be read ({error.strerror or error})", code="unreadable"
+        ) from None
 
 
 def _opened(file: Path) -> BufferedIOBase:
@@ -179,11 +191,14 @@ def _lines(file: Path) -> Iterator[tuple[str, str]]:
                 raise RequestError(
                     f"{where}: longer than {MAX_LINE_BYTES >> 20} MiB, no text of a corpus",
                     hint="split it, or remove it",
+                    code="long_line",
                 )
             try:
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8"), where
             except UnicodeDecodeError as error:
-                raise RequestError(f"{where}: not UTF-8 ({error.reason})") from None
+                raise RequestError(
+                    f"{where}: not UTF-8 ({error.reason})", code="not_utf8"
+                ) from None
 
 
 def _json_lines(file: Path, layout: CorpusLayout) -> Iterator[Document]:
@@ -193,7 +208,7 @@ def _json_lines(file: Path, layout: CorpusLayout) -> Iterator[Document]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            raise RequestError(f"{where}: not JSON") from None
+            raise RequestError(f"{where}: not JSON", code="not_json") from None
         yield _document(row, where, layout)
 
 
@@ -215,7 +230,7 @@ def _parquet(file: Path, layout: CorpusLayout) -> Iterator[Document]:
                 yield _document(row, f"{file}, row {number}", layout)
     except pa.ArrowException as error:
         first = str(error).partition("\n")[0]
-        raise RequestError(f"{file}: not a Parquet file ({first})") from None
+        raise RequestError(f"{file}: not a Parquet file ({first})", code="not_parquet") from None
 
 
 def _plain(file: Path, split: Split) -> Iterator[Document]:
@@ -240,7 +255,9 @@ def _plain(file: Path, split: Split) -> Iterator[Document]:
 
 def _document(row: Any, where: str, layout: CorpusLayout) -> Document:
     if not isinstance(row, dict):
-        raise RequestError(f"{where}: no JSON object but {type(row).__name__}")
+        raise RequestError(
+            f"{where}: no JSON object but {type(row).__name__}", code="not_an_object"
+        )
     labels = {
         label: value
         for label, name in (("topic", layout.topic), ("persona", layout.persona))
@@ -276,7 +293,7 @@ def _joined(value: Any, where: str) -> str:
         return str(value["content"])
     if isinstance(value, list):
         return "\n\n".join(_joined(part, where) for part in value)
-    raise RequestError(f"{where}: no text but {type(value).__name__}")
+    raise RequestError(f"{where}: no text but {type(value).__name__}", code="not_text")
 
 
 def _no_text(where: str, names: Sequence[str], layout: CorpusLayout) -> RequestError:
@@ -284,4 +301,5 @@ def _no_text(where: str, names: Sequence[str], layout: CorpusLayout) -> RequestE
     return RequestError(
         f"{where}: no field {wanted}; it has: {', '.join(names) or 'none'}",
         hint="name the field with --field",
+        code="missing_field",
     )

@@ -45,7 +45,8 @@ def divergence_curve(
     shares_p, shares_q = _shares("p", p), _shares("q", q)
     if shares_p.shape != shares_q.shape:
         raise RequestError(
-            f"mauve: histograms over {len(shares_p)} and {len(shares_q)} clusters are no pair"
+            f"mauve: histograms over {len(shares_p)} and {len(shares_q)} clusters are no pair",
+            code="other_length",
         )
     w = np.linspace(_NEAREST_END, 1 - _NEAREST_END, points)[:, None]
     mixed = w * shares_p + (1 - w) * shares_q  # [points, k]
@@ -65,6 +66,7 @@ def _shares(name: str, histogram: ArrayLike) -> Matrix:
     counts = np.asarray(histogram, dtype=np.float64)
     if counts.ndim != 1 or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
         raise RequestError(
-            f"mauve: histogram {name} must be a list of numbers, none negative, not all zero"
+            f"mauve: histogram {name} must be a list of numbers, none negative, not all zero",
+            code="bad_histogram",
         )
     return np.asarray(counts / counts.sum(), dtype=np.float64)

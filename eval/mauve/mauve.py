@@ -114,10 +114,11 @@ def mauve(
         raise RequestError(
             f"mauve: rows of p have {first.shape[1]} numbers, rows of q {second.shape[1]}",
             hint="embed both sets with the same model",
+            code="other_width",
         )
     _check_settings(clusters, scaling, variance, n_p + n_q)
     if not seeds:
-        raise RequestError("mauve: no seed was given")
+        raise RequestError("mauve: no seed was given", code="out_of_range")
     rows = _prepared(np.concatenate([first, second]), variance=variance, normalise=normalise)
     values, used = [], 0
     for labels in _clusterings(rows, clusters, seeds):
@@ -185,31 +186,38 @@ def mauve_ceiling(
     return MauveCeiling(mean, (float(low), float(high)), len(values), method, clusters, n_p, n_q)
 
 
-def _checked(name: str, given: ArrayLike) -> Matrix:
-    rows = np.asarray(given, dtype=np.float64)
+def _checked(name: str, matrix: ArrayLike) -> Matrix:
+    rows = np.asarray(matrix, dtype=np.float64)
     if rows.ndim != 2 or (len(rows) and not rows.shape[1]):
         if rows.size == 0:
             return np.zeros((0, 1))
-        raise RequestError(f"mauve: {name} must be rows of numbers, its shape is {rows.shape}")
+        raise RequestError(
+            f"mauve: {name} must be rows of numbers, its shape is {rows.shape}", code="bad_shape"
+        )
     broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if len(broken):
         raise RequestError(
-            f"mauve: row {broken[0]} of {name} holds NaN or infinity ({len(broken)} rows do)"
+            f"mauve: row {broken[0]} of {name} holds NaN or infinity ({len(broken)} rows do)",
+            code="not_finite",
         )
     return rows
 
 
 def _check_settings(clusters: int, scaling: float, variance: float, rows: int) -> None:
     if clusters < 2:
-        raise RequestError(f"mauve: {clusters} clusters tell nothing apart, 2 are the least")
+        raise RequestError(
+            f"mauve: {clusters} clusters tell nothing apart, 2 are the least", code="out_of_range"
+        )
     if rows < clusters:
         raise RequestError(
             f"mauve: {clusters} clusters need as many rows at least, there are {rows}",
             hint="ask for fewer clusters, or give more texts",
+            code="too_few_rows",
         )
     if not scaling > 0 or not 0 < variance <= 1:
         raise RequestError(
-            f"mauve: scaling must be above 0 and variance in (0, 1], not {scaling} and {variance}"
+            f"mauve: scaling must be above 0 and variance in (0, 1], not {scaling} and {variance}",
+            code="out_of_range",
         )
 
 
@@ -230,10 +238,10 @@ def _prepared(rows: Matrix, *, variance: float, normalise: bool) -> Matrix:
         if not values.sum() > 0:
             return np.zeros((len(rows), 1))
         share = np.cumsum(values) / values.sum()
-        kept = int(np.argmax(share >= variance)) + 1
+        components = int(np.argmax(share >= variance)) + 1
         if wide:
-            return np.asarray(directions[:, :kept] * np.sqrt(values[:kept]))
-        return np.asarray(centred @ directions[:, :kept])
+            return np.asarray(directions[:, :components] * np.sqrt(values[:components]))
+        return np.asarray(centred @ directions[:, :components])
 
 
 def _clusterings(rows: Matrix, clusters: int, seeds: Sequence[int]) -> Iterator[NDArray[Any]]:
@@ -262,7 +270,7 @@ def _simulated(
         rng.multinomial(n_q, shares, size=_DRAWS),
         strict=True,
     )
-    return [mauve_of_histograms(one, other, scaling=scaling) for one, other in pairs]
+    return [mauve_of_histograms(first, second, scaling=scaling) for first, second in pairs]
 
 
 def _interval(values: Sequence[float]) -> Interval | None:

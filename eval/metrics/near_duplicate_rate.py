@@ -37,11 +37,11 @@ def near_duplicate_rate(texts: Sequence[str], *, threshold: float = NEAR) -> Mea
     if len(texts) < 2:
         return undefined(f"needs two texts, there are {len(texts)}", len(texts), settings)
     partner = partners(texts, threshold=threshold)
-    found = np.flatnonzero(partner >= 0)
-    detail: dict[str, object] = {"texts": len(found), "equal": _equal(texts)}
-    if len(found):
-        detail["example"] = [int(found[0]), int(partner[found[0]])]
-    return Measurement(len(found) / len(texts), len(texts), settings, detail)
+    alike = np.flatnonzero(partner >= 0)
+    detail: dict[str, object] = {"texts": len(alike), "equal": _equal(texts)}
+    if len(alike):
+        detail["example"] = [int(alike[0]), int(partner[alike[0]])]
+    return Measurement(len(alike) / len(texts), len(texts), settings, detail)
 
 
 def partners(texts: Sequence[str], *, threshold: float = NEAR) -> NDArray[np.int64]:

@@ -35,9 +35,9 @@ class _Frame(NamedTuple):
     y: Scale
 
 
-def chart(given: Chart) -> Markup:
+def chart(data: Chart) -> Markup:
     """A chart: each series is a line or dots, with error bars where a point has an interval."""
-    drawn = [_thinned(series) for series in given.series if series.points]
+    drawn = [_thinned(series) for series in data.series if series.points]
     points = [point for series in drawn for point in series.points]
     if not points:
         return Markup("")
@@ -47,10 +47,10 @@ def chart(given: Chart) -> Markup:
         spanning(heights, _HEIGHT - _BOTTOM, _TOP, margin=0.06),
     )
     parts = [
-        _axes(given, frame),
+        _axes(data, frame),
         *(_series(series, number, frame) for number, series in enumerate(drawn)),
     ]
-    label = f"{given.title}: " + "; ".join(_told(series) for series in drawn)
+    label = f"{data.title}: " + "; ".join(_told(series) for series in drawn)
     return _svg(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
         _WIDTH,
@@ -65,8 +65,8 @@ def _thinned(series: Series) -> Series:
     step = -(-len(series.points) // _MOST_POINTS)
     if step <= 1:
         return series
-    kept = (*series.points[:-1:step], series.points[-1])
-    return replace(series, points=kept)
+    points = (*series.points[:-1:step], series.points[-1])
+    return replace(series, points=points)
 
 
 def _told(series: Series) -> str:
@@ -75,7 +75,7 @@ def _told(series: Series) -> str:
     return f"{series.label} from {' to '.join(ends)}"
 
 
-def _axes(given: Chart, frame: _Frame) -> Markup:
+def _axes(data: Chart, frame: _Frame) -> Markup:
     parts = []
     floor = _HEIGHT - _BOTTOM
     across = ticks(frame.x.low, frame.x.high, 5)
@@ -107,7 +107,7 @@ def _axes(given: Chart, frame: _Frame) -> Markup:
             '<text class="axis" x="{}" y="{}" text-anchor="end">{}</text>',
             _WIDTH - _RIGHT,
             _HEIGHT - 4,
-            given.x,
+            data.x,
         )
     )
     return Markup("").join(parts)
@@ -176,13 +176,13 @@ def strip(row: MetricRow, roles: Sequence[tuple[str, str]]) -> Markup:
     if row.better == "lower":
         scale = Scale(scale.low, scale.high, scale.end, scale.start)
     marks = Markup("").join(_mark(label, role, cell, scale) for label, role, cell in cells)
-    told = ", ".join(f"{label} {value(cell.value)}" for label, _, cell in cells)
+    description = ", ".join(f"{label} {value(cell.value)}" for label, _, cell in cells)
     return _svg(
         '<svg class="strip" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">'
         '<line class="grid" x1="0" x2="{0}" y1="{3}" y2="{3}"/>{4}</svg>',
         _STRIP_WIDTH,
         _STRIP_HEIGHT,
-        told,
+        description,
         _STRIP_HEIGHT / 2,
         marks,
     )

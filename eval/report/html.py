@@ -137,14 +137,14 @@ def _cost(cost: Cost) -> dict[str, Any]:
 
 
 def _coverage(report: Report) -> dict[str, Any] | None:
-    found = report.coverage
-    if found is None:
+    coverage = report.coverage
+    if coverage is None:
         return None
     return {
-        "unit": found.unit,
-        "how": found.how,
-        "cells": {cell.label: cell.count for cell in found.cells},
-        "empty": [cell.label for cell in found.empty],
+        "unit": coverage.unit,
+        "how": coverage.how,
+        "cells": {cell.label: cell.count for cell in coverage.cells},
+        "empty": [cell.label for cell in coverage.empty],
     }
 
 
@@ -171,11 +171,11 @@ def _order(report: Report) -> list[MetricRow]:
 
 def _groups(report: Report) -> Mapping[str, list[tuple[Chart, Markup]]]:
     """The charts, drawn, under the names of their groups."""
-    found: dict[str, list[tuple[Chart, Markup]]] = {}
-    for one in report.charts:
-        if drawn := chart(one):
-            found.setdefault(one.group, []).append((one, drawn))
-    return found
+    groups: dict[str, list[tuple[Chart, Markup]]] = {}
+    for each in report.charts:
+        if drawn := chart(each):
+            groups.setdefault(each.group, []).append((each, drawn))
+    return groups
 
 
 @cache

@@ -25,8 +25,8 @@ class Scale(NamedTuple):
 
 def spanning(numbers: Iterable[float], start: float, end: float, *, margin: float = 0.0) -> Scale:
     """A scale that holds all the numbers, with a share of their range left free at both ends."""
-    found = list(numbers) or [0.0, 1.0]
-    low, high = min(found), max(found)
+    values = list(numbers) or [0.0, 1.0]
+    low, high = min(values), max(values)
     free = margin * (high - low)
     return Scale(low - free, high + free, start, end)
 

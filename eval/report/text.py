@@ -13,7 +13,7 @@ _UNSAFE_IN_SCRIPT = re.compile(f"[<>&{_ACTING}\ud800-\udfff]")
 def visible(text: str) -> str:
     """`text` with line ends alike and acting characters as marks, such as ⟦U+202E⟧."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _INVISIBLE.sub(lambda found: f"⟦U+{ord(found[0]):04X}⟧", plain)
+    return _INVISIBLE.sub(lambda match: f"⟦U+{ord(match[0]):04X}⟧", plain)
 
 
 def script_json(data: Any) -> str:
@@ -23,4 +23,4 @@ def script_json(data: Any) -> str:
         ValueError: A number is not finite.
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _UNSAFE_IN_SCRIPT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _UNSAFE_IN_SCRIPT.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

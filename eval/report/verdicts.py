@@ -23,19 +23,19 @@ def verdict(row: MetricRow, label: str, other: str) -> Verdict:
 
     Without an interval on both sides nothing is clear; with them, the two must not overlap.
     """
-    one, two = row.values.get(label), row.values.get(other)
-    if one is None or two is None or one.value is None or two.value is None:
+    own, theirs = row.values.get(label), row.values.get(other)
+    if own is None or theirs is None or own.value is None or theirs.value is None:
         return "undefined"
     if row.void:
         return "void"
-    if one.interval is None or two.interval is None or _overlap(one, two):
+    if own.interval is None or theirs.interval is None or _overlap(own, theirs):
         return "unclear"
-    return "more" if (one.value > two.value) == (row.better == "higher") else "less"
+    return "more" if (own.value > theirs.value) == (row.better == "higher") else "less"
 
 
-def _overlap(one: MetricValue, two: MetricValue) -> bool:
-    assert one.interval is not None and two.interval is not None
-    return one.interval[0] <= two.interval[1] and two.interval[0] <= one.interval[1]
+def _overlap(first: MetricValue, second: MetricValue) -> bool:
+    assert first.interval is not None and second.interval is not None
+    return first.interval[0] <= second.interval[1] and second.interval[0] <= first.interval[1]
 
 
 def tally(rows: Sequence[MetricRow], label: str, other: str) -> Counter[Verdict]:
@@ -66,4 +66,8 @@ def doubts(report: Report) -> list[str]:
     """What makes a comparison void, as sentences."""
     if report.reference is None:
         return []
-    return [f"{one[:1].upper()}{one[1:]}." for one in report.warnings if one.startswith("void")]
+    return [
+        f"{warning[:1].upper()}{warning[1:]}."
+        for warning in report.warnings
+        if warning.startswith("void")
+    ]

@@ -81,14 +81,14 @@ def task2vec_diversity(
         on_batch: Called with the batches done and all of them.
     """
     settings = settings or Task2VecSettings()
-    told = {"probe": lm.name, **asdict(settings)}
+    shown = {"probe": lm.name, **asdict(settings)}
     if len(texts) < 2:
-        return undefined(f"needs two texts, there are {len(texts)}", len(texts), told)
+        return undefined(f"needs two texts, there are {len(texts)}", len(texts), shown)
     size = min(settings.texts, len(texts) - 1)  # a batch of all texts has no other one
     encoded = [_encoded(lm, text, settings.max_tokens) for text in texts]
     usable = [row for row in encoded if len(row) > 1]
     if len(usable) <= size:
-        return undefined("fewer than two texts have two tokens", len(texts), told)
+        return undefined("fewer than two texts have two tokens", len(texts), shown)
     embeddings: list[Floats] = []
     floors: list[float] = []
     for number in range(settings.batches):
@@ -100,28 +100,28 @@ def task2vec_diversity(
             floors.append(scaled_distance(embeddings[-1], again))
         if on_batch is not None:
             on_batch(number + 1, settings.batches)
-    return _coefficient(embeddings, floors, settings, {**told, "texts": size}, len(texts))
+    return _coefficient(embeddings, floors, settings, {**shown, "texts": size}, len(texts))
 
 
 def _coefficient(
     embeddings: Sequence[Floats],
     floors: Sequence[float],
     settings: Task2VecSettings,
-    told: dict[str, object],
+    shown: dict[str, object],
     n: int,
 ) -> Measurement:
     distances = [scaled_distance(one, other) for one, other in combinations(embeddings, 2)]
     if settings.form == "published":
         distances = [distance for distance in distances if distance != 0.0]
     if not distances:
-        return undefined("there is no pair of batches to compare", n, told)
+        return undefined("there is no pair of batches to compare", n, shown)
     detail: dict[str, object] = {
         "pairs": len(distances),
         "sd_of_pairs": float(np.std(distances)),
         "noise_floor": float(np.mean(floors)) if floors else None,
         "embedding_size": len(embeddings[0]),
     }
-    return Measurement(float(np.mean(distances)), n, told, detail)
+    return Measurement(float(np.mean(distances)), n, shown, detail)
 
 
 def scaled_distance(one: Floats, other: Floats) -> float:

@@ -76,7 +76,7 @@ def weighted_f1(items: Sequence[Labelled], *, seed: int, by_group: bool = False)
         seed: Of the bootstrap.
         by_group: The mean of the groups' scores, as AdaptLLM takes it over Headline's nine classes.
     """
-    groups = (lambda one: one.group) if by_group else (lambda _: "")
+    groups = (lambda item: item.group) if by_group else (lambda _: "")
     return _of_counts(items, groups, _weighted_f1, seed)
 
 
@@ -92,7 +92,7 @@ def _of_counts(
     labels = {
         name: n for n, name in enumerate(sorted({x for i in items for x in (i.gold, i.answer)}))
     }
-    cells = Counter((group_of(one), labels[one.gold], labels[one.answer]) for one in items)
+    cells = Counter((group_of(item), labels[item.gold], labels[item.answer]) for item in items)
     places = sorted(cells)
     counts = np.array([cells[place] for place in places], dtype=np.float64)
     rng = np.random.default_rng(seed)
@@ -112,8 +112,8 @@ def _of_counts(
 def _weighted_f1(confusion: Floats) -> Floats:
     """[tables, labels, labels] to [tables]; a table without items has none (NaN)."""
     hits = np.einsum("tll->tl", confusion)
-    support, given = confusion.sum(axis=2), confusion.sum(axis=1)
-    both = support + given
+    support, answered = confusion.sum(axis=2), confusion.sum(axis=1)
+    both = support + answered
     f1 = np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0)
     total = support.sum(axis=1)
     weighted: Floats = np.divide(

@@ -26,11 +26,13 @@ def read_task_rows(path: Path) -> list[TaskRow]:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror or error})", code="unreadable"
+        ) from None
     except (EOFError, zlib.error) as error:
-        raise ConfigError(f"{path}: a damaged gzip file ({error})") from None
+        raise ConfigError(f"{path}: a damaged gzip file ({error})", code="damaged") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error})") from None
+        raise ConfigError(f"{path}: not UTF-8 text ({error})", code="not_utf8") from None
     if text.lstrip().startswith("["):
         return _rows(_json(text, f"{path}"), f"{path}")
     lines = enumerate(text.split("\n"), start=1)
@@ -57,6 +59,7 @@ def load_task_rows(source: TaskSource, *, folder: Path | None) -> list[TaskRow]:
     raise RequestError(
         f"no file {folder / source.file}.jsonl (or .jsonl.gz, .json, .parquet)",
         hint="name the file itself with --rows, or leave --data out to load it from the hub",
+        code="missing_file",
     )
 
 
@@ -73,6 +76,7 @@ def _hub_rows(source: TaskSource) -> list[TaskRow]:
         raise RequestError(
             f"{source.file} is on no hub that we know of",
             hint="give its file with --rows or --data",
+            code="no_hub",
         )
     from datasets import load_dataset  # type: ignore[import-untyped]
 
@@ -84,6 +88,7 @@ def _hub_rows(source: TaskSource) -> list[TaskRow]:
         raise RequestError(
             f"data set {name} ({split}) cannot be loaded: {first}",
             hint="check the network, or give local files with --data or --rows",
+            code="hub_failed",
         ) from error
 
 
@@ -95,7 +100,7 @@ def _parquet(path: Path) -> list[TaskRow]:
         return list(pq.read_table(path).to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(
-            f"{path}: not a Parquet file ({str(error).partition(chr(10))[0]})"
+            f"{path}: not a Parquet file ({str(error).partition(chr(10))[0]})", code="not_parquet"
         ) from None
 
 
@@ -103,11 +108,14 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise ConfigError(f"{where}: not JSON") from None
+        raise ConfigError(f"{where}: not JSON", code="not_json") from None
 
 
 def _rows(values: Any, where: str) -> list[TaskRow]:
     for value in values:
         if not isinstance(value, dict):
-            raise ConfigError(f"{where}: a row must be an object, not {type(value).__name__}")
+            raise ConfigError(
+                f"{where}: a row must be an object, not {type(value).__name__}",
+                code="not_an_object",
+            )
     return list(values)

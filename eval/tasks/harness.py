@@ -57,6 +57,7 @@ def harness_tasks(
         raise RequestError(
             f"lm-evaluation-harness has no task {unknown[0]!r}",
             hint="python -m lm_eval ls tasks shows those it has",
+            code="unknown_task",
         )
     model = modules["models.huggingface"].HFLM(
         pretrained=lm.model,
@@ -66,7 +67,7 @@ def harness_tasks(
         add_bos_token=bos,
     )
     try:
-        found = modules["evaluator"].simple_evaluate(
+        output = modules["evaluator"].simple_evaluate(
             model=model,
             tasks=list(names),
             num_fewshot=shots,
@@ -82,8 +83,8 @@ def harness_tasks(
         )
     except Exception as error:  # it and the hub's client raise many kinds
         first = next((line for line in str(error).splitlines() if line.strip()), "")
-        told = f"lm-evaluation-harness: {type(error).__name__}: {first[:200]}"
-        raise RequestError(told, hint=_hint(first)) from error
+        message = f"lm-evaluation-harness: {type(error).__name__}: {first[:200]}"
+        raise RequestError(message, hint=_hint(first), code="harness_failed") from error
     settings = {
         "harness": version("lm-eval"),
         "limit": limit,
@@ -91,7 +92,9 @@ def harness_tasks(
         "bos": bos,
         "chat": chat,
     }
-    return [_result(name, lm.name, found, settings, seed=seed) for name in sorted(found["samples"])]
+    return [
+        _result(name, lm.name, output, settings, seed=seed) for name in sorted(output["samples"])
+    ]
 
 
 def require_harness() -> None:
@@ -102,7 +105,9 @@ def require_harness() -> None:
     """
     if find_spec("lm_eval") is None:
         raise RequestError(
-            "lm-evaluation-harness is not installed", hint="pip install 'metasynth-agents[harness]'"
+            "lm-evaluation-harness is not installed",
+            hint="pip install 'metasynth-agents[harness]'",
+            code="no_harness",
         )
 
 
@@ -122,10 +127,10 @@ def _hint(reason: str) -> str:
 
 
 def _result(
-    name: str, model: str, found: Mapping[str, Any], settings: Mapping[str, object], *, seed: int
+    name: str, model: str, output: Mapping[str, Any], settings: Mapping[str, object], *, seed: int
 ) -> TaskResult:
-    samples = found["samples"][name]
-    values: Mapping[str, Any] = found["results"][name]
+    samples = output["samples"][name]
+    values: Mapping[str, Any] = output["results"][name]
     estimates = {
         key: _estimate(key.partition(",")[0], float(value), samples, seed=seed)
         for key, value in values.items()
@@ -142,8 +147,8 @@ def _result(
         rule=f"lm-evaluation-harness, metric {metric}; see its task {name}",
         settings={
             **settings,
-            "shots": found["n-shot"].get(name, 0),
-            "version": found["versions"].get(name),
+            "shots": output["n-shot"].get(name, 0),
+            "version": output["versions"].get(name),
         },
         items=tuple(_item(number, one, metric) for number, one in enumerate(samples, start=1)),
     )
@@ -153,7 +158,9 @@ def _estimate(
     metric: str, value: float, samples: Sequence[Mapping[str, Any]], *, seed: int
 ) -> Estimate:
     """The harness's value with an interval of ours, where it is a mean over rows."""
-    scores = [one[metric] for one in samples if isinstance(one.get(metric), bool | int | float)]
+    scores = [
+        sample[metric] for sample in samples if isinstance(sample.get(metric), bool | int | float)
+    ]
     if len(scores) != len(samples) or not scores:
         reason = "no number for each row, so no interval"
         return Estimate(value, None, None, len(samples), "none", reason)

@@ -81,43 +81,45 @@ class TaskResult:
     @property
     def scored(self) -> int:
         """How many got a verdict."""
-        return sum(one.correct is not None for one in self.items)
+        return sum(item.correct is not None for item in self.items)
 
     @property
     def correct(self) -> int:
         """How many are right."""
-        return sum(one.correct is True for one in self.items)
+        return sum(item.correct is True for item in self.items)
 
     @property
     def unanswered(self) -> int:
         """How many of the scored hold no answer."""
-        return sum(one.correct is not None and one.found is None for one in self.items)
+        return sum(item.correct is not None and item.found is None for item in self.items)
 
     @property
     def unscored(self) -> dict[str, int]:
         """How many have no verdict, by reason, the most frequent first."""
-        return dict(Counter(one.reason for one in self.items if one.correct is None).most_common())
+        return dict(
+            Counter(item.reason for item in self.items if item.correct is None).most_common()
+        )
 
     @property
     def fewer_shots(self) -> int:
         """How many had fewer examples than were asked for."""
         asked = self.settings.get("shots", 0)
         assert isinstance(asked, int)
-        return sum(one.correct is not None and one.shots < asked for one in self.items)
+        return sum(item.correct is not None and item.shots < asked for item in self.items)
 
     @property
     def cut(self) -> int:
         """How many answers or questions were cut."""
-        return sum(one.cut for one in self.items)
+        return sum(item.cut for item in self.items)
 
     def as_json(self, *, items: bool = False) -> dict[str, Any]:
         """What JSON can hold; with every row where `items` is set."""
-        told: dict[str, Any] = {
+        plain: dict[str, Any] = {
             "task": self.task,
             "title": self.title,
             "model": self.model,
             "metric": self.metric,
-            "estimates": {name: asdict(one) for name, one in self.estimates.items()},
+            "estimates": {name: asdict(each) for name, each in self.estimates.items()},
             "rows": self.rows,
             "scored": self.scored,
             "correct": self.correct,
@@ -129,5 +131,5 @@ class TaskResult:
             "settings": dict(self.settings),
         }
         if items:
-            told["items"] = [asdict(one) for one in self.items]
-        return told
+            plain["items"] = [asdict(each) for each in self.items]
+        return plain

@@ -138,5 +138,5 @@ def value_of(row: TaskRow, *names: str) -> Any:
 
 def id_of(row: TaskRow, *names: str) -> str:
     """The row's name: the first of these fields, `id` among them; empty where there is none."""
-    found = next((row[name] for name in (*names, "id") if row.get(name) is not None), "")
-    return str(found)
+    name = next((row[name] for name in (*names, "id") if row.get(name) is not None), "")
+    return str(name)

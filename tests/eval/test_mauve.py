@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from metasynth.errors import RequestError
 from metasynth.eval.mauve.divergence import divergence_curve, mauve_of_histograms
 from metasynth.eval.mauve.mauve import MauveResult, mauve, mauve_ceiling
+from tests.raising import raises
 
 Rows = NDArray[np.float64]
 
@@ -136,18 +137,18 @@ def test_clusters_in_neither_set_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "q", "said"),
+    ("p", "q", "code"),
     [
-        ([0, 0], [1, 1], "histogram p"),
-        ([1, 1], [1, -1], "histogram q"),
-        ([1, math.nan], [1, 1], "histogram p"),
-        ([[1, 1]], [1, 1], "histogram p"),
-        ([], [1], "histogram p"),
-        ([1, 1], [1, 1, 1], "2 and 3 clusters"),
+        ([0, 0], [1, 1], "bad_histogram"),
+        ([1, 1], [1, -1], "bad_histogram"),
+        ([1, math.nan], [1, 1], "bad_histogram"),
+        ([[1, 1]], [1, 1], "bad_histogram"),
+        ([], [1], "bad_histogram"),
+        ([1, 1], [1, 1, 1], "other_length"),
     ],
 )
-def test_what_is_no_histogram_is_told(p: list[float], q: list[float], said: str) -> None:
-    with pytest.raises(RequestError, match=said):
+def test_what_is_no_histogram_is_refused(p: list[float], q: list[float], code: str) -> None:
+    with raises(RequestError, code):
         mauve_of_histograms(p, q)
 
 
@@ -250,18 +251,19 @@ def broken_rows(value: float) -> Rows:
 
 
 @pytest.mark.parametrize(
-    ("p", "q", "said"),
+    ("p", "q", "code", "where"),
     [
-        (broken_rows(math.nan), blobs(40, seed=2), "row 7 of p holds NaN or infinity"),
-        (blobs(40, seed=2), broken_rows(math.inf), "row 7 of q holds NaN or infinity"),
-        (blobs(40, seed=2), blobs(40, seed=2)[:, :9], "10 numbers, rows of q 9"),
-        (blobs(20, seed=1), blobs(11, seed=2), "32 clusters need as many rows .* there are 31"),
-        (np.ones(40), np.ones((40, 1)), "p must be rows of numbers"),
+        (broken_rows(math.nan), blobs(40, seed=2), "not_finite", "row 7 of p"),
+        (blobs(40, seed=2), broken_rows(math.inf), "not_finite", "row 7 of q"),
+        (blobs(40, seed=2), blobs(40, seed=2)[:, :9], "other_width", "9"),
+        (blobs(20, seed=1), blobs(11, seed=2), "too_few_rows", "31"),
+        (np.ones(40), np.ones((40, 1)), "bad_shape", "p"),
     ],
 )
-def test_wrong_input_is_told(p: Rows, q: Rows, said: str) -> None:
-    with pytest.raises(RequestError, match=said) as caught:
+def test_wrong_input_is_refused(p: Rows, q: Rows, code: str, where: str) -> None:
+    with raises(RequestError, code) as caught:
         mauve(p, q)
+    assert where in caught.value.message
     assert "\n" not in caught.value.message
 
 
@@ -270,7 +272,7 @@ def test_wrong_input_is_told(p: Rows, q: Rows, said: str) -> None:
     [{"clusters": 1}, {"scaling": 0}, {"variance": 0}, {"variance": 1.1}, {"seeds": ()}],
 )
 def test_settings_out_of_range_are_told(setting: dict[str, float]) -> None:
-    with pytest.raises(RequestError, match="mauve: "):
+    with raises(RequestError, "out_of_range"):
         mauve(blobs(40, seed=1), blobs(40, seed=2), **setting)  # type: ignore[arg-type]
 
 
@@ -340,7 +342,7 @@ def test_a_ceiling_of_next_to_nothing_has_a_reason(rows: int, n: int) -> None:
 
 
 def test_wrong_references_are_told() -> None:
-    with pytest.raises(RequestError, match="32 clusters need as many rows at least, there are 20"):
+    with raises(RequestError, "too_few_rows"):
         mauve_ceiling(blobs(20, seed=1), n_p=500, n_q=500)
-    with pytest.raises(RequestError, match="row 7 of reference holds NaN"):
+    with raises(RequestError, "not_finite"):
         mauve_ceiling(broken_rows(math.nan), n_p=20, n_q=20)

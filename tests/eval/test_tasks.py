@@ -24,6 +24,7 @@ from metasynth.eval.tasks.settings import TaskSettings
 from metasynth.eval.tasks.spec import TaskSource
 from metasynth.lm.load import LoadedLM, wrap_lm
 from tests.eval.test_task_formats import ROWS
+from tests.raising import raises
 from tests.tiny_lm import ROLES, tiny_llama, tiny_tokenizer
 
 BOOLQ: list[dict[str, Any]] = [
@@ -152,7 +153,7 @@ class TestBOS:
         assert result.settings["bos"] is adds_it
 
     def test_a_model_without_one_cannot_be_asked_with_it(self, lm: LoadedLM) -> None:
-        with pytest.raises(RequestError, match="no BOS token"):
+        with raises(RequestError, "no_bos"):
             evaluate_task(lm, "boolq", BOOLQ, settings=TaskSettings(bos=True))
 
 
@@ -229,7 +230,7 @@ class TestAnswers:
         assert result.settings["scoring"] == "parsed"
 
     def test_code_is_run_only_where_that_is_allowed(self, lm: LoadedLM) -> None:
-        with pytest.raises(RequestError, match="runs code"):
+        with raises(RequestError, "code_not_allowed"):
             evaluate_task(lm, "mbpp", [ROWS["mbpp"]], shots=0)
         settings = TaskSettings(allow_code=True, max_new_tokens=4)
         result = evaluate_task(lm, "mbpp", [ROWS["mbpp"]], shots=0, settings=settings)
@@ -288,7 +289,7 @@ class TestEndpoint:
         async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
             return ""
 
-        with pytest.raises(RequestError, match="likelihoods"):
+        with raises(RequestError, "no_likelihoods"):
             evaluate_task(ask, "boolq", BOOLQ, settings=TaskSettings(scoring="likelihood"))
 
 
@@ -314,10 +315,10 @@ class TestGain:
         assert task_gain(before, before).value == 0
 
     def test_other_rows_or_another_task_are_no_pair(self) -> None:
-        with pytest.raises(RequestError, match="different rows"):
+        with raises(RequestError, "other_rows"):
             task_gain(self.of("yes"), self.of("yes", "no"))
         other = replace(self.of("yes"), task="other")
-        with pytest.raises(RequestError, match="no pair"):
+        with raises(RequestError, "other_task"):
             task_gain(self.of("yes"), other)
 
 
@@ -360,22 +361,22 @@ class TestTask:
         assert all(prompt.count("Passage") == 1 for prompt in prompts)
 
     @pytest.mark.parametrize(
-        ("task", "shots", "settings", "told"),
+        ("task", "shots", "settings", "code"),
         [
-            ("nothing", 0, TaskSettings(), "no task"),
-            ("usmle", 1, TaskSettings(), "brings its examples"),
-            ("boolq", 65, TaskSettings(), "too many"),
-            ("boolq", -1, TaskSettings(), "0 or more"),
-            ("boolq", 0, TaskSettings(limit=0), "1 or more"),
-            ("gsm8k", 0, TaskSettings(scoring="likelihood"), "no choices"),
-            ("boolq", 0, TaskSettings(bos=True, chat=True), "template decides"),
+            ("nothing", 0, TaskSettings(), "unknown_task"),
+            ("usmle", 1, TaskSettings(), "too_many_shots"),
+            ("boolq", 65, TaskSettings(), "too_many_shots"),
+            ("boolq", -1, TaskSettings(), "out_of_range"),
+            ("boolq", 0, TaskSettings(limit=0), "out_of_range"),
+            ("gsm8k", 0, TaskSettings(scoring="likelihood"), "no_choices"),
+            ("boolq", 0, TaskSettings(bos=True, chat=True), "bos_and_chat"),
         ],
     )
     def test_what_cannot_be_asked_is_refused_at_once(
-        self, lm: LoadedLM, task: str, shots: int, settings: TaskSettings, told: str
+        self, lm: LoadedLM, task: str, shots: int, settings: TaskSettings, code: str
     ) -> None:
         rows = [ROWS.get(task, BOOLQ[0])]
-        with pytest.raises(RequestError, match=told):
+        with raises(RequestError, code):
             evaluate_task(lm, task, rows, shots=shots, settings=settings)
 
     def test_progress_is_told_and_may_end_it(self, lm: LoadedLM) -> None:
@@ -418,7 +419,7 @@ class TestTask:
         rows = load_task_rows(source, folder=None)
         assert [row["id"] for row in rows] == ["b1", "b3", "b5", "b7"]
         missing = TaskSource("x", (str(tmp_path / "none"), None, "test"))
-        with pytest.raises(RequestError, match="cannot be loaded"):
+        with raises(RequestError, "hub_failed"):
             load_task_rows(missing, folder=None)
 
     def test_a_task_of_ones_own_is_a_specification(self, lm: LoadedLM) -> None:

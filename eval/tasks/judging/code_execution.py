@@ -83,6 +83,7 @@ def run_python(program: str, *, limits: CodeLimits | None = None) -> CodeExecuti
         raise RequestError(
             "generated code is run with the limits of POSIX systems, which Windows has not",
             hint="use Linux, macOS or WSL, or leave tasks that run code out",
+            code="unsupported_system",
         )
     limits = limits or CodeLimits()
     with tempfile.TemporaryDirectory(prefix="metasynth-code-") as name:

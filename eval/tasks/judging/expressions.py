@@ -83,7 +83,7 @@ def _final_expression(text: str) -> str | None:
             for side in re.sub(r"(?<=\d)\s*x\s*(?=[\d(])", "*", line).split("=")
         ]
         for side in sides:
-            found = max(_EXPRESSION.findall(side), key=len, default="").strip()
-            if re.search(r"\d\s*[-+*/)]", found):
-                return str(found)
+            expression = max(_EXPRESSION.findall(side), key=len, default="").strip()
+            if re.search(r"\d\s*[-+*/)]", expression):
+                return str(expression)
     return None

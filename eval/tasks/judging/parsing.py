@@ -40,8 +40,8 @@ def numbers_in(text: str) -> list[Number]:
 
     A minus between two numbers is a subtraction, not a sign. What divides by zero is left out.
     """
-    found = (_number(match) for match in _NUMBER.finditer(text))
-    return [number for number in found if number is not None]
+    numbers = (_number(match) for match in _NUMBER.finditer(text))
+    return [number for number in numbers if number is not None]
 
 
 def final_number(text: str) -> Number | None:
@@ -72,11 +72,11 @@ def label_in(text: str, labels: Sequence[str]) -> str | None:
     folded = {label.casefold(): label for label in labels}
     words = re.compile("|".join(map(_as_word, sorted(labels, key=len, reverse=True))))
     for match in reversed(list(_LED_IN.finditer(text))):
-        if found := words.match(text, _behind_marks(text, match.end())):
-            return folded[found[0].casefold()]
-    if found := words.match(text, _behind_marks(text, 0)):
-        return folded[found[0].casefold()]
-    occurring = {found[0].casefold() for found in words.finditer(text)}
+        if word := words.match(text, _behind_marks(text, match.end())):
+            return folded[word[0].casefold()]
+    if word := words.match(text, _behind_marks(text, 0)):
+        return folded[word[0].casefold()]
+    occurring = {word[0].casefold() for word in words.finditer(text)}
     return folded[occurring.pop()] if len(occurring) == 1 else None
 
 
@@ -85,20 +85,20 @@ def plain_number(value: Fraction) -> str:
     return str(value.numerator) if value.denominator == 1 else f"{float(value):.10g}"
 
 
-def rounds_to(found: Number, wanted: Fraction, *, least_digits: int = 3) -> bool:
+def rounds_to(number: Number, wanted: Fraction, *, least_digits: int = 3) -> bool:
     """Whether a number is `wanted`, or what `wanted` is when rounded to the digits it shows.
 
     A number of fewer than `least_digits` digits must be exact. A percent sign, or none where one
     was meant, is taken either way.
     """
     for percent in (False, True):
-        value = found.value / 100 if percent else found.value
-        half = Fraction(10) ** -(found.decimals + 2 * percent) / 2
-        near = abs(value - wanted) <= half and found.digits >= least_digits
+        value = number.value / 100 if percent else number.value
+        half = Fraction(10) ** -(number.decimals + 2 * percent) / 2
+        near = abs(value - wanted) <= half and number.digits >= least_digits
         if value == wanted or near:
             return True
     # a share where a percentage was wanted
-    return found.value * 100 == wanted
+    return number.value * 100 == wanted
 
 
 def _as_word(label: str) -> str:

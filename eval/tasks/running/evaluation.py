@@ -87,15 +87,17 @@ def _check(spec: TaskSpec, settings: TaskSettings, shots: int) -> None:
         raise RequestError(
             f"task {spec.name} runs code that the model writes, which was not allowed",
             hint="--run-code (allow_code=True) runs it confined, in a process of its own",
+            code="code_not_allowed",
         )
     if shots > spec.most_shots:
         raise RequestError(
             f"task {spec.name} brings its examples along in its rows: {shots} more cannot be added"
             if not spec.most_shots
-            else f"{shots} examples are too many: {spec.most_shots} at most"
+            else f"{shots} examples are too many: {spec.most_shots} at most",
+            code="too_many_shots",
         )
     if shots < 0 or (settings.limit is not None and settings.limit < 1):
-        raise RequestError("shots must be 0 or more, and limit 1 or more")
+        raise RequestError("shots must be 0 or more, and limit 1 or more", code="out_of_range")
 
 
 def _read(spec: TaskSpec, rows: Iterable[TaskRow]) -> list[Question]:

@@ -38,5 +38,8 @@ class Examples:
 
     def prompt(self, item: TaskItem, shots: int) -> str:
         """Examples and question as one text, an empty line between them."""
-        shown = [f"{one.question}{self._joint}{one.answer}" for one in self.before(item, shots)]
+        shown = [
+            f"{example.question}{self._joint}{example.answer}"
+            for example in self.before(item, shots)
+        ]
         return "\n\n".join([*shown, item.question])

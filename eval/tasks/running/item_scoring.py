@@ -72,6 +72,7 @@ class ItemScorer:
             raise RequestError(
                 "an endpoint tells no likelihoods of given choices",
                 hint="--scoring parsed reads its answers; local:PATH can be scored by likelihood",
+                code="no_likelihoods",
             )
 
     def results(
@@ -116,6 +117,7 @@ class ItemScorer:
             raise RequestError(
                 f"task {self._spec.name} has no choices whose likelihood could be compared",
                 hint="--scoring parsed",
+                code="no_choices",
             )
         if wanted == "auto":
             return has_choices and self._encoder is not None and not self._settings.chat

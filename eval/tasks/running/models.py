@@ -72,8 +72,8 @@ def likelihoods(
     """
     if not prompts:
         return []
-    last = {tail[-1] for one in prompts for tail in one.tails}
-    is_short = all(len(tail) == 1 for one in prompts for tail in one.tails)
+    last = {tail[-1] for prompt in prompts for tail in prompt.tails}
+    is_short = all(len(tail) == 1 for prompt in prompts for tail in prompt.tails)
     if is_short and len(last) <= _MOST_TOKENS:
         return list(_at_the_end(lm, prompts, sorted(last), tokens_per_batch, on_answer))
     return list(_one_by_one(lm, prompts, tokens_per_batch, on_answer))
@@ -92,11 +92,11 @@ def _at_the_end(
         chosen = places.logits[:, wanted]  # [places, wanted]
         return {"log": chosen - places.logits.logsumexp(-1, keepdim=True)}
 
-    encoded = (_encoded(one.before, one.tails[0]) for one in prompts)
-    found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
-    for done, (one, statistics) in enumerate(zip(prompts, found, strict=True), start=1):
+    encoded = (_encoded(prompt.before, prompt.tails[0]) for prompt in prompts)
+    scored = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
+    for done, (prompt, statistics) in enumerate(zip(prompts, scored, strict=True), start=1):
         values = statistics["log"][0].tolist()
-        yield [Likelihood(values[place_of[tail[-1]]], 1) for tail in one.tails]
+        yield [Likelihood(values[place_of[tail[-1]]], 1) for tail in prompt.tails]
         if on_answer is not None:
             on_answer(done)
 
@@ -111,10 +111,10 @@ def _one_by_one(
         logs = places.logits.gather(1, places.targets[:, None])[:, 0]
         return {"log": logs - places.logits.logsumexp(-1)}
 
-    encoded = (_encoded(one.before, tail) for one in prompts for tail in one.tails)
-    found = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
-    for done, one in enumerate(prompts, start=1):
-        logs = [next(found)["log"].double() for _ in one.tails]
+    encoded = (_encoded(prompt.before, tail) for prompt in prompts for tail in prompt.tails)
+    scored = log_probabilities(lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch)
+    for done, prompt in enumerate(prompts, start=1):
+        logs = [next(scored)["log"].double() for _ in prompt.tails]
         yield [Likelihood(float(log.sum()), len(log)) for log in logs]
         if on_answer is not None:
             on_answer(done)
@@ -138,10 +138,10 @@ def generate_replies(
 
     The examples that questions share are read once: their keys and values serve all of them.
     """
-    shared = shared_prefix(lm, [one.ids for one in prompts])
+    shared = shared_prefix(lm, [prompt.ids for prompt in prompts])
     begin = () if shared is None else shared.ids
     # those of like length are read together, which spares padding
-    order = sorted(range(len(prompts)), key=lambda one: -len(prompts[one].ids))
+    order = sorted(range(len(prompts)), key=lambda prompt: -len(prompts[prompt].ids))
 
     def requests() -> Iterator[GenerationRequest]:
         for number in order:

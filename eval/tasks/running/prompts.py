@@ -76,13 +76,20 @@ class PromptEncoder:
         self._chat = chat
         if chat and not self._tokenizer.chat_template:
             raise RequestError(
-                f"model {lm.name!r} has no chat template", hint="leave --chat out for a base model"
+                f"model {lm.name!r} has no chat template",
+                hint="leave --chat out for a base model",
+                code="no_chat_template",
             )
         if bos and chat:
-            raise RequestError("with a chat template the template decides about BOS, not --bos")
+            raise RequestError(
+                "with a chat template the template decides about BOS, not --bos",
+                code="bos_and_chat",
+            )
         start = self._tokenizer.bos_token_id
         if bos and not isinstance(start, int):
-            raise RequestError(f"model {lm.name!r} has no BOS token", hint="leave --bos out")
+            raise RequestError(
+                f"model {lm.name!r} has no BOS token", hint="leave --bos out", code="no_bos"
+            )
         if bos is None and not chat:
             bos = isinstance(start, int) and self._tokenizer("a").input_ids[:1] == [start]
         self.bos = bool(bos)
@@ -105,8 +112,8 @@ class PromptEncoder:
             if len(ids) + most <= self._limit:
                 return Prompt(_packed(ids), count, most)
         if self._task.cuts_left and self._limit > most + len(self._start):
-            kept = self._limit - most - len(self._start)
-            return Prompt(_packed([*self._start, *ids[-kept:]]), 0, most, cut=True)
+            room = self._limit - most - len(self._start)
+            return Prompt(_packed([*self._start, *ids[-room:]]), 0, most, cut=True)
         self._require(len(ids), min(most, LEAST_ROOM))
         return Prompt(_packed(ids), 0, self._limit - len(ids))
 
@@ -119,18 +126,18 @@ class PromptEncoder:
         Raises:
             BadItemError: Even alone it is too long; or a choice is empty.
         """
-        found: list[list[int]] = []
+        prompts: list[list[int]] = []
         start = 0
         for count in range(shots, -1, -1):
-            found, start = self._with_choices(item, count)
-            if max(map(len, found)) <= self._limit:
-                return ChoicePrompts(_packed(found[0][:start]), _tails(found, start), count)
-        longest = max(map(len, found))
+            prompts, start = self._with_choices(item, count)
+            if max(map(len, prompts)) <= self._limit:
+                return ChoicePrompts(_packed(prompts[0][:start]), _tails(prompts, start), count)
+        longest = max(map(len, prompts))
         tail = longest - start
         if self._task.cuts_left and self._limit > tail + len(self._start):
             drop = longest - self._limit + len(self._start)
-            before = [*self._start, *found[0][drop:start]]
-            return ChoicePrompts(_packed(before), _tails(found, start), 0, cut=True)
+            before = [*self._start, *prompts[0][drop:start]]
+            return ChoicePrompts(_packed(before), _tails(prompts, start), 0, cut=True)
         self._require(longest, 0)
         raise AssertionError("unreachable")
 
@@ -138,14 +145,14 @@ class PromptEncoder:
         text = self._prompt(item, shots)
         prompt = self._encoded(text)
         if self._chat:
-            found = [[*prompt, *self._text.encode(choice)] for choice in item.choices]
+            prompts = [[*prompt, *self._text.encode(choice)] for choice in item.choices]
         else:
             joint = self._task.joint
-            found = [self._encoded(f"{text}{joint}{choice}") for choice in item.choices]
-        start = min(common_tokens(prompt, ids) for ids in found)
-        if not start or any(len(ids) <= start for ids in found):
+            prompts = [self._encoded(f"{text}{joint}{choice}") for choice in item.choices]
+        start = min(common_tokens(prompt, ids) for ids in prompts)
+        if not start or any(len(ids) <= start for ids in prompts):
             raise BadItemError("a choice, or what stands before it, has no token")
-        return found, start
+        return prompts, start
 
     def _prompt(self, item: TaskItem, shots: int) -> str:
         text = self._examples.prompt(item, shots)
@@ -171,14 +178,14 @@ def _packed(ids: Sequence[int]) -> Sequence[int]:
     return array("l", ids)
 
 
-def _tails(found: Sequence[Sequence[int]], start: int) -> list[Sequence[int]]:
-    return [ids[start:] for ids in found]
+def _tails(prompts: Sequence[Sequence[int]], start: int) -> list[Sequence[int]]:
+    return [ids[start:] for ids in prompts]
 
 
-def common_tokens(one: Sequence[int], other: Sequence[int]) -> int:
+def common_tokens(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens both begin with."""
     count = 0
-    for a, b in zip(one, other, strict=False):
+    for a, b in zip(first, second, strict=False):
         if a != b:
             break
         count += 1

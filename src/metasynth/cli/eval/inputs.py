@@ -101,5 +101,7 @@ def _other_name(path: Path, name: str, taken: set[str]) -> str:
     whole = path.resolve()
     longer = f"{whole.parent.name}/{name}"
     if longer in taken:
-        raise RequestError(f"two corpora are called {longer}", hint="name one: NAME=FILE")
+        raise RequestError(
+            f"two corpora are called {longer}", hint="name one: NAME=FILE", code="taken_name"
+        )
     return longer

@@ -232,7 +232,7 @@ def _checked_specs(
 
     specs = [find_task(name) for name in names]
     if not specs and not harness:
-        raise RequestError("no task was named", hint=f"one of: {', '.join(TASKS)}")
+        raise RequestError("no task was named", hint=f"one of: {', '.join(TASKS)}", code="no_task")
     for spec in specs:
         if spec.runs_code and not allow_code:
             raise RequestError(
@@ -249,26 +249,36 @@ def _check_files(
     specs: "Sequence[TaskSpec]", rows: Path | None, examples: Path | None, data: Path | None
 ) -> None:
     if (rows or examples) and len(specs) != 1:
-        raise RequestError("--rows and --examples are the rows of one task: name one")
+        raise RequestError(
+            "--rows and --examples are the rows of one task: name one", code="one_task"
+        )
     if rows is not None and data is not None:
-        raise RequestError("give the rows with --rows or with --data, not with both")
+        raise RequestError(
+            "give the rows with --rows or with --data, not with both", code="rows_and_data"
+        )
     for path in (rows, examples):
         if path is not None and not path.is_file():
-            raise RequestError(f"no such file: {path}")
+            raise RequestError(f"no such file: {path}", code="missing_file")
 
 
 def _check_folders(*folders: Path | None) -> None:
     for path in folders:
         if path is not None and not path.is_dir():
-            raise RequestError(f"no such folder: {path}")
+            raise RequestError(f"no such folder: {path}", code="missing_directory")
 
 
 def _check_endpoint(trained: Path | None, harness: Sequence[str] | None) -> None:
     if trained is not None:
-        raise RequestError("--trained is of a model in this process", hint="--model local:PATH")
+        raise RequestError(
+            "--trained is of a model in this process",
+            hint="--model local:PATH",
+            code="not_in_process",
+        )
     if harness:
         raise RequestError(
-            "--harness asks a model in this process", hint="--model embedded, or local:PATH"
+            "--harness asks a model in this process",
+            hint="--model embedded, or local:PATH",
+            code="not_in_process",
         )
 
 
@@ -364,4 +374,6 @@ def _write_items(path: Path, results: "list[TaskResult]") -> None:
     try:
         write_atomically(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise RequestError(
+            f"{path}: cannot be written ({error.strerror or error})", code="not_writable"
+        ) from None

@@ -79,7 +79,9 @@ class TestSets:
                 else f"no text of {MIN_WORDS} words or more"
             )
             raise RequestError(
-                f"{name}: {what} in {len(rows)} rows", hint="name the fields with --test-field"
+                f"{name}: {what} in {len(rows)} rows",
+                hint="name the fields with --test-field",
+                code="no_text",
             )
 
 
