@@ -6,10 +6,12 @@ setting, so scikit-learn's defaults hold. Everything here computes on one thread
 in which threads add up changes the last digits, and with them who lands in which cluster.
 """
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -25,10 +27,19 @@ _THREADS = threading.RLock()
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One thread for BLAS and OpenMP inside; one caller at a time, because the limit is shared."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with _THREADS, threadpool_limits(limits=1):
+    with _THREADS, _thread_pools(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(_modules: int) -> Any:
+    """The thread pools of the libraries that are loaded; found anew once more modules are.
+
+    To look for them takes 2 ms, longer than many a product of small matrices.
+    """
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True, eq=False)
