@@ -164,11 +164,13 @@ def open_active(
         steered = Steered(
             plan.settings, plan.choice, steering, softsrv.templates, workspace.config.random_seed
         )
+    seeds = workspace.seeds
     if plan.conducts:
-        workspace.seeds = GivenSeeds(lambda chain: seed_of_chain(chain, plan.pool, rounds.selected))
+        seeds = GivenSeeds(lambda chain: seed_of_chain(chain, plan.pool, rounds.selected))
     return extended(
         workspace,
         ActiveWorkspace,
+        seeds=seeds,
         plan=plan,
         rounds=rounds,
         resources=resources_for(

@@ -27,7 +27,7 @@ def extended(workspace: Workspace, kind: type[W], **more: Any) -> W:
     """The same run as a workspace of another kind.
 
     Args:
-        more: The fields that this kind has besides.
+        more: The fields that this kind has besides, and those that are to be others.
     """
     own = {part.name: getattr(workspace, part.name) for part in fields(Workspace)}
-    return kind(**own, **more)
+    return kind(**{**own, **more})

@@ -19,7 +19,7 @@ from metasynth.graphs.baselines.plan import template_pool
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.threads import EndedThreads
-from metasynth.graphs.run.voices import keeps_time
+from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.scoring.resources import resources_for
 from metasynth.graphs.scoring.scorer import StudentScorer
 from metasynth.graphs.scoring.students import Students
@@ -64,56 +64,11 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
             await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
         )
         workspace = await _connect(plan, directory, stack)
-        models = stack.enter_context(ExitStack())
-        workspace = await asyncio.to_thread(_with_models, plan, directory, workspace, models)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         await end_traces(workspace)
         workspace.threads = await asyncio.to_thread(_ended_threads, workspace, directory)
         yield workspace
-
-
-def _with_models(
-    plan: RunPlan, directory: RunDirectory, workspace: Workspace, stack: ExitStack
-) -> Workspace:
-    """The run with its student and its soft prompt; nothing is loaded yet."""
-    students = Students(plan.config.student, RoundsFolder(directory.student))
-    if plan.screening is not None:
-        workspace.screen = _screen(plan, directory, workspace, students, stack)
-    if plan.active is not None:
-        return open_active(plan.active, plan.softsrv, directory, workspace, students, stack)
-    if plan.softsrv is None:
-        return workspace
-    if plan.config.graph == "softsrv":
-        return open_softsrv(plan.softsrv, directory.softsrv, workspace, stack)
-    workspace.sampler = open_sampler(plan.softsrv, directory.softsrv, plan.config, stack)
-    return workspace
-
-
-def _screen(
-    plan: RunPlan,
-    directory: RunDirectory,
-    workspace: Workspace,
-    students: Students,
-    stack: ExitStack,
-) -> Screen:
-    assert plan.screening is not None
-    settings = plan.screening.settings
-    resources = resources_for(
-        settings.scoring,
-        plan.config.student,
-        caller=workspace.caller,
-        teacher=workspace.voices.experts,
-        checker=plan.config.checker,
-    )
-    return open_screen(
-        settings,
-        StudentScorer(settings, students, resources=resources, seed=plan.config.random_seed),
-        directory.student,
-        stack,
-        corpus=workspace.corpus,
-        is_ours=lambda id_: id_.startswith(plan.identity[:6]),
-    )
 
 
 def _ended_threads(workspace: Workspace, directory: RunDirectory) -> EndedThreads | None:
@@ -184,7 +139,17 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
     voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
-    return Workspace(
+    models = stack.enter_context(ExitStack())
+    students = Students(config.student, RoundsFolder(directory.student))
+    screen = await asyncio.to_thread(
+        _screen, plan, directory, students, models, corpus=corpus, caller=caller, voices=voices
+    )
+    sampler = None
+    if plan.softsrv is not None and config.graph == "document":
+        sampler = await asyncio.to_thread(
+            open_sampler, plan.softsrv, directory.softsrv, config, models
+        )
+    workspace = Workspace(
         config=config,
         identity=plan.identity,
         roles=plan.roles,
@@ -208,7 +173,49 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checkpointer=checkpointer,
         prompt_version=plan.prompt_version,
         exemplars=plan.exemplars,
+        screen=screen,
+        sampler=sampler,
         tracer=tracer,
+    )
+    if plan.active is not None:
+        return await asyncio.to_thread(
+            open_active, plan.active, plan.softsrv, directory, workspace, students, models
+        )
+    if plan.softsrv is not None and config.graph == "softsrv":
+        return await asyncio.to_thread(
+            open_softsrv, plan.softsrv, directory.softsrv, workspace, models
+        )
+    return workspace
+
+
+def _screen(
+    plan: RunPlan,
+    directory: RunDirectory,
+    students: Students,
+    stack: ExitStack,
+    *,
+    corpus: Corpus,
+    caller: Caller,
+    voices: Voices,
+) -> Screen | None:
+    """The student's say, where it has one."""
+    if plan.screening is None:
+        return None
+    settings, config = plan.screening.settings, plan.config
+    resources = resources_for(
+        settings.scoring,
+        config.student,
+        caller=caller,
+        teacher=voices.experts,
+        checker=config.checker,
+    )
+    return open_screen(
+        settings,
+        StudentScorer(settings, students, resources=resources, seed=config.random_seed),
+        directory.student,
+        stack,
+        corpus=corpus,
+        is_ours=lambda id_: id_.startswith(plan.identity[:6]),
     )
 
 
