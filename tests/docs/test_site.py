@@ -95,7 +95,7 @@ def codes_of(source: str) -> set[str]:
     """The codes that a file gives verdicts: the first word of one, or what is called `code`."""
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and not ast.unparse(node.func).endswith("Error"):
             first = node.args[:1] if ast.unparse(node.func) == "Verdict" else []
             given = [*first, *(each.value for each in node.keywords if each.arg == "code")]
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("code", "_CODES"):
