@@ -1,4 +1,5 @@
 """Evaluation: diversity, distance to a target, coverage, contamination; each with its settings.
 
-`measured` gives all metrics of one corpus as plain data.
+`measurement.measure` gives all metrics of one corpus, `comparison.compare` those of several on
+equal draws. A metric is one file in `metrics`.
 """

@@ -41,20 +41,21 @@ def _against(
     """The metrics by which the template is more diverse, and those that do not tell them apart."""
     above, level = [], []
     for name, metric in metrics.items():
-        one, other = template.metrics[name], real.metrics[name]
-        if one.mean is None or other.mean is None:
+        first, second = template.metrics[name], real.metrics[name]
+        if first.mean is None or second.mean is None:
             continue
         sign = 1.0 if metric.better == "higher" else -1.0
-        if _overlap(one, other):
+        if _overlap(first, second):
             level.append(metric)
-        elif sign * (one.mean - other.mean) > 0:
+        elif sign * (first.mean - second.mean) > 0:
             above.append(metric)
     return above, level
 
 
-def _overlap(one: MetricSummary, other: MetricSummary) -> bool:
+def _overlap(first: MetricSummary, second: MetricSummary) -> bool:
     ranges = [
-        summary.interval or (min(summary.values), max(summary.values)) for summary in (one, other)
+        summary.interval or (min(summary.values), max(summary.values))
+        for summary in (first, second)
     ]
     return ranges[0][0] <= ranges[1][1] and ranges[1][0] <= ranges[0][1]
 

@@ -57,15 +57,17 @@ def partners(texts: Sequence[str], *, threshold: float = NEAR) -> NDArray[np.int
         keys = np.unique(part, axis=0, return_inverse=True)[1].ravel()
         sorted_ = np.argsort(keys, kind="stable")
         for shift in range(1, min(_NEIGHBOURS, len(sorted_) - 1) + 1):
-            one, other = sorted_[:-shift], sorted_[shift:]
-            open_ = (keys[one] == keys[other]) & (
-                (partner[order[one]] < 0) | (partner[order[other]] < 0)
+            left, right = sorted_[:-shift], sorted_[shift:]
+            is_open = (keys[left] == keys[right]) & (
+                (partner[order[left]] < 0) | (partner[order[right]] < 0)
             )
-            if not open_.any():
+            if not is_open.any():
                 break  # no bucket is wider, or all in them have a partner
-            alike = (signatures[one[open_]] == signatures[other[open_]]).mean(axis=1)
+            alike = (signatures[left[is_open]] == signatures[right[is_open]]).mean(axis=1)
             likely = alike >= threshold - _SLACK
-            for i, j in zip(order[one[open_][likely]], order[other[open_][likely]], strict=True):
+            for i, j in zip(
+                order[left[is_open][likely]], order[right[is_open][likely]], strict=True
+            ):
                 if (partner[i] < 0 or partner[j] < 0) and jaccard(i, j) >= threshold:
                     partner[i] = j if partner[i] < 0 else partner[i]
                     partner[j] = i if partner[j] < 0 else partner[j]

@@ -50,7 +50,7 @@ def chart(data: Chart) -> Markup:
         _axes(data, frame),
         *(_series(series, number, frame) for number, series in enumerate(drawn)),
     ]
-    label = f"{data.title}: " + "; ".join(_told(series) for series in drawn)
+    label = f"{data.title}: " + "; ".join(_description(series) for series in drawn)
     return _svg(
         '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
         _WIDTH,
@@ -69,7 +69,7 @@ def _thinned(series: Series) -> Series:
     return replace(series, points=points)
 
 
-def _told(series: Series) -> str:
+def _description(series: Series) -> str:
     first, last = series.points[0], series.points[-1]
     ends = (f"{value(point.y)} at {_step(point.x)}" for point in (first, last))
     return f"{series.label} from {' to '.join(ends)}"

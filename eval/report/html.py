@@ -46,7 +46,7 @@ def render_report(report: Report) -> str:
             script=Markup(script),  # noqa: S704 - likewise
             script_hash=hashed,
             data=Markup(script_json(data)),  # noqa: S704 - holds no sign that HTML knows
-            said=report_sentence(report),
+            sentence=report_sentence(report),
             doubts=doubts(report),
             headline=_headline(report),
             order=_order(report),

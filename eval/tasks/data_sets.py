@@ -51,11 +51,11 @@ def load_task_rows(source: TaskSource, *, folder: Path | None) -> list[TaskRow]:
         RequestError: The folder has no such file, or the hub no such data set.
     """
     if folder is None:
-        return kept(_hub_rows(source), source)
+        return rows_of_source(_hub_rows(source), source)
     for ending in _ENDINGS:
         path = folder / f"{source.file}{ending}"
         if path.is_file():
-            return kept(read_task_rows(path), source)
+            return rows_of_source(read_task_rows(path), source)
     raise RequestError(
         f"no file {folder / source.file}.jsonl (or .jsonl.gz, .json, .parquet)",
         hint="name the file itself with --rows, or leave --data out to load it from the hub",
@@ -63,7 +63,7 @@ def load_task_rows(source: TaskSource, *, folder: Path | None) -> list[TaskRow]:
     )
 
 
-def kept(rows: Iterable[TaskRow], source: TaskSource) -> list[TaskRow]:
+def rows_of_source(rows: Iterable[TaskRow], source: TaskSource) -> list[TaskRow]:
     """The rows that belong to a source: of a field that parts them, those with its value."""
     if source.where is None:
         return list(rows)

@@ -1,7 +1,7 @@
 """What a task is: how a row becomes a question, and how an answer to it is judged.
 
-A task of your own is one `TaskSpec`: two small functions and where its rows lie. `task_exam` is
-a short example.
+The package's tasks are read from `catalogue/tasks.yaml`; one of another form is a `TaskSpec` with
+two small functions of its own.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from metasynth.eval.entropy import label_entropy
 from metasynth.eval.measurement import measure
-from metasynth.eval.metric import Measurement, undefined
+from metasynth.eval.metric import Measurement
 from metasynth.eval.metrics.compression_ratio import compression_ratio
 from metasynth.eval.metrics.compression_ratio_xz import compression_ratio_xz
 from metasynth.eval.metrics.homogenization import homogenization
@@ -47,19 +47,6 @@ def distinct(texts: list[str], n: int) -> Measurement:
 def grams(text: str, n: int) -> list[tuple[str, ...]]:
     parts = text.split()
     return [tuple(parts[i : i + n]) for i in range(len(parts) - n + 1)]
-
-
-# --- what a metric is
-
-
-def test_a_metric_without_a_value_says_why_and_none_is_nan() -> None:
-    assert undefined("no words", 3).plain()["value"] is None
-    with pytest.raises(ValueError, match="reason"):
-        Measurement(None, 3)
-    with pytest.raises(ValueError, match="reason"):
-        Measurement(1.0, 3, reason="and yet")
-    with pytest.raises(ValueError, match="number"):
-        Measurement(float("nan"), 3)
 
 
 # --- n-gram diversity

@@ -34,7 +34,7 @@ Outcome = Literal["passed", "failed", "timeout", "memory", "killed"]
 
 _CONFINED = Path(__file__).with_name("confined.py")
 _START_S = 5.0  # for the interpreter to start, on a busy machine
-_TOLD = 2000  # bytes of the end of stderr that are looked at
+_TAIL = 2000  # bytes of the end of stderr that are looked at
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _run(program: str, limits: CodeLimits, folder: Path) -> CodeExecution:
             start_new_session=True,
         )
         in_time = _ended(process, limits.seconds + _START_S)
-    held, error = _told(err)
+    held, error = _read_stderr(err)
     if held is None:
         raise MetaSynthError(f"generated code could not be confined: {error or 'no word of it'}")
     if not in_time or process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -140,8 +140,8 @@ def _ended(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
     return True
 
 
-def _told(path: Path) -> tuple[tuple[str, ...] | None, str]:
-    """The measures that held, and the last line of what was told after them."""
+def _read_stderr(path: Path) -> tuple[tuple[str, ...] | None, str]:
+    """The measures that held, and the last line behind them."""
     with path.open("rb") as file:
         first = file.readline().decode(errors="replace").strip()
     lines = _end_of(path).strip().splitlines()
@@ -154,5 +154,5 @@ def _told(path: Path) -> tuple[tuple[str, ...] | None, str]:
 
 def _end_of(path: Path) -> str:
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TOLD))
+        file.seek(max(0, path.stat().st_size - _TAIL))
         return file.read().decode(errors="replace")

@@ -21,14 +21,14 @@ def print_results(results: list[TaskResult]) -> None:
     """A table, and below it what stands behind its numbers."""
     tell(f"{'task':<20} {'metric':<20} {'value':>7} {'95 % interval':>16} {'scored':>13}")
     for result in results:
-        for name, estimate in _told(result).items():
+        for name, estimate in _shown_estimates(result).items():
             tell(f"{result.task:<20} {name:<20} {_numbers(estimate)} {_scored(result):>13}")
     for result in results:
         for note in _notes(result):
             tell(f"{result.task}: {note}")
 
 
-def _told(result: TaskResult) -> dict[str, Estimate]:
+def _shown_estimates(result: TaskResult) -> dict[str, Estimate]:
     """The task's own metric first; the two ways of likelihood where they differ."""
     rest = {
         name: estimate
