@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metasynth.eval.coverage import topic_coverage
+from metasynth.eval.diversity_package import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.entropy import label_entropy
 from metasynth.eval.geometry import unit_rows
 from metasynth.eval.mauve.divergence import mauve_of_histograms
@@ -50,7 +51,6 @@ from metasynth.eval.metrics.self_repetition import self_repetition
 from metasynth.eval.metrics.vendi_score import vendi_score
 from metasynth.eval.ngrams import ngram_diversity
 from metasynth.eval.phrases import common_phrases
-from metasynth.eval.published import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.tokens import tokenise
 from metasynth.eval.word_frequencies import word_frequencies
 from metasynth.text.contamination import Contamination

@@ -9,7 +9,7 @@ def ngram_diversity(tokens: TokenTable, n: int) -> Measurement:
 
     Compare at equal texts and equal words alone. What MetaSynth calls n-gram diversity is not
     known in detail; the package `diversity` sums this ratio over 1 to n on one stream of words
-    (see `published.ngram_diversity_sum`).
+    (see `diversity_package.ngram_diversity_sum`).
     """
     settings = {"n": n, "words": MEANING[tokens.unit], "scope": "inside texts"}
     grams = tokens.grams(n)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from metasynth.eval.diversity_package import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.entropy import label_entropy
 from metasynth.eval.measurement import measure
 from metasynth.eval.metric import Measurement
@@ -25,7 +26,6 @@ from metasynth.eval.metrics.self_bleu import self_bleu
 from metasynth.eval.metrics.self_repetition import self_repetition
 from metasynth.eval.ngrams import ngram_diversity
 from metasynth.eval.phrases import common_phrases, peculiar_words, telling_words
-from metasynth.eval.published import compression_ratio_twice, ngram_diversity_sum
 from metasynth.eval.tokens import tokenise
 from metasynth.eval.word_frequencies import word_frequencies
 

@@ -87,8 +87,8 @@ def diversity(
     from metasynth.eval.text_corpus import CorpusLayout
     from metasynth.eval.word_frequencies import word_frequencies
 
+    from .diversity_table import print_comparison
     from .inputs import embedding, interruption_hint, read_corpora
-    from .table import print_comparison
 
     with_plugins(plugins)
     roles = _roles(files or (), template or (), real or ())
