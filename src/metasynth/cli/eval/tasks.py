@@ -10,7 +10,7 @@ from metasynth.config.weights import Precision
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.eval.tasks.settings import Normalise, Scoring, TaskSettings
 
-from .options import QuietOption
+from .options import JsonOption, QuietOption
 
 if TYPE_CHECKING:
     from metasynth.cli.screen.bars import Bar
@@ -84,7 +84,7 @@ def tasks(
     items: Annotated[
         Path | None, typer.Option(metavar="FILE", help="every row's outcome, as JSONL")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    json: JsonOption = False,
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="the endpoint, if not OpenAI's")
     ] = None,
