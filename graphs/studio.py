@@ -12,8 +12,8 @@ from pathlib import Path
 
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
-from metasynth.config.file import load_run_config, role_source
-from metasynth.config.run import RunConfig
+from metasynth.config.file import load_run_config
+from metasynth.config.run import ROLES, RunConfig
 from metasynth.errors import RequestError
 from metasynth.graphs.active.graph import active_graph
 from metasynth.graphs.baselines.template import template_graph
@@ -88,7 +88,7 @@ def _config_of(context: RunContext, graph: str) -> RunConfig:
         if context.base_url:
             changes.append(f"teacher.base_url={context.base_url!r}")
         if context.roles:
-            changes.append(f"roles={role_source(context.roles, Path.cwd())!r}")
+            changes.append(f"roles={ROLES.resolve(context.roles, Path.cwd())!r}")
     config = load_run_config(path, changes)
     conducts = config.active is not None and config.active.generate == "conductor"
     if config.review.ask and config.graph == "active" and conducts:

@@ -22,7 +22,9 @@ _RUN_FILE = """\
 # Run file
 
 One YAML file, validated as a whole before anything starts: an unknown key, a wrong type or a
-missing file ends the command with one line that names the key. Paths are relative to the file.
+missing file ends the command with one line that names the key. Paths are relative to the file;
+where a folder or a hub id may stand, it is a folder if it begins with `./`, `../`, `/` or `~` or
+lies beside the file. On the command line paths are relative to where the command is started.
 `extends: FILE` takes another run file as the base; `--set key.path=value` changes a key for one
 command. Secrets come from the environment alone.
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from metasynth.config.identity import identity_of
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
 from metasynth.config.softsrv import Method, SoftSRVConfig
@@ -84,9 +85,7 @@ class SoftSRVPlan(NamedTuple):
         return self._named({*sections, "postprocess"}, *parts)
 
     def _named(self, sections: set[str], *parts: str) -> str:
-        told = self.settings.model_dump(mode="json", include={*sections, "random_seed"})
-        for section, key in (("backbone", "device"), ("sampling", "max_batch")):
-            told.get(section, {}).pop(key, None)
+        told = identity_of(self.settings, {*sections, "random_seed"})
         rows = [row.id for row in self.rows]
         text = json.dumps([told, rows, parts], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

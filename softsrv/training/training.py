@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from metasynth.config.identity import identity_of
 from metasynth.config.softsrv import SoftSRVConfig
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.softsrv.artifact import SteeringArtifact, save_artifact
@@ -122,7 +123,7 @@ def _identity(backbone: Backbone, rows: Split, settings: SoftSRVConfig) -> dict[
             "text_prefix": backbone.text_prefix,
         },
         "prompt": settings.prompt.model_dump(mode="json"),
-        "encoder": settings.encoder.model_dump(mode="json"),
+        "encoder": identity_of(settings.encoder),
         "training": settings.training.model_dump(mode="json", exclude=_PACE),
         "random_seed": settings.random_seed,
         "data": {"rows": len(rows.train), "sha256": split_hash(rows)},

@@ -209,4 +209,4 @@ class TestRunFile:
         assert "gadget spring" in capsys.readouterr().out
         run.write_text("domain: d\nseeds: {keywords: [lamp]}\nplugins: [own, none]\n")
         assert metasynth("validate", run) == 2
-        assert "plug-ins" in capsys.readouterr().err
+        assert "plugins: no such directory" in capsys.readouterr().err

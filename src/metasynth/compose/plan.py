@@ -1,6 +1,7 @@
 """What is known of a run before anything is started."""
 
 import hashlib
+from functools import cached_property
 
 from metasynth.agents.conductor.documents import prompt_version
 from metasynth.agents.conductor.instructions import instruct_prompt_version
@@ -55,7 +56,7 @@ class RunPlan:
             screened=writes and self.config.student_sends_back,
         )
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """A hash of all of the user's that shapes the records: run file, roles, parts, seeds.
 

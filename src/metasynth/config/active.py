@@ -5,10 +5,11 @@ which any graph may have; the rest is read by `graph: active`.
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .marks import CHECKER, NotIdentity, RelativeToFile
 from .section import Section
 from .student import Criterion, ScoringConfig, SelectionConfig
 
@@ -54,7 +55,9 @@ class CandidatesConfig(Section):
 class PoolConfig(Section):
     """The seeds of graph active: a file of rows, scored and selected from in each round."""
 
-    path: Path = Field(description="JSONL with prompt and completion, messages, or text")
+    path: Annotated[Path, RelativeToFile()] = Field(
+        description="JSONL with prompt and completion, messages, or text"
+    )
     limit: int | None = Field(default=None, ge=1, description="the first so many rows")
     scoring: ScoringConfig = ScoringConfig(criterion="loss_self")
     selection: SelectionConfig = SelectionConfig()
@@ -64,9 +67,11 @@ class PoolConfig(Section):
 class EvaluationConfig(Section):
     """What the student is measured on after each round, and before the first."""
 
-    path: Path = Field(description="rows with gold answers, of which no record may be a copy")
+    path: Annotated[Path, RelativeToFile()] = Field(
+        description="rows with gold answers, of which no record may be a copy"
+    )
     limit: int | None = Field(default=None, ge=1, description="the first so many rows")
-    checker: str = Field(
+    checker: Annotated[str, CHECKER] = Field(
         default="number", description="number, exact, a checkable domain, or FILE.py:FUNCTION"
     )
     max_new_tokens: int = Field(default=256, ge=1, description="of the student's answers")
@@ -113,7 +118,7 @@ class ActiveConfig(Section):
         "static", "random", "select", "group", "interpolate", "jitter", "ascend", "diversify"
     ] = Field(default="select", description="A0 to A7: how the scores choose SoftSRV's contexts")
     clusters: int = Field(default=8, ge=1, description="of the pool's contexts, for A3 to A6")
-    rounds: int = Field(
+    rounds: Annotated[int, NotIdentity("limit")] = Field(
         default=4, ge=1, description="of score, select, generate, fine-tune, evaluate"
     )
     rows_per_round: int = Field(default=100, ge=1, description="rows asked for in a round")

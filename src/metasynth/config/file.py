@@ -1,17 +1,17 @@
 """Reading a run file: YAML, what it extends, `--set` overrides, and what is wrong with it."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from metasynth.domains.checkers import checker_file
 from metasynth.errors import ConfigError
 
-from .run import ROLE_LIBRARY, RunConfig
+from .paths import check_paths, resolve_paths
+from .run import RunConfig
 from .softsrv import SoftSRVConfig
 
 
@@ -106,7 +106,8 @@ def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
     data = {key: value for key, value in data.items() if value is not None or not _section(key)}
-    _make_absolute(data, resolved.parent)
+    for section in (RunConfig, SoftSRVConfig):  # or a file of SoftSRV's settings alone
+        resolve_paths(data, section, resolved.parent)
     base = data.pop("extends", None)
     if base is None:
         return data
@@ -118,79 +119,6 @@ def _section(key: object) -> bool:
     field = RunConfig.model_fields.get(str(key))
     kind = field.annotation if field is not None else None
     return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _make_absolute(data: dict[str, Any], folder: Path) -> None:
-    """Paths in a run file are relative to the file, wherever the command is started."""
-    _make_texts_absolute(data, folder)
-    _make_checker_absolute(data, folder)
-    roles = data.get("roles")
-    if isinstance(roles, str | list):
-        entries = [roles] if isinstance(roles, str) else roles
-        data["roles"] = [role_source(str(entry), folder) for entry in entries]
-    plugins = data.get("plugins")
-    if isinstance(plugins, str | list):
-        entries = [plugins] if isinstance(plugins, str) else plugins
-        data["plugins"] = [str(folder / str(entry)) for entry in entries]
-    for part in ("teacher", "conductor", "experts", "student"):
-        _make_model_absolute(data.get(part), folder)
-    if isinstance(active := data.get("active"), dict):
-        for rows in (active.get("pool"), active.get("test")):
-            if isinstance(rows, dict) and isinstance(rows.get("path"), str):
-                rows["path"] = str(folder / rows["path"])
-            _make_checker_absolute(rows, folder)
-    if isinstance(data.get("softsrv"), dict):
-        _make_softsrv_absolute(data["softsrv"], folder)
-    _make_softsrv_absolute(data, folder)  # a file of SoftSRV's settings alone
-
-
-def _make_checker_absolute(section: Any, folder: Path) -> None:
-    """A checker in a Python file of the user's."""
-    name = section.get("checker") if isinstance(section, dict) else None
-    if isinstance(name, str) and checker_file(name) is not None:
-        section["checker"] = str(folder / name)
-
-
-def role_source(entry: str, folder: Path) -> str:
-    """An entry of `roles`: a directory relative to `folder`, or a domain of the library."""
-    return entry if entry.startswith(ROLE_LIBRARY) else str(folder / entry)
-
-
-def _make_texts_absolute(data: dict[str, Any], folder: Path) -> None:
-    """Where seeds and exemplars lie."""
-    seeds = data.get("seeds")
-    if isinstance(seeds, dict) and isinstance(seeds.get("keywords_file"), str):
-        seeds["keywords_file"] = str(folder / seeds["keywords_file"])
-    for section, key in ((seeds, "documents"), (data.get("template"), "exemplars")):
-        source = section.get(key) if isinstance(section, dict) else None
-        if isinstance(section, dict) and isinstance(source, str) and not source.startswith("hf:"):
-            section[key] = str(folder / source)
-
-
-def _make_model_absolute(section: Any, folder: Path) -> None:
-    model = section.get("model") if isinstance(section, dict) else None
-    if not isinstance(model, str):
-        return
-    kind, _, name = model.partition(":")
-    if kind in ("local", "lm") and name.startswith(("./", "../")):
-        section["model"] = f"{kind}:{folder / name}"
-
-
-def _make_softsrv_absolute(section: dict[str, Any], folder: Path) -> None:
-    for part in ("backbone", "encoder"):
-        _make_model_absolute(section.get(part), folder)
-    if isinstance(section.get("artifact"), str):
-        section["artifact"] = str(folder / section["artifact"])
-    task = section.get("task")
-    if isinstance(task, str) and task.endswith((".yaml", ".yml")):
-        section["task"] = str(folder / task)
-    target = section.get("target")
-    file = target.get("file") if isinstance(target, dict) else None
-    if isinstance(target, dict) and isinstance(file, str) and not file.startswith("hf:"):
-        target["file"] = str(folder / file)
-    filtered = section.get("postprocess")
-    if isinstance(filtered, dict) and isinstance(filtered.get("contaminants"), list):
-        filtered["contaminants"] = [str(folder / str(one)) for one in filtered["contaminants"]]
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -235,33 +163,8 @@ def _validated(data: Mapping[str, Any], path: Path | str) -> RunConfig:
     except ValidationError as error:
         problems = [_problem(dict(each)) for each in error.errors()]
         raise ConfigError(f"{path}: " + "; ".join(problems)) from None
-    for key, file in _files(config):
-        if not file.exists():
-            raise ConfigError(f"{path}: {key}: no such file: {file}")
-    for source in config.roles:
-        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
-            raise ConfigError(f"{path}: roles: no such directory: {source}")
+    check_paths(config, path)
     return config
-
-
-def _files(config: RunConfig) -> Iterator[tuple[str, Path]]:
-    """The files and folders that a run file names, each with its key."""
-    if config.seeds.keywords_file is not None:
-        yield "seeds.keywords_file", config.seeds.keywords_file
-    if config.active is not None:
-        for name in ("pool", "test"):
-            rows = getattr(config.active, name)
-            if rows is not None:
-                yield f"active.{name}.path", rows.path
-    if config.softsrv is None:
-        return
-    if config.softsrv.artifact is not None:
-        yield "softsrv.artifact", config.softsrv.artifact
-    target = config.softsrv.target
-    if target is not None and not target.file.startswith("hf:"):
-        yield "softsrv.target.file", Path(target.file)
-    for file in config.softsrv.postprocess.contaminants:
-        yield "softsrv.postprocess.contaminants", file
 
 
 def _problem(error: Mapping[str, Any], root: type[BaseModel] = RunConfig) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from .marks import LOCAL_MODEL, NotIdentity
 from .section import Section
 
 MODEL_KINDS = ("embedded", "local:", "openai:")
@@ -20,15 +21,15 @@ def _model_name(value: object) -> object:
 class ModelConfig(Section):
     """A chat model and how it is called; what is not given keeps the model's own default."""
 
-    model: Annotated[str, BeforeValidator(_model_name)] = Field(
+    model: Annotated[str, BeforeValidator(_model_name), LOCAL_MODEL] = Field(
         default="embedded", description="embedded, local:PATH_OR_HUB_ID or openai:NAME"
     )
-    base_url: str | None = Field(
+    base_url: Annotated[str | None, NotIdentity("address")] = Field(
         default=None,
         description="address of an OpenAI-compatible server, up to /v1; "
         "null: OPENAI_BASE_URL, or OpenAI",
     )
-    api_key_env: str = Field(
+    api_key_env: Annotated[str, NotIdentity("address")] = Field(
         default="OPENAI_API_KEY", description="the environment variable that holds the key"
     )
     temperature: float | None = Field(
@@ -38,23 +39,29 @@ class ModelConfig(Section):
         default=None, gt=0, le=1, description="null: the model's own default"
     )
     max_tokens: int | None = Field(default=None, ge=1, description="of one answer")
-    timeout_s: float = Field(default=120.0, gt=0, description="seconds that one call may take")
-    max_tries: int = Field(default=8, ge=1, description="of one call, where another try may help")
-    requests_per_minute: float | None = Field(
+    timeout_s: Annotated[float, NotIdentity("pace")] = Field(
+        default=120.0, gt=0, description="seconds that one call may take"
+    )
+    max_tries: Annotated[int, NotIdentity("pace")] = Field(
+        default=8, ge=1, description="of one call, where another try may help"
+    )
+    requests_per_minute: Annotated[float | None, NotIdentity("pace")] = Field(
         default=None, gt=0, description="limit of the endpoint"
     )
-    tokens_per_minute: float | None = Field(default=None, gt=0, description="limit of the endpoint")
-    max_concurrency: int | None = Field(
+    tokens_per_minute: Annotated[float | None, NotIdentity("pace")] = Field(
+        default=None, gt=0, description="limit of the endpoint"
+    )
+    max_concurrency: Annotated[int | None, NotIdentity("pace")] = Field(
         default=None, ge=1, description="calls at a time; null: as the server bears"
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="fields that are sent beside the standard ones"
     )
     send_seed: bool = Field(default=True, description="some servers refuse the field")
-    max_batch: int = Field(
+    max_batch: Annotated[int, NotIdentity("pace")] = Field(
         default=16, ge=1, description="answers generated together, of a model in this process"
     )
-    device: str = Field(
+    device: Annotated[str, NotIdentity("place")] = Field(
         default="auto", description="of a model in this process: auto, cpu, cuda, …"
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .active import ActiveConfig
+from .identity import identity_of
 from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
+from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, RelativeToFile
 from .model import ConductorConfig as ConductorConfig
 from .model import ModelConfig as ModelConfig
 from .model import PriceConfig as PriceConfig
@@ -23,14 +25,9 @@ from .student import StudentConfig
 from .template import TemplateConfig
 
 ROLE_LIBRARY = "library:"  # before the name of a domain that the package has experts for
+ROLES = RelativeToFile(rf"(?!{ROLE_LIBRARY})(?P<path>.+)", folder=True)
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
-# keys of later versions: the hash of a run file that does not speak of them stays what it was
-_LATER = {
-    "conductor": {"without", "personas"},
-    "memory": {"told"},
-    "template": set(TemplateConfig.model_fields) - {"prompt"},
-}
 
 
 class DomainConfig(Section):
@@ -58,15 +55,17 @@ class SeedsConfig(Section):
     keywords: tuple[KeywordSet, ...] = Field(
         default=(), description="keyword sets, each a list or `a, b, c`"
     )
-    keywords_file: Path | None = Field(
+    keywords_file: Annotated[Path | None, RelativeToFile()] = Field(
         default=None, description="a text file, a keyword set a line"
     )
-    documents: str | None = Field(
+    documents: Annotated[str | None, TEXTS] = Field(
         default=None, description="file, folder, glob, or hf:NAME of a Hugging Face data set"
     )
     text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
     split: str = Field(default="train", description="of hf:NAME")
-    license: str | None = Field(default=None, description="of the texts, told in data cards")
+    license: Annotated[str | None, NotIdentity("label")] = Field(
+        default=None, description="of the texts, told in data cards"
+    )
     limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
     refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
     neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
@@ -98,10 +97,13 @@ class GateConfig(Section):
 class MemoryConfig(Section):
     """The memory of what was written, and how much of it the conductor sees."""
 
-    url: str | None = Field(default=None, description="a Chroma server; default: in the run")
-    embedder: str = Field(
+    url: Annotated[str | None, NotIdentity("address")] = Field(
+        default=None, description="a Chroma server; default: in the run"
+    )
+    embedder: Annotated[str, EMBEDDER] = Field(
         default="default",
-        description="a sentence-transformers folder or hub id; default: the packaged one",
+        description="a sentence-transformers folder (./X, or one beside this file) or hub id; "
+        "default: the packaged one",
     )
     neighbours: int = Field(
         default=3, ge=0, le=20, description="nearest summaries that the conductor is shown"
@@ -136,7 +138,7 @@ def _one_or_many(value: object) -> object:
 class RunConfig(Section):
     """A whole run file."""
 
-    name: str = Field(
+    name: Annotated[str, NotIdentity("label")] = Field(
         default="run",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="of the run directory, runs/NAME",
@@ -158,28 +160,35 @@ class RunConfig(Section):
     active: ActiveConfig | None = None
     gate: GateConfig = GateConfig()
     memory: MemoryConfig = MemoryConfig()
-    budget: BudgetConfig = BudgetConfig()
-    prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    budget: Annotated[BudgetConfig, NotIdentity("limit")] = BudgetConfig()
+    prices: Annotated[dict[str, PriceConfig], NotIdentity("label")] = Field(default_factory=dict)
     roles: Annotated[
         tuple[str, ...],
+        ROLES,
         BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(
         default=(), description="directories of role files, or library:DOMAIN; later over earlier"
     )
     plugins: Annotated[
         tuple[Path, ...],
+        RelativeToFile(folder=True),
+        NotIdentity("place"),
         BeforeValidator(_one_or_many, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(default=(), description="directories of your own parts, one a file")
-    checker: str | None = Field(
+    checker: Annotated[str | None, CHECKER] = Field(
         default=None,
         description="an exact verifier: a checkable domain (story, deduction, passage, any), or "
         "FILE.py:FUNCTION of yours",
     )
-    review: ReviewSection = Field(
+    review: Annotated[ReviewSection, NotIdentity("who decides")] = Field(
         default=ReviewConfig(), description="a person before admission; `true` asks"
     )
-    keep_threads: int = Field(default=50, ge=0, description="ended records to look at in Studio")
-    concurrency: int = Field(default=8, ge=1, le=512, description="chains")
+    keep_threads: Annotated[int, NotIdentity("what is kept")] = Field(
+        default=50, ge=0, description="ended records to look at in Studio"
+    )
+    concurrency: Annotated[int, NotIdentity("pace")] = Field(
+        default=8, ge=1, le=512, description="chains"
+    )
     random_seed: int = Field(default=0, description="every random choice comes from it")
 
     @model_validator(mode="before")
@@ -228,55 +237,26 @@ class RunConfig(Section):
         return self.teacher.model_copy(update=changed)
 
     def identity(self) -> str:
-        """A hash of all that shapes the records; a run directory belongs to one identity.
+        """A hash of all that shapes the texts; a run directory belongs to one identity.
 
-        Left out is what may change between two starts of one run: its name, budget and prices, the
-        number of chains, the seeds' licence, whether a person is asked, what is kept to be looked
-        at, and how fast an endpoint is called.
+        See `metasynth.config.identity` for what counts. Of sections that the run does not read
+        nothing does.
+
+        Raises:
+            ConfigError: A model's folder cannot be read.
         """
-        pace = {"timeout_s", "max_tries", "requests_per_minute", "tokens_per_minute"}
-        pace |= {"max_concurrency", "max_batch", "api_key_env", "device"}
-        apart = {"name", "budget", "prices", "concurrency", "review", "keep_threads", "plugins"}
-        apart |= {"teacher", "conductor", "experts"}
-        data = self.model_dump(mode="json", exclude=apart)
-        del data["seeds"]["license"]
-        # the hash of a run file that does not speak of a section stays what it was
+        apart = {"teacher", "conductor", "experts"}
         if self.active is None:
-            del data["active"], data["student"]
-        else:
-            del data["student"]["device"]
-            _leave_out(data["active"])
+            apart.add("student")
         if self.graph not in INSTRUCT_GRAPHS:
-            del data["instruct"]
-        if self.softsrv is None:
-            del data["softsrv"]
-        else:
-            del data["softsrv"]["backbone"]["device"]
-            del data["softsrv"]["sampling"]["max_batch"]
+            apart.add("instruct")
+        data = identity_of(self, type(self).model_fields.keys() - apart)
+        if self.active is not None and self.active.arm == "static":
+            data["rounds"] = self.active.rounds  # all rows in one; else more may follow
         # as resolved: a value that a section repeats is the same as one that it inherits
-        data["models"] = {
-            part: self.model_for(part).model_dump(mode="json", exclude=pace)
-            for part in ("conductor", "experts")
-        }
-        data["conductor"] = self.conductor.model_dump(mode="json", include=_CONDUCTOR_BOUNDS)
-        for part, keys in _LATER.items():
-            fields = type(getattr(self, part)).model_fields
-            for key in keys:
-                if getattr(getattr(self, part), key) == fields[key].default:
-                    del data[part][key]
+        data["models"] = [identity_of(self.model_for(part)) for part in ("conductor", "experts")]
+        data["conductor"] = identity_of(self.conductor, _CONDUCTOR_BOUNDS)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _leave_out(active: dict[str, Any]) -> None:
-    """Take out of the section `active` what may change between two starts, or was added later."""
-    candidates, pool = active["candidates"], active["pool"]
-    if candidates is not None:
-        del candidates["scoring"]["tokens_per_batch"]
-    for part in (candidates, pool):
-        if part is not None and part["scoring"]["reward_model"] is None:
-            del part["scoring"]["reward_model"]
-    if active["arm"] != "static":  # more rounds may follow those that are done
-        del active["rounds"]
 
 
 def _check_softsrv(graph: str, section: SoftSRVConfig | None) -> None:

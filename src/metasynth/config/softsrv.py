@@ -6,10 +6,11 @@ little data and small budgets. What a run file gives goes before the preset.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from .marks import NotIdentity, RelativeToFile
 from .section import Section
 from .weights import WeightsConfig
 
@@ -49,10 +50,15 @@ class PromptConfig(Section):
 class EncoderConfig(Section):
     """The context encoder E: text to z."""
 
-    model: str = Field(
+    model: Annotated[
+        str,
+        RelativeToFile(
+            r"(?:lm:)?(?P<path>(?!(?:lm:|(?:backbone|default)$)).+)", hub=True, hashed=True
+        ),
+    ] = Field(
         default="backbone",
         description="backbone, default (the packaged sentence embedder), lm:PATH_OR_HUB_ID, or "
-        "the name of a sentence-transformers model",
+        "the folder or hub id of a sentence-transformers model",
     )
     pooling: Literal["hidden", "input"] = Field(
         default="hidden", description="of an LM: mean of last hidden states or of input embeddings"
@@ -81,7 +87,9 @@ class TrainingConfig(Section):
     search_steps: int = Field(default=60, ge=1, description="of each candidate")
     steps: int = Field(default=1000, ge=1, description="of the optimiser")
     batch_size: int = Field(default=16, ge=1, description="rows of one optimiser step")
-    accumulate: int = Field(default=1, ge=1, description="forward passes of one optimiser step")
+    accumulate: Annotated[int, NotIdentity("pace")] = Field(
+        default=1, ge=1, description="forward passes of one optimiser step"
+    )
     warmup: int = Field(default=50, ge=0, description="steps")
     schedule: Literal["cosine", "constant"] = Field(
         default="cosine", description="of the learning rate after the warmup"
@@ -93,8 +101,10 @@ class TrainingConfig(Section):
         default=6, ge=1, description="evaluations without a better held-out loss; null: no stop"
     )
     max_tokens: int = Field(default=512, ge=2, description="a longer row is left out, and counted")
-    save_every: int = Field(default=100, ge=1, description="steps")
-    gradient_checkpointing: bool = Field(default=False, description="less memory, more time")
+    save_every: Annotated[int, NotIdentity("pace")] = Field(default=100, ge=1, description="steps")
+    gradient_checkpointing: Annotated[bool, NotIdentity("pace")] = Field(
+        default=False, description="less memory, more time"
+    )
 
 
 class SamplingConfig(Section):
@@ -105,7 +115,9 @@ class SamplingConfig(Section):
     top_p: float = Field(default=1.0, gt=0, le=1, description="1: no cut")
     top_k: int = Field(default=0, ge=0, description="0: no cut")
     max_new_tokens: int = Field(default=256, ge=1, description="of a sample")
-    max_batch: int = Field(default=32, ge=1, description="samples drawn together")
+    max_batch: Annotated[int, NotIdentity("pace")] = Field(
+        default=32, ge=1, description="samples drawn together"
+    )
 
 
 class PostprocessConfig(Section):
@@ -119,7 +131,7 @@ class PostprocessConfig(Section):
     needs: tuple[Literal["question_mark", "number", "code"], ...] = Field(
         default=(), description="what a sample must hold"
     )
-    contaminants: tuple[Path, ...] = Field(
+    contaminants: Annotated[tuple[Path, ...], RelativeToFile(hashed=True)] = Field(
         default=(), description="files with the test set: JSONL, JSONL.gz, Parquet or text"
     )
     contaminant_fields: tuple[str, ...] = Field(
@@ -161,7 +173,9 @@ class ToolConfig(Section):
 class TargetConfig(Section):
     """The sample x_1 … x_n of the target distribution: the questions, without answers."""
 
-    file: str = Field(description="JSONL, JSONL.gz, Parquet, text (a row a line), or hf:NAME")
+    file: Annotated[str, RelativeToFile(r"(?!hf:)(?P<path>.+)")] = Field(
+        description="JSONL, JSONL.gz, Parquet, text (a row a line), or hf:NAME"
+    )
     field: str = Field(default="text", description="the field with the text")
     split: str = Field(default="train", description="of hf:NAME")
     limit: int | None = Field(default=None, ge=1, description="the first so many rows")
@@ -192,11 +206,11 @@ class SoftSRVConfig(Section):
     method: Method = Field(
         default="soft", description="soft prompts, or a baseline with the same post-processing"
     )
-    artifact: Path | None = Field(
+    artifact: Annotated[Path | None, RelativeToFile()] = Field(
         default=None, description="a trained soft prompt; null: trained in the run directory"
     )
     target: TargetConfig | None = None
-    task: str = Field(
+    task: Annotated[str, RelativeToFile(r"(?P<path>.+\.ya?ml)", exists=False)] = Field(
         default="mathematics",
         description="mathematics, code, reading, or a YAML file: templates of the baselines",
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .marks import PartOf
+from .marks import NotIdentity, PartOf, RelativeToFile
 from .section import Section
 from .weights import WeightsConfig
 
@@ -64,11 +64,11 @@ class StudentConfig(WeightsConfig):
     )
     weight_decay: float = Field(default=0.0, ge=0, description="of matrices alone")
     max_grad_norm: float = Field(default=1.0, ge=0, description="0: gradients are not clipped")
-    gradient_checkpointing: bool = Field(
+    gradient_checkpointing: Annotated[bool, NotIdentity("pace")] = Field(
         default=False, description="less memory for activations, about a third more time"
     )
     max_tokens: int = Field(default=1024, ge=8, description="a longer row is left out, and named")
-    save_seconds: float = Field(
+    save_seconds: Annotated[float, NotIdentity("pace")] = Field(
         default=60.0, ge=0, description="between checkpoints of a training; 0: after every step"
     )
 
@@ -79,12 +79,16 @@ class ScoringConfig(Section):
     criterion: Criterion = Field(default="loss_self", description="see the page of criteria")
     max_new_tokens: int = Field(default=256, ge=1, description="of the student's own answer")
     temperature: float = Field(default=0.0, ge=0, description="0: greedy, as our default")
-    tokens_per_batch: int = Field(default=8192, ge=64, description="of one forward pass")
+    tokens_per_batch: Annotated[int, NotIdentity("pace")] = Field(
+        default=8192, ge=64, description="of one forward pass"
+    )
     top_tokens: int = Field(
         default=64, ge=1, description="of the vocabulary kept in gradient embeddings"
     )
-    reward_model: str | None = Field(
-        default=None, min_length=1, description="folder or hub id, for criterion reward"
+    reward_model: Annotated[str | None, RelativeToFile(hub=True, hashed=True)] = Field(
+        default=None,
+        min_length=1,
+        description="for criterion reward: a folder (./X, or one beside this file) or hub id",
     )
 
 

@@ -7,10 +7,11 @@ probabilities in one answer are verbalised sampling (Zhang et al., arXiv 2510.01
 are shown is not known from the first; the wording of all prompts and the defaults are ours.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from .marks import TEXTS
 from .section import Section
 
 
@@ -25,7 +26,7 @@ class TemplateConfig(Section):
     grade: Literal["fixed", "exemplars", "earlier"] = Field(
         default="fixed", description="what is shown beside the prompt; each holds the one before"
     )
-    exemplars: str | None = Field(
+    exemplars: Annotated[str | None, TEXTS] = Field(
         default=None,
         description="real documents: file, folder, glob, or hf:NAME; default: seeds.documents",
     )

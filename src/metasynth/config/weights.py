@@ -1,9 +1,10 @@
 """Which weights a model in this process has: what the student and SoftSRV's frozen model share."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from .marks import LOCAL_MODEL, NotIdentity
 from .section import Section
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -12,13 +13,15 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 class WeightsConfig(Section):
     """A causal LM in this process: `embedded`, or `local:PATH_OR_HUB_ID`."""
 
-    model: str = Field(
+    model: Annotated[str, LOCAL_MODEL] = Field(
         default="embedded",
         pattern=r"^(embedded|local:.+)$",
         description="embedded, or local:PATH_OR_HUB_ID",
     )
     revision: str | None = Field(default=None, description="branch, tag or commit on a hub")
-    device: str = Field(default="auto", description="auto, cpu, cuda, …")
+    device: Annotated[str, NotIdentity("place")] = Field(
+        default="auto", description="auto, cpu, cuda, …"
+    )
     dtype: Precision = Field(default="auto", description="of the weights")
     trust_remote_code: bool = Field(
         default=False, description="run Python code that comes with the model"

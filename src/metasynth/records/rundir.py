@@ -12,6 +12,8 @@ import yaml
 
 from metasynth.errors import RequestError
 
+_FIRST_VERSION = "0.1.0"  # its identities held paths and addresses
+
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace `path` by `text` so that a reader never sees half a file."""
@@ -46,12 +48,16 @@ def _hold(root: Path, name: str = ".lock") -> int:
         root.mkdir(parents=True, exist_ok=True)
         lock = os.open(root / name, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise RequestError(f"{root}: cannot be written ({error.strerror})") from None
+        raise RequestError(
+            f"{root}: cannot be written ({error.strerror})", code="unwritable"
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(lock)
-        raise RequestError(f"{root}: another process is running in it") from None
+        raise RequestError(
+            f"{root}: another process is running in it", code="directory_in_use"
+        ) from None
     return lock
 
 
@@ -81,21 +87,34 @@ class RunDirectory:
             self._claim(resolved, identity)
         except OSError as error:
             self.close()
-            raise RequestError(f"{self.root}: cannot be written ({error.strerror})") from None
+            raise RequestError(
+                f"{self.root}: cannot be written ({error.strerror})", code="unwritable"
+            ) from None
         except BaseException:
             self.close()
             raise
         return self
 
     def _claim(self, resolved: Mapping[str, Any], identity: str) -> None:
-        found = self.identity()
-        if found is None and (self.root / "corpus.jsonl").exists():
-            raise RequestError(f"{self.root}: holds a corpus but no run.yaml", hint="use --out")
-        if found not in (None, identity) and self._holds_records():
+        earlier = self._document()
+        begun = earlier.get("identity")
+        if not earlier and (self.root / "corpus.jsonl").exists():
             raise RequestError(
-                f"{self.root}: belongs to another configuration (its identity is {found}, "
+                f"{self.root}: holds a corpus but no run.yaml", hint="use --out", code="no_run_file"
+            )
+        if begun not in (None, identity) and self._holds_records():
+            if (earlier.get("versions") or {}).get("metasynth") == _FIRST_VERSION:
+                raise RequestError(
+                    f"{self.root}: was begun with version {_FIRST_VERSION}, whose runs can be read "
+                    "and exported, but not gone on with",
+                    hint="give another --out, or install that version",
+                    code="older_run",
+                )
+            raise RequestError(
+                f"{self.root}: belongs to another configuration (its identity is {begun}, "
                 f"this run file's is {identity})",
                 hint="give another --out, or the run file that the folder was made with",
+                code="other_identity",
             )
         document = {"identity": identity, **resolved}
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
@@ -109,13 +128,19 @@ class RunDirectory:
 
     def identity(self) -> str | None:
         """The identity of the configuration that the folder belongs to; None for a new one."""
+        return self._document().get("identity")
+
+    def _document(self) -> dict[str, Any]:
+        """What run.yaml says; {} where there is none."""
         try:
-            found = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))
+            document = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return None
+            return {}
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RequestError(f"{self.run_file}: cannot be read ({error})") from None
-        return found.get("identity") if isinstance(found, dict) else None
+            raise RequestError(
+                f"{self.run_file}: cannot be read ({error})", code="unreadable_file"
+            ) from None
+        return document if isinstance(document, dict) else {}
 
     def close(self) -> None:
         """Let the folder go."""

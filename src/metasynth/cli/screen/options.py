@@ -38,11 +38,11 @@ def with_plugins(directories: Sequence[Path] | None) -> None:
 
 def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
     """The run file with the roles of `--roles` beside its own, which they go before."""
-    from metasynth.config.file import role_source
-    from metasynth.config.run import ROLE_LIBRARY
+    from metasynth.config.run import ROLES
 
     for source in sources:
-        if not source.startswith(ROLE_LIBRARY) and not Path(source).is_dir():
-            raise RequestError(f"--roles: no such directory: {source}")
-    added = (role_source(source, Path.cwd()) for source in sources)
+        folder = ROLES.path_in(source)
+        if folder is not None and not folder.is_dir():
+            raise RequestError(f"--roles: no such directory: {source}", code="missing_directory")
+    added = (ROLES.resolve(source, Path.cwd()) for source in sources)
     return config.model_copy(update={"roles": (*config.roles, *added)})
