@@ -1,13 +1,15 @@
 """The graph active: what is asked of whom, the arms, every stop and every way on."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Record
 from tests.active_runs import (
     POOL,
@@ -35,24 +37,36 @@ STOPS: tuple[tuple[str, Literal["look", "end"]], ...] = (
 )
 
 
-@pytest.fixture
+class Whole(NamedTuple):
+    """A run of all rounds that nothing disturbed, in the directory `whole`."""
+
+    rounds: Rounds
+    workspace: Workspace
+    ended: dict[str, Any]
+    requests: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[OpenAIServer]:
     with OpenAIServer(ProblemTeacher()) as opened:
         yield opened
 
 
-async def test_a_record_has_its_seed_and_the_seeds_score(
-    tmp_path: Path, server: OpenAIServer
-) -> None:
-    rounds = Rounds(tmp_path, server)
-    workspace = await rounds()
-    assert rounds.ended["stopped_because"] == "rounds: all are done"
-    assert len(server.requests) == ROUNDS * ROWS
-    records = bodies(workspace)
+@pytest.fixture(scope="module")
+def whole(server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    rounds = Rounds(tmp_path_factory.mktemp("rounds"), server)
+    workspace = asyncio.run(rounds("whole"))
+    return Whole(rounds, workspace, rounds.ended, list(server.requests))
+
+
+def test_a_record_has_its_seed_and_the_seeds_score(whole: Whole) -> None:
+    assert whole.ended["stopped_because"] == "rounds: all are done"
+    assert len(whole.requests) == ROUNDS * ROWS
+    records = bodies(whole.workspace)
     assert sorted(records) == [f"r{r:02d}-{p:05d}" for r in (1, 2) for p in range(1, ROWS + 1)]
     for name, record in records.items():
         number, place = int(name[1:3]), int(name[-5:])
-        chosen = rounds.lines(number, "selected.jsonl")[place - 1]
+        chosen = whole.rounds.lines(number, "selected.jsonl", "whole")[place - 1]
         assert record.seed_ids == chosen["seed_ids"]
         assert record.seed_score is not None
         assert record.seed_score.score == round(chosen["score"], 6)
@@ -63,27 +77,23 @@ async def test_a_record_has_its_seed_and_the_seeds_score(
         assert record.messages[1].content.startswith("Solution: ")  # as the seed's own answer does
 
 
-async def test_high_scores_are_chosen_and_shown_to_the_teacher(
-    tmp_path: Path, server: OpenAIServer
-) -> None:
-    rounds = Rounds(tmp_path, server)
-    await rounds(active__rounds=1)
-    scores = {one["row_id"]: one["score"] for one in rounds.lines(1, "scores.jsonl")}
-    chosen = [one["seed_ids"][0] for one in rounds.lines(1, "selected.jsonl")]
+def test_high_scores_are_chosen_and_shown_to_the_teacher(whole: Whole) -> None:
+    scored, selected = (
+        whole.rounds.lines(1, f"{n}.jsonl", "whole") for n in ("scores", "selected")
+    )
+    scores = {line["row_id"]: line["score"] for line in scored}
+    chosen = [line["seed_ids"][0] for line in selected]
     assert len(scores) == POOL
     assert set(chosen) == set(sorted(scores, key=lambda id_: -scores[id_])[:ROWS])
-    shown = [request["messages"][-1]["content"] for request in server.requests]
+    shown = [request["messages"][-1]["content"] for request in whole.requests[:ROWS]]
     for seed, prompt in zip(chosen, shown, strict=True):
         assert pool_row(int(seed.removeprefix("pool-")))["prompt"] in prompt
         assert "Solution: Solution:" not in prompt
 
 
-async def test_a_round_tells_rows_tokens_scores_fidelity_and_the_test(
-    tmp_path: Path, server: OpenAIServer
-) -> None:
-    rounds = Rounds(tmp_path, server)
-    workspace = await rounds()
-    first, second = rounds.round(1), rounds.round(2)
+def test_a_round_tells_rows_tokens_scores_fidelity_and_the_test(whole: Whole) -> None:
+    workspace = whole.workspace
+    first, second = (whole.rounds.round(number, "whole") for number in (1, 2))
     assert (first["asked"], first["accepted"] + first["rejected"]) == (ROWS, ROWS)
     assert first["seeds"]["scored"] == POOL
     assert first["seeds"]["median_chosen"] >= first["seeds"]["median"]
@@ -95,22 +105,23 @@ async def test_a_round_tells_rows_tokens_scores_fidelity_and_the_test(
     assert first["spent"]["tokens"] + second["spent"]["tokens"] == workspace.ledger.totals().tokens
     assert second["training"]["rows"] == first["accepted"] + second["accepted"]
     assert second["evaluation"]["rows"] == 3
-    base = json.loads((tmp_path / "run/student/round-00/evaluation.json").read_text())
+    base = json.loads((whole.rounds.folder / "whole/student/round-00/evaluation.json").read_text())
     assert base["loss"] != second["evaluation"]["loss"]
 
 
 async def test_every_arm_asks_for_as_many_rows_and_takes_as_many_steps(
-    tmp_path: Path, server: OpenAIServer
+    whole: Whole, server: OpenAIServer
 ) -> None:
-    rounds = Rounds(tmp_path, server)
-    calls, steps = {}, {}
-    for arm in ("active", "random", "static"):
+    rounds = whole.rounds
+    calls = {"whole": len(whole.requests)}
+    steps = {"whole": rounds.round(ROUNDS, "whole")["training"]["steps"]}
+    assert (rounds.folder / "whole/student/round-01/scores.jsonl").exists()
+    for arm in ("random", "static"):
         before = len(server.requests)
         await rounds(arm, active__arm=arm)
         calls[arm] = len(server.requests) - before
         steps[arm] = rounds.round(1 if arm == "static" else ROUNDS, arm)["training"]["steps"]
-        has_scores = (tmp_path / arm / "student/round-01/scores.jsonl").exists()
-        assert has_scores == (arm == "active")
+        assert not (rounds.folder / arm / "student/round-01/scores.jsonl").exists()
     assert set(calls.values()) == {ROUNDS * ROWS}
     assert set(steps.values()) == {ROUNDS * ROWS // 4}
     assert rounds.round(1, "static")["asked"] == ROUNDS * ROWS
@@ -175,21 +186,17 @@ async def test_a_reward_model_may_choose_seeds_and_candidates(
     assert all(record.student is not None for record in records)
 
 
-async def test_a_kill_in_any_stage_changes_nothing(tmp_path: Path, server: OpenAIServer) -> None:
-    rounds = Rounds(tmp_path, server)
-    whole = bodies(await rounds("whole"))
-    for node, at in STOPS:
-        stage = f"{node}-{at}"
-        before = len(server.requests)
-        with pytest.raises(StoppedError):
-            await rounds(stage, stop=Stop(node, at))
-        records = bodies(await rounds(stage))
-        assert records == whole, stage
-        assert len(server.requests) - before == ROUNDS * ROWS, stage
-        for number in range(1, ROUNDS + 1):
-            assert _timeless(rounds.round(number, stage)) == _timeless(
-                rounds.round(number, "whole")
-            ), stage
+async def test_a_kill_in_any_stage_changes_nothing(whole: Whole, server: OpenAIServer) -> None:
+    """Each start goes on from the stop before it, in the first round and then in the second."""
+    rounds, before = whole.rounds, len(server.requests)
+    for _ in range(ROUNDS):
+        for node, at in STOPS:
+            with pytest.raises(StoppedError):
+                await rounds("killed", stop=Stop(node, at))
+    assert bodies(await rounds("killed")) == bodies(whole.workspace)
+    assert len(server.requests) - before == ROUNDS * ROWS
+    for number in range(1, ROUNDS + 1):
+        assert _timeless(rounds.round(number, "killed")) == _timeless(rounds.round(number, "whole"))
 
 
 def _timeless(told: dict[str, Any]) -> dict[str, Any]:
@@ -198,10 +205,9 @@ def _timeless(told: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_budget_of_calls_cuts_a_round_short_and_the_next_start_completes_it(
-    tmp_path: Path, server: OpenAIServer
+    whole: Whole, server: OpenAIServer
 ) -> None:
-    rounds = Rounds(tmp_path, server)
-    whole = bodies(await rounds("whole"))
+    rounds = whole.rounds
     await rounds("cut", budget__calls=ROWS + 2)
     assert rounds.ended["stopped_because"].startswith("budget.calls: 6 of 6")
     short = rounds.round(2, "cut")
@@ -213,7 +219,7 @@ async def test_a_budget_of_calls_cuts_a_round_short_and_the_next_start_completes
     await rounds("cut", budget__calls=ROWS + 2)  # nothing is left to spend: nothing changes
     assert rounds.round(2, "cut") == short
     assert len(server.requests) == requests
-    assert bodies(await rounds("cut")) == whole
+    assert bodies(await rounds("cut")) == bodies(whole.workspace)
     assert rounds.round(2, "cut")["stopped_because"] == ""
     assert _timeless(rounds.round(2, "cut")) == _timeless(rounds.round(2, "whole"))
 
@@ -240,10 +246,11 @@ async def test_the_student_may_choose_candidates_alone(
     tmp_path: Path, server: OpenAIServer
 ) -> None:
     rounds = Rounds(tmp_path, server, active__pool__selection__strategy="random")
+    before = len(server.requests)
     workspace = await rounds(
         active__candidates="{accept: best, batch: 2, keep: 1, scoring: {criterion: loss_gold}}"
     )
-    assert len(server.requests) == ROUNDS * ROWS
+    assert len(server.requests) - before == ROUNDS * ROWS
     records = bodies(workspace)
     assert len(records) == ROUNDS * ROWS
     accepted = [record for record in records.values() if record.reason is None]
@@ -270,12 +277,9 @@ def _is_refused_by_student(record: Record) -> bool:
     return record.reason is not None and record.reason.startswith("student")
 
 
-async def test_how_many_work_at_once_changes_no_record(
-    tmp_path: Path, server: OpenAIServer
-) -> None:
-    rounds = Rounds(tmp_path, server)
-    one = bodies(await rounds("one"))
-    many = bodies(await rounds("many", concurrency=5))
+async def test_how_many_work_at_once_changes_no_record(whole: Whole) -> None:
+    one = bodies(whole.workspace)
+    many = bodies(await whole.rounds("many", concurrency=5))
     assert {name: record.body for name, record in many.items()} == {
         name: record.body for name, record in one.items()
     }
