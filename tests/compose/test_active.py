@@ -191,27 +191,29 @@ SOFT = {
 }
 
 
-@pytest.mark.parametrize("contexts", ["select", "interpolate"])
-async def test_softsrv_decodes_what_the_teacher_answers(contexts: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("contexts", "count"), [("select", 2), ("interpolate", 1)])
+async def test_softsrv_decodes_what_the_teacher_answers(
+    contexts: str, count: int, tmp_path: Path
+) -> None:
     run_file(tmp_path)
     target = tmp_path / "pool.txt"
     target.write_text("\n".join(pool_row(number)["prompt"] for number in range(POOL)) + "\n")
     given = {**SOFT, "softsrv__target__file": target, "active__clusters": 2}
     with OpenAIServer(ProblemTeacher()) as server:
         rounds = Rounds(tmp_path, server, **given)
-        workspace = await rounds(active__contexts=contexts)
+        workspace = await rounds(active__contexts=contexts, active__rounds=count)
         asked = len(server.requests)
     records = bodies(workspace)
-    assert len(records) == 2 * ROWS
+    assert len(records) == count * ROWS
     junk = sum((record.reason or "").startswith("junk") for record in records.values())
-    assert asked == 2 * ROWS - junk
+    assert asked == count * ROWS - junk
     for name, record in records.items():
         chosen = rounds.lines(int(name[1:3]), "selected.jsonl")[int(name[-5:]) - 1]
         assert record.parent_ids == record.seed_ids == chosen["seed_ids"]
         assert len(chosen["seed_ids"]) == (2 if contexts == "interpolate" else 1)
         assert record.source == "softsrv"
         assert record.generation.models["softsrv"] == "embedded"
-    gates = {gate["name"]: gate for gate in rounds.round(2)["gates"]}
+    gates = {gate["name"]: gate for gate in rounds.round(count)["gates"]}
     assert {"context", "prediction", "manifold"} <= set(gates)
     assert all(len(gate["value"]) == 3 for gate in gates.values())
 

@@ -119,10 +119,14 @@ class TestDemo:
 
     def test_a_trained_soft_prompt_serves_other_runs(self, steered: Path, tmp_path: Path) -> None:
         artifact = steered / "softsrv" / "artifact"
-        changes = {"softsrv__artifact": artifact, "softsrv__answers__style": "none"}
+        changes = {
+            "softsrv__artifact": artifact,
+            "softsrv__answers__style": "none",
+            "softsrv__sampling__count": 8,
+        }
         assert metasynth(*small_demo(**changes), "--out", tmp_path / "run") == 0
         made, known = (_lines(run, "samples.jsonl") for run in (tmp_path / "run", steered))
-        assert made == known
+        assert made == known[:8]
         assert not (tmp_path / "run" / "softsrv" / "training").exists()
         assert {record.kind for record in corpus_of(tmp_path / "run")} == {"document"}
         assert calls_in(tmp_path / "run") == 0
@@ -182,7 +186,7 @@ class TestTool:
                 server.base_url,
                 softsrv__artifact=steered / "softsrv" / "artifact",
                 softsrv__sampling__max_new_tokens=80,
-                budget__records=4,
+                budget__records=2,
                 concurrency=2,
                 gate__min_seed_words=0,
                 gate__min_words=3,
@@ -192,7 +196,7 @@ class TestTool:
             assert metasynth(*run, "--out", out) == 0
         contexts = {json.loads(line)["id"] for line in _lines(out, "contexts.jsonl")}
         records = corpus_of(out)
-        assert len(records) == 4
+        assert len(records) == 2
         assert "softsrv" in {record.source for record in records}
         for record in records:
             assert set(record.parent_ids) <= contexts
@@ -216,6 +220,9 @@ class TestTool:
                 server.base_url,
                 **{name: value for name, value in SMALL.items() if name.startswith("softsrv")},
                 softsrv__target__file=target,
+                softsrv__prompt__tokens=8,
+                softsrv__prompt__hidden=8,
+                softsrv__training__learning_rate=0.001,
                 budget__records=1,
                 concurrency=1,
                 gate__min_seed_words=0,
@@ -352,15 +359,13 @@ class TestKills:
             assert metasynth(*run, "--out", tmp_path / "whole") == 0
             whole = asked[0]
             asked[0] = 0
-            for after in (2, 20, 30, 6):  # while asking, refining twice, and answering
+            for after in (2, 50, 6):  # while asking, refining, and answering
                 kill_at[0] = asked[0] + after
                 with Command(*run, "--out", tmp_path / "run", folder=tmp_path) as started:
                     command.append(started)
                     assert started.end().status == -signal.SIGKILL
             kill_at[0] = 0
-            with Command(*run, "--out", tmp_path / "run", folder=tmp_path) as started:
-                ended = started.end()
-        assert ended.status == 0, ended.stderr
+            assert metasynth(*run, "--out", tmp_path / "run") == 0
         for name in ("samples.jsonl", "candidates.jsonl"):
             assert _lines(tmp_path / "run", name) == _lines(tmp_path / "whole", name)
         made, expected = bodies(tmp_path / "run"), bodies(tmp_path / "whole")
@@ -368,7 +373,7 @@ class TestKills:
         assert len(made.keys() & expected.keys()) >= 4  # which are judged last depends on time
         assert len(corpus_of(tmp_path / "run")) == 8
         # nothing was paid for twice but what was under way at a kill, four calls at most
-        assert asked[0] - calls_in(tmp_path / "run") <= 4 * 4
+        assert asked[0] - calls_in(tmp_path / "run") <= 3 * 4
         assert calls_in(tmp_path / "run") <= whole + 4
 
     def test_training_and_sampling_go_on_where_they_were(
@@ -382,9 +387,7 @@ class TestKills:
                     time.sleep(0.02)
                 command.send(signal.SIGKILL)
                 assert command.end().status == -signal.SIGKILL
-        with Command(*small_demo(), "--out", out, folder=tmp_path) as command:
-            ended = command.end()
-        assert ended.status == 0, ended.stderr
+        assert metasynth(*small_demo(), "--out", out) == 0
         assert _lines(out, "samples.jsonl") == _lines(steered, "samples.jsonl")
         assert [record.body for record in _by_id(out)] == [
             record.body for record in _by_id(steered)
