@@ -9,7 +9,7 @@ import importlib
 import tempfile
 from pathlib import Path
 
-from metasynth.cli.execution import carry_out
+from metasynth.cli.execution import run_plan
 from metasynth.compose.plan import plan_run
 from metasynth.config.file import load_run_config
 
@@ -28,7 +28,7 @@ def record(config: Path, *, records: int, seed: int) -> OracleChatModel:
     vars(voices)["chat_model"] = lambda _: oracle
     try:
         with tempfile.TemporaryDirectory() as folder:
-            carry_out(plan, Path(folder) / "run", quiet=True)
+            run_plan(plan, Path(folder) / "run", quiet=True)
     finally:
         vars(voices)["chat_model"] = real
     return oracle

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from metasynth.cli.execution import carry_out
+from metasynth.cli.execution import run_plan
 from metasynth.compose.plan import plan_run
 from metasynth.config.file import load_run_config
 from metasynth.domains.catalogue import get_domain
@@ -125,7 +125,7 @@ def test_the_real_graph_runs_with_the_oracle(
     monkeypatch.setitem(vars(voices), "chat_model", lambda _: oracle)
     changes = ["budget.records=6", "concurrency=3", f"memory.embedder={fast_embedder()}"]
     plan = plan_run(load_run_config(DEMO, [*changes, "gate.min_distance=0.01"]))
-    assert carry_out(plan, tmp_path / "run", quiet=True) == 0
+    assert run_plan(plan, tmp_path / "run", quiet=True) == 0
     records = list(read_records(tmp_path / "run" / "corpus.jsonl"))
     assert len(records) == 6
     for record in records:

@@ -43,11 +43,11 @@ def run(
         check_terminal()
     from metasynth.compose.plan import plan_run
 
-    from .execution import carry_out
+    from .execution import run_plan
 
     plan = plan_run(given)
     directory = out or Path("runs") / plan.config.name
-    return carry_out(plan, directory, quiet=quiet)
+    return run_plan(plan, directory, quiet=quiet)
 
 
 def preview(
@@ -60,9 +60,9 @@ def preview(
     given = _load(config, set_, roles)
     from metasynth.compose.plan import plan_run
 
-    from .execution import preview_run
+    from .execution import print_preview
 
-    return preview_run(plan_run(given), records)
+    return print_preview(plan_run(given), records)
 
 
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:

@@ -1,95 +1,73 @@
 """Live progress: records, calls in flight, tokens a second, cost, rejects by reason, time left."""
 
-import asyncio
 import sys
-import time
 from collections import Counter
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from metasynth.graphs.workspace import Workspace
+from metasynth.compose.execution import Progress
+from metasynth.config.run import RunConfig
 
-_EVERY_S = 0.5
+from .bars import clock
+
 _LOG_EVERY_S = 10.0
 
 
-async def watch(workspace: Workspace, *, quiet: bool) -> None:
-    """Show the run's progress on stderr until cancelled: a panel on a terminal, else log lines."""
-    if quiet:
-        return
-    meter = _Meter(workspace)
-    if sys.stderr.isatty():
-        console = Console(stderr=True)
-        with Live(console=console, refresh_per_second=4, transient=True) as live:
-            while True:
-                live.update(meter.panel())
-                await asyncio.sleep(_EVERY_S)
-    while True:
-        await asyncio.sleep(_LOG_EVERY_S)
-        print(meter.line(), file=sys.stderr, flush=True)  # noqa: T201
+class ProgressDisplay:
+    """A run's progress on stderr, as a context manager: a panel on a terminal, else log lines."""
 
+    def __init__(self, config: RunConfig, *, quiet: bool) -> None:
+        self._config = config
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._first: Progress | None = None
+        self._logged = 0.0
 
-class _Meter:
-    """What has happened since this start, in the words of the display."""
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            self._live = Live(
+                console=Console(stderr=True), refresh_per_second=4, transient=True
+            ).__enter__()
+        return self
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._started = time.monotonic()
-        totals = workspace.ledger.totals()
-        self._tokens_before = totals.tokens_in + totals.tokens_out
-        self._done_before = self._done[0]
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.__exit__(None, None, None)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """Label and value of each line of the display."""
-        workspace, config = self._workspace, self._workspace.config
-        totals, corpus = workspace.ledger.totals(), workspace.corpus
-        elapsed = max(1e-9, time.monotonic() - self._started)
-        tokens = totals.tokens_in + totals.tokens_out - self._tokens_before
+    def update(self, progress: Progress) -> None:
+        """Show it; on a log, now and then."""
+        self._first = self._first or progress
+        if self._live is not None:
+            table = Table.grid(padding=(0, 2))
+            for label, value in self._rows(progress):
+                table.add_row(f"[bold]{label}[/]", value)
+            self._live.update(table)
+        elif not self._quiet and progress.seconds - self._logged >= _LOG_EVERY_S:
+            self._logged = progress.seconds
+            line = " · ".join(f"{label} {value}" for label, value in self._rows(progress))
+            print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    def _rows(self, now: Progress) -> list[tuple[str, str]]:
+        """Label and value of each line."""
+        assert self._first is not None
+        tokens = now.tokens_in + now.tokens_out
+        new = tokens - self._first.tokens_in - self._first.tokens_out
+        pace = new / now.seconds if now.seconds else 0.0
         rows = [
-            ("records", f"{corpus.accepted} of {config.budget.records}"),
-            ("calls", f"{totals.calls}, {workspace.caller.in_flight} in flight"),
-            ("tokens", f"{totals.tokens_in + totals.tokens_out:,} ({tokens / elapsed:,.0f}/s)"),
+            ("records", f"{now.accepted} of {self._config.budget.records}"),
+            ("calls", f"{now.calls}, {now.in_flight} in flight"),
+            ("tokens", f"{tokens:,} ({pace:,.0f}/s)"),
         ]
-        if config.prices:
-            rows.append(("cost", f"${totals.usd:.4f}"))
-        if corpus.rejected:
-            rows.append(("rejected", _reasons(corpus.reasons())))
-        rows.extend(workspace.activity)
-        rows.append(("time", f"{_clock(elapsed)}, {self._left(elapsed)} left"))
+        if self._config.prices:
+            rows.append(("cost", f"${now.usd:.4f}"))
+        if now.rejected:
+            most = Counter(now.reasons).most_common(4)
+            rows.append(("rejected", ", ".join(f"{name} {count}" for name, count in most)))
+        rows += now.activity
+        done = now.done - self._first.done
+        left = clock(now.seconds / done * max(0, now.wanted - now.done)) if done else "?"
+        rows.append(("time", f"{clock(now.seconds)}, {left} left"))
         return rows
-
-    def panel(self) -> Table:
-        """The display of a terminal."""
-        table = Table.grid(padding=(0, 2))
-        for label, value in self.rows():
-            table.add_row(f"[bold]{label}[/]", value)
-        return table
-
-    def line(self) -> str:
-        """The display of a log."""
-        return " · ".join(f"{label} {value}" for label, value in self.rows())
-
-    def _left(self, elapsed: float) -> str:
-        done, wanted = self._done
-        since = done - self._done_before
-        return _clock(elapsed / since * max(0, wanted - done)) if since else "?"
-
-    @property
-    def _done(self) -> tuple[int, int]:
-        """How far the run is, and where it ends: rounds ask for rows, whatever becomes of them."""
-        config, corpus = self._workspace.config, self._workspace.corpus
-        if config.graph == "active" and config.active is not None:
-            return corpus.accepted + corpus.rejected, sum(config.active.plan)
-        return corpus.accepted, config.budget.records
-
-
-def _reasons(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in Counter(reasons).most_common(4))
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
