@@ -1,10 +1,97 @@
-"""metasynth: agents that write training data for language models."""
+"""metasynth: agents that write training data for language models.
 
+The names below are imported when they are asked for, so that the package itself loads nothing;
+docs/api.md shows how they go together.
+"""
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metasynth.agents.roles.book import RoleBook as RoleBook
+    from metasynth.agents.roles.book import load_roles as load_roles
+    from metasynth.agents.roles.role import Role as Role
+    from metasynth.api import RunResult as RunResult
+    from metasynth.api import compiled_graph as compiled_graph
+    from metasynth.api import load_student as load_student
+    from metasynth.api import preview as preview
+    from metasynth.api import run as run
+    from metasynth.api import run_async as run_async
+    from metasynth.api import sample_softsrv as sample_softsrv
+    from metasynth.api import score as score
+    from metasynth.api import student_rows as student_rows
+    from metasynth.api import train_softsrv as train_softsrv
+    from metasynth.api import use_plugins as use_plugins
+    from metasynth.api import validate as validate
+    from metasynth.compose.execution import Progress as Progress
+    from metasynth.compose.preview import Preview as Preview
+    from metasynth.config.file import load_run_config as load_run_config
+    from metasynth.config.file import load_softsrv_config as load_softsrv_config
+    from metasynth.config.run import RunConfig as RunConfig
+    from metasynth.config.softsrv import SoftSRVConfig as SoftSRVConfig
+    from metasynth.config.student import ScoringConfig as ScoringConfig
+    from metasynth.config.student import SelectionConfig as SelectionConfig
+    from metasynth.config.student import StudentConfig as StudentConfig
+    from metasynth.errors import MetaSynthError as MetaSynthError
+    from metasynth.records.record import Record as Record
+    from metasynth.records.record import read_records as read_records
+    from metasynth.records.shape import shape as shape
+    from metasynth.results.export import export_run as export_run
+    from metasynth.results.report.report import write_report as write_report
+    from metasynth.results.run.directory import read_run as read_run
+    from metasynth.student.selection.selection import select as select
+    from metasynth.student.training.fine_tuning import fine_tune as fine_tune
+    from metasynth.student.training.fine_tuning import load_trained as load_trained
+
+_MODULES = {
+    "metasynth.agents.roles.book": ("RoleBook", "load_roles"),
+    "metasynth.agents.roles.role": ("Role",),
+    "metasynth.api": (
+        "RunResult",
+        "compiled_graph",
+        "load_student",
+        "preview",
+        "run",
+        "run_async",
+        "sample_softsrv",
+        "score",
+        "student_rows",
+        "train_softsrv",
+        "use_plugins",
+        "validate",
+    ),
+    "metasynth.compose.execution": ("Progress",),
+    "metasynth.compose.preview": ("Preview",),
+    "metasynth.config.file": ("load_run_config", "load_softsrv_config"),
+    "metasynth.config.run": ("RunConfig",),
+    "metasynth.config.softsrv": ("SoftSRVConfig",),
+    "metasynth.config.student": ("ScoringConfig", "SelectionConfig", "StudentConfig"),
+    "metasynth.errors": ("MetaSynthError",),
+    "metasynth.records.record": ("Record", "read_records"),
+    "metasynth.records.shape": ("shape",),
+    "metasynth.results.export": ("export_run",),
+    "metasynth.results.report.report": ("write_report",),
+    "metasynth.results.run.directory": ("read_run",),
+    "metasynth.student.selection.selection": ("select",),
+    "metasynth.student.training.fine_tuning": ("fine_tune", "load_trained"),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 try:
     __version__ = version("metasynth-agents")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__"]
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

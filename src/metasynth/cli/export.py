@@ -13,8 +13,6 @@ from .screen.options import PluginsOption, with_plugins
 if TYPE_CHECKING:
     from metasynth.results.export import Target
 
-_FORMATS: "dict[str, Target]" = {"jsonl": "jsonl", "parquet": "parquet"}
-
 
 def _shapes() -> str:
     """The built-in shapes with their columns; none of their files imports anything slow."""
@@ -66,18 +64,16 @@ def export(
 
 def _resolved(to: str | None, path: Path) -> tuple[str | None, "Target"]:
     """The shape and the form of the file, from `--to` and the ending of PATH."""
-    ending: Target | None = _FORMATS.get(path.suffix.lower().removeprefix("."))
-    if to == "hf" or (to is None and not path.suffix):
+    from metasynth.results.export import target_of
+
+    if to == "hf":
         return None, "folder"
-    if (asked := _FORMATS.get(to or "")) is not None:
-        if ending not in (None, asked):
+    if to in ("jsonl", "parquet"):
+        if path.suffix.lower() not in ("", f".{to}"):
             raise RequestError(f"--to {to}: {path} ends in {path.suffix}", code="wrong_format")
-        return "records", asked
-    if ending is None and path.suffix:
-        raise RequestError(
-            f"{path}: its ending names no format",
-            hint="use .jsonl, .parquet, or none for a data set folder",
-            code="wrong_format",
-        )
-    SHAPES.check(to or "records", "--to")
-    return to or "records", ending or "folder"
+        return "records", "jsonl" if to == "jsonl" else "parquet"
+    target = target_of(path)
+    if to is None:
+        return None, target
+    SHAPES.check(to, "--to")
+    return to, target

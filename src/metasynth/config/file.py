@@ -15,13 +15,13 @@ from .run import RunConfig
 from .softsrv import SoftSRVConfig
 
 
-def load_run_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_run_config(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
     """The run file at `path` with `--set key.path=value` overrides applied.
 
     Raises:
         ConfigError: The file cannot be read or is not a valid run file; names file and key.
     """
-    return changed_run_config(_read(path, seen=()), overrides, where=path)
+    return changed_run_config(_read(Path(path), seen=()), overrides, where=path)
 
 
 def changed_run_config(
@@ -38,7 +38,10 @@ def changed_run_config(
 
 
 def load_softsrv_config(
-    path: Path | None, overrides: Sequence[str] = (), *, options: Mapping[str, Any] | None = None
+    path: Path | str | None,
+    overrides: Sequence[str] = (),
+    *,
+    options: Mapping[str, Any] | None = None,
 ) -> SoftSRVConfig:
     """SoftSRV's settings alone: from a file with its keys, or from the section of a run file.
 
@@ -50,7 +53,7 @@ def load_softsrv_config(
     Raises:
         ConfigError: The file cannot be read or a key is wrong; names file and key.
     """
-    data = {} if path is None else _section_of(_read(path, seen=()), path)
+    data = {} if path is None else _section_of(_read(Path(path), seen=()), Path(path))
     return changed_softsrv_config(
         data, overrides, options=options, where="softsrv" if path is None else str(path)
     )

@@ -236,6 +236,20 @@ class RunConfig(Section):
         changed = {name: getattr(own, name) for name in own.model_fields_set & fields}
         return self.teacher.model_copy(update=changed)
 
+    def changed(self, *overrides: str) -> "RunConfig":
+        """The same run file with keys changed, checked as a whole.
+
+        Args:
+            overrides: `key.path=value`, as `--set` takes them; paths are relative to the working
+                directory.
+
+        Raises:
+            ConfigError: What comes of it is no valid run file; names the key.
+        """
+        from .file import changed_run_config
+
+        return changed_run_config(self.model_dump(exclude_unset=True), overrides, where=self.name)
+
     def identity(self) -> str:
         """A hash of all that shapes the texts; a run directory belongs to one identity.
 

@@ -161,12 +161,18 @@ class Record(_Part):
         return self.model_dump_json(exclude_none=True) + "\n"
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path | str) -> Iterator[Record]:
     """The records of a JSONL file, one at a time; a missing file has none.
 
+    Args:
+        path: The file, or a run directory: its accepted records.
+
     Raises:
-        MetaSynthError: A line is not a record; names file and line.
+        MetaSynthError: A line is not a record (code `bad_record`); names file and line.
     """
+    path = Path(path)
+    if path.is_dir():
+        path /= "corpus.jsonl"
     if not path.exists():
         return
     with path.open("rb") as lines:
@@ -178,4 +184,5 @@ def read_records(path: Path) -> Iterator[Record]:
                 raise MetaSynthError(
                     f"{path}, line {number}: not a record ({first['msg']})",
                     hint="restore the line from a copy, or remove it and run again",
+                    code="bad_record",
                 ) from error

@@ -28,11 +28,11 @@ class Exported(NamedTuple):
 
 
 def export_run(
-    directory: Path,
-    path: Path,
+    directory: Path | str,
+    path: Path | str,
     *,
     shape: str | None = None,
-    target: Target = "jsonl",
+    target: Target | None = None,
     plain: bool = False,
     force: bool = False,
 ) -> Exported:
@@ -41,17 +41,20 @@ def export_run(
     Args:
         shape: A name of `metasynth.records.shape.SHAPES`; None: `records` in a file, in a folder
             all that the run has rows for, with the one first that a trainer wants.
+        target: The form of `path`; None: what its ending says, a folder where it has none.
         plain: Conversations as plain text, where the shape has that form.
         force: Write over what was exported before.
 
     Raises:
         RequestError: There is no such run (`no_run`) or shape (`unknown_part`), the shape has no
-            plain form (`no_plain_form`) or is not written to such files (`wrong_format`), its
-            function fails (`bad_part`), or `path` is taken (`exists`, `foreign`) or cannot be
-            written (`not_writable`).
+            plain form (`no_plain_form`) or is not written to such files, or an ending names no
+            format (`wrong_format`), the shape's function fails (`bad_part`), or `path` is taken
+            (`exists`, `foreign`) or cannot be written (`not_writable`).
         MetaSynthError: The run has no record (`empty_corpus`), or none that gives a row of this
             shape (`no_rows`).
     """
+    path = Path(path)
+    target = target or target_of(path)
     if target == "folder":
         check_folder_free(path, force=force)
     else:
@@ -80,6 +83,23 @@ def export_run(
     with new_file(path, force=force) as partial:
         rows = write_rows(partial, _rows(run.accepted, names[0], plain), columns, target)
     return Exported(len(run.accepted), {names[0]: rows})
+
+
+def target_of(path: Path) -> Target:
+    """What the ending of a path says.
+
+    Raises:
+        RequestError: It names no format (code `wrong_format`).
+    """
+    endings: Mapping[str, Target] = {"": "folder", ".jsonl": "jsonl", ".parquet": "parquet"}
+    target = endings.get(path.suffix.lower())
+    if target is None:
+        raise RequestError(
+            f"{path}: its ending names no format",
+            hint="use .jsonl, .parquet, or none for a data set folder",
+            code="wrong_format",
+        )
+    return target
 
 
 def _check(name: str, target: Target, *, plain: bool) -> None:

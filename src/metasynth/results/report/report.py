@@ -44,10 +44,10 @@ class Written(NamedTuple):
 
 
 def write_report(
-    directory: Path,
-    baselines: Sequence[Path] = (),
+    directory: Path | str,
+    baselines: Sequence[Path | str] = (),
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     tell: Told = untold,
 ) -> Written:
     """Write the page of a run, and `metrics.json` beside it.
@@ -58,15 +58,19 @@ def write_report(
         tell: Called with the texts that have a vector, all of them, and whose they are.
 
     Raises:
-        RequestError: A directory is no run directory, or a file cannot be written.
+        RequestError: A directory is no run directory (code `no_run`), or a file cannot be written
+            (`not_writable`).
         MetaSynthError: Records or ledger are damaged.
     """
     import json
 
-    page = out or directory / "report.html"
+    page = Path(out or Path(directory) / "report.html")
     metrics = page.with_name("metrics.json")
     if page == metrics:
-        raise RequestError(f"{page}: metrics.json is written beside the page; name it otherwise")
+        raise RequestError(
+            f"{page}: metrics.json is written beside the page; name it otherwise",
+            code="taken_name",
+        )
     report = gather_report(directory, baselines, tell=tell)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
@@ -74,13 +78,15 @@ def write_report(
         told = json.dumps(report_metrics(report), indent=2, ensure_ascii=False, allow_nan=False)
         write_atomically(metrics, told.encode("utf-8", "replace").decode() + "\n")
     except OSError as error:
-        raise RequestError(f"{page}: cannot be written ({error.strerror})") from None
+        raise RequestError(
+            f"{page}: cannot be written ({error.strerror})", code="not_writable"
+        ) from None
     return Written(page, metrics, report)
 
 
 def gather_report(
-    directory: Path,
-    baselines: Sequence[Path] = (),
+    directory: Path | str,
+    baselines: Sequence[Path | str] = (),
     *,
     tell: Told = untold,
     environment: Mapping[str, str] | None = None,

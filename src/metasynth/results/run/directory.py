@@ -56,7 +56,7 @@ class RunFiles:
         return place
 
 
-def read_run(root: Path, *, taken: frozenset[str] = frozenset()) -> RunFiles:
+def read_run(root: Path | str, *, taken: frozenset[str] = frozenset()) -> RunFiles:
     """Everything in a run directory that a report needs but vectors.
 
     Args:
@@ -66,6 +66,7 @@ def read_run(root: Path, *, taken: frozenset[str] = frozenset()) -> RunFiles:
         RequestError: It is no run directory, or its run.yaml cannot be read.
         MetaSynthError: A line of its records, or its ledger, is damaged.
     """
+    root = Path(root)
     directory = RunDirectory(root)
     document = _run_file(directory.run_file)
     config = document["config"]
