@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from metasynth.config.student import ScoringConfig as ScoringConfig
     from metasynth.config.student import SelectionConfig as SelectionConfig
     from metasynth.config.student import StudentConfig as StudentConfig
+    from metasynth.errors import ConfigError as ConfigError
     from metasynth.errors import MetaSynthError as MetaSynthError
+    from metasynth.errors import RequestError as RequestError
+    from metasynth.eval.comparison import MetricInputs as MetricInputs
+    from metasynth.eval.comparison import compare as compare
+    from metasynth.eval.mauve.mauve import mauve as mauve
+    from metasynth.eval.measurement import measure as measure
+    from metasynth.eval.metric import metric as metric
+    from metasynth.eval.text_corpus import Document as Document
+    from metasynth.eval.text_corpus import TextCorpus as TextCorpus
+    from metasynth.eval.text_corpus import read_corpus as read_corpus
     from metasynth.records.record import Record as Record
     from metasynth.records.record import read_records as read_records
     from metasynth.records.shape import shape as shape
@@ -41,11 +51,16 @@ if TYPE_CHECKING:
     from metasynth.results.report.report import write_report as write_report
     from metasynth.results.run.directory import read_run as read_run
     from metasynth.student.selection.selection import select as select
+    from metasynth.student.selection.strategy import strategy as strategy
     from metasynth.student.training.fine_tuning import fine_tune as fine_tune
     from metasynth.student.training.fine_tuning import load_trained as load_trained
+    from metasynth.vectors.embed import load_embedder as load_embedder
 
 _MODULES = {
-    "metasynth.agents.roles.book": ("RoleBook", "load_roles"),
+    "metasynth.agents.roles.book": (
+        "RoleBook",
+        "load_roles",
+    ),
     "metasynth.agents.roles.role": ("Role",),
     "metasynth.api": (
         "RunResult",
@@ -63,18 +78,49 @@ _MODULES = {
     ),
     "metasynth.compose.execution": ("Progress",),
     "metasynth.compose.preview": ("Preview",),
-    "metasynth.config.file": ("load_run_config", "load_softsrv_config"),
+    "metasynth.config.file": (
+        "load_run_config",
+        "load_softsrv_config",
+    ),
     "metasynth.config.run": ("RunConfig",),
     "metasynth.config.softsrv": ("SoftSRVConfig",),
-    "metasynth.config.student": ("ScoringConfig", "SelectionConfig", "StudentConfig"),
-    "metasynth.errors": ("MetaSynthError",),
-    "metasynth.records.record": ("Record", "read_records"),
+    "metasynth.config.student": (
+        "ScoringConfig",
+        "SelectionConfig",
+        "StudentConfig",
+    ),
+    "metasynth.errors": (
+        "ConfigError",
+        "MetaSynthError",
+        "RequestError",
+    ),
+    "metasynth.eval.comparison": (
+        "MetricInputs",
+        "compare",
+    ),
+    "metasynth.eval.mauve.mauve": ("mauve",),
+    "metasynth.eval.measurement": ("measure",),
+    "metasynth.eval.metric": ("metric",),
+    "metasynth.eval.text_corpus": (
+        "Document",
+        "TextCorpus",
+        "read_corpus",
+    ),
+    "metasynth.records.record": (
+        "Record",
+        "read_records",
+    ),
     "metasynth.records.shape": ("shape",),
     "metasynth.results.export": ("export_run",),
     "metasynth.results.report.report": ("write_report",),
     "metasynth.results.run.directory": ("read_run",),
     "metasynth.student.selection.selection": ("select",),
-    "metasynth.student.training.fine_tuning": ("fine_tune", "load_trained"),
+    "metasynth.student.selection.strategy": ("strategy",),
+    "metasynth.student.training.fine_tuning": (
+        "fine_tune",
+        "load_trained",
+    ),
+    "metasynth.vectors.embed": ("load_embedder",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -177,7 +177,7 @@ def train_softsrv(
     Raises:
         RequestError: The settings name no target, or it cannot be read.
     """
-    from metasynth.graphs.softsrv.steering import load_backbone, start_ids
+    from metasynth.graphs.softsrv.steering.backbone import load_backbone, start_ids
     from metasynth.records.rundir import held
     from metasynth.softsrv.artifact import save_artifact
     from metasynth.softsrv.run_folder import SoftSRVFolder
@@ -215,7 +215,7 @@ def sample_softsrv(
         changes: `key.path=value` of the settings that it was trained with.
     """
     from metasynth.config.file import changed_softsrv_config
-    from metasynth.graphs.softsrv.steering import load_backbone
+    from metasynth.graphs.softsrv.steering.backbone import load_backbone
     from metasynth.softsrv.artifact import load_artifact, read_artifact_config
     from metasynth.softsrv.run_folder import SoftSRVFolder
     from metasynth.softsrv.sampling.soft_sampler import SoftSampler
