@@ -24,9 +24,9 @@ from metasynth.graphs.instruct.graph import instruct_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import ChainTask, CorpusInput, CorpusState
 from metasynth.graphs.run.threads import thread_config
+from metasynth.graphs.tail.approval import Decision
+from metasynth.graphs.tail.best_of_batch import new_quota, settle
 
-from .approval import Answer
-from .best_of_batch import new_quota, settle
 from .workspace import RunContext, Source, Workspace, constant
 
 RECORD_GRAPHS = {
@@ -159,7 +159,7 @@ class RecordWriter:
         """What a person says: asked in this process, or through the interrupts of the whole run."""
         if self._workspace.reviewer is not None:
             return await self._workspace.reviewer(question)
-        return interrupt(question, response_schema=Answer).model_dump(mode="json")
+        return interrupt(question, response_schema=Decision).model_dump(mode="json")
 
 
 async def _prepare(workspace: Workspace) -> None:

@@ -7,7 +7,8 @@ from metasynth.memory.corpus import Corpus
 from metasynth.memory.records import RecordMemory
 from metasynth.records.record import Record
 
-from .gate import Draft, Gate, Verdict
+from .draft import Draft, Verdict
+from .gate import Gate
 
 
 class Admission:
@@ -38,8 +39,7 @@ class Admission:
             stamped = record.model_copy(
                 update={"novelty": verdict.novelty, "created_at": self._now()}
             )
-            await asyncio.to_thread(self._corpus.accept, stamped)
-            self._gate.learn([stamped])
+            await asyncio.to_thread(self._write, stamped)
             await self._memory.remember(stamped)
             return verdict
 
@@ -47,6 +47,10 @@ class Admission:
         """Keep a record that did not pass, with its reason."""
         stamped = record.model_copy(update={"created_at": self._now()})
         await asyncio.to_thread(self._corpus.reject, stamped)
+
+    def _write(self, record: Record) -> None:
+        self._corpus.accept(record)
+        self._gate.learn([record])
 
     def _now(self) -> str:
         return datetime.now(UTC).isoformat(timespec="seconds") if self._keeps_time else ""

@@ -6,16 +6,17 @@ that the conductor acts on, and a sentence for whoever reads it.
 
 import asyncio
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from metasynth.config.run import GateConfig
 from metasynth.records.record import CheckerResult, Novelty, Record
-from metasynth.text.words import NgramIndex, keywords_used, opening, words
+from metasynth.text.words import NgramIndex, Overlap, keywords_used, opening, words
 
-from .siblings import Siblings
+from .draft import Draft, Verdict
+from .likeness import NoLikeness
 
 _I = r"(?:i(?:'|’)m|i am|i)"
 # an apology may come first, but alone it is no refusal: documents may be sorry or afraid too
@@ -94,41 +95,21 @@ class Neighbours(Protocol):
     async def nearest(self, *, summary: str, opening: str, k: int) -> list[Any]: ...
 
 
-@dataclass(frozen=True)
-class Draft:
-    """What the gate is shown; `parent` is the document that an instruction is made from."""
+class _Repetition(NamedTuple):
+    """What a draft has in common with the texts that were learnt."""
 
-    text: str
-    summary: str
-    topic: str
-    seed_set: tuple[str, ...]
-    cut: bool = False
-    parent: str = ""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The gate's answer: a code and a sentence where it refuses."""
-
-    code: str | None = None
-    detail: str = ""
-    novelty: Novelty | None = None
-    checker: CheckerResult | None = None
-    nearest_summary: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """True when nothing speaks against the draft."""
-        return self.code is None
-
-    @property
-    def reason(self) -> str:
-        """Code and sentence, as kept in a rejected record."""
-        return f"{self.code}: {self.detail}" if self.code else ""
+    repeated: str  # a sentence about the one it nearly repeats, or ""
+    overlap: Overlap
+    same_opening: int
+    openings: int
 
 
 class Gate:
-    """All checks of one run; it learns each accepted record through `learn`."""
+    """All checks of one run; it learns each accepted record through `learn`.
+
+    What takes long runs in threads, a user's checker included, so that no draft keeps other chains
+    waiting; what was learnt is read and written by one thread at a time.
+    """
 
     def __init__(
         self,
@@ -138,9 +119,9 @@ class Gate:
         checker: Checker | None = None,
         language: str = "en",
         opening_words: int = 16,
-        siblings: Siblings | None = None,
+        likeness: NoLikeness | None = None,
     ) -> None:
-        self.siblings = siblings
+        self.likeness = likeness or NoLikeness()
         self._config = config
         self._memory = memory
         self._checker = checker
@@ -148,18 +129,18 @@ class Gate:
         self._opening_words = opening_words
         self._ngrams = NgramIndex(config.ngram)
         self._openings: Counter[str] = Counter()
+        self._learnt = threading.Lock()
 
     def learn(self, records: Iterable[Record]) -> None:
         """Compare later drafts with these records too."""
         for record in records:
-            self._ngrams.add(record.id, record.body)
-            self._openings[opening(record.body, self._config.opening_words)] += 1
-            if self.siblings is not None:
-                self.siblings.learn(record)
+            with self._learnt:
+                self._ngrams.add(record.id, record.body)
+                self._openings[opening(record.body, self._config.opening_words)] += 1
+                self.likeness.learn(record)
 
     async def judge(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
         """Soundness first, which costs nothing, then novelty."""
-        # in a thread: telling languages apart reads a file at its first use
         verdict = await asyncio.to_thread(self.sound, draft, needs_summary=needs_summary)
         if not verdict.passed:
             return verdict
@@ -173,7 +154,7 @@ class Gate:
         )
 
     def sound(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
-        """Form, length, language, seed set and answer."""
+        """Form, length, language, seed set and answer; blocks as long as the checker takes."""
         for problem in (
             self._formal_problem(draft, needs_summary=needs_summary),
             self._length_problem(draft),
@@ -198,18 +179,17 @@ class Gate:
         head = opening(draft.text, self._opening_words)
         found = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
         nearest: Neighbour | None = found[0] if found else None
-        overlap = self._ngrams.overlap(draft.text)
-        same = self._openings[opening(draft.text, limits.opening_words)]
+        repeated, overlap, same, openings = await asyncio.to_thread(self._repetition, draft)
         novelty = Novelty(
             nearest_id=nearest.id if nearest else overlap.id,
             distance=nearest.distance if nearest else None,
             summary_distance=nearest.summary_distance if nearest else None,
             opening_distance=nearest.opening_distance if nearest else None,
-            opening_overlap=same / max(1, sum(self._openings.values())),
+            opening_overlap=same / max(1, openings),
             ngram_overlap=overlap.share,
         )
         code, detail = None, ""
-        if repeated := self.siblings.repeated(draft.parent, draft.text) if self.siblings else "":
+        if repeated:
             code, detail = "too_close", repeated
         elif nearest is not None and nearest.distance < limits.min_distance:
             code = "too_close"
@@ -224,6 +204,15 @@ class Gate:
             code = "stock_opening"
             detail = f"{same} earlier documents open with the same {limits.opening_words} words"
         return Verdict(code, detail, novelty, nearest_summary=nearest.summary if nearest else "")
+
+    def _repetition(self, draft: Draft) -> _Repetition:
+        with self._learnt:
+            return _Repetition(
+                self.likeness.repeated(draft.parent, draft.text),
+                self._ngrams.overlap(draft.text),
+                self._openings[opening(draft.text, self._config.opening_words)],
+                self._openings.total(),
+            )
 
     def _formal_problem(self, draft: Draft, *, needs_summary: bool) -> Verdict | None:
         if needs_summary and not draft.summary.strip():
@@ -266,7 +255,7 @@ class Gate:
         return Verdict("seeds_missing", f"does not speak of: {', '.join(missing)}")
 
     def checked(self, text: str) -> Verdict:
-        """What the checker says, where there is one."""
+        """What the checker says, where there is one; blocks as long as that takes."""
         if self._checker is None:
             return Verdict()
         check = self._checker.check(text)

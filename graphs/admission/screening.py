@@ -19,7 +19,7 @@ from metasynth.memory.corpus import Corpus
 from metasynth.memory.journal import Journal
 from metasynth.records.record import Record, StudentScore
 
-from .gate import Verdict
+from .draft import Verdict
 from .threshold import FollowingThreshold, Limit
 from .waiting import WaitingRoom
 

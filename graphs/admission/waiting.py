@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from metasynth.memory.journal import Journal
 from metasynth.records.record import Record
 
-from .gate import Draft
+from .draft import Draft
 
 
 class Candidate(NamedTuple):

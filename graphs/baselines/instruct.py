@@ -8,18 +8,16 @@ critic and second tries; see `baseline_ways`.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
-from metasynth.graphs.admission.gate import Draft, Verdict
-from metasynth.graphs.admission.pool import Pool
-from metasynth.graphs.approval import Approval, after_score
-from metasynth.graphs.best_of_batch import hold, stamped
+from metasynth.graphs.admission.draft import Draft, Verdict
+from metasynth.graphs.admission.likeness import InstructionPool
 from metasynth.graphs.instruct.answers import answer_problem, question_problem, write_answer
 from metasynth.graphs.instruct.records import (
-    checked,
     conversation_verdict,
     edited_conversation,
     instruct_record,
@@ -28,8 +26,12 @@ from metasynth.graphs.instruct.records import (
 from metasynth.graphs.instruct.state import InstructState
 from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput
+from metasynth.graphs.tail.approval import Decision
+from metasynth.graphs.tail.ending import Ending, given_up, with_update
+from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.randomness import generator
+from metasynth.records.record import Record
 
 from .instruct_prompts import Drawn, answer_failed, ask, draw, eliminated
 
@@ -57,15 +59,11 @@ def baseline_graph(way: str) -> Callable[[Source], StateGraph[Any, Any, Any, Any
         add_node(graph, "gate", nodes.gate, metadata=teacher)
         add_node(graph, "answer", nodes.answer, metadata={"agent": "expert"})
         add_node(graph, "review", nodes.review)
-        add_node(graph, "score", nodes.score, metadata={"agent": "student"})
-        add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
-        add_node(graph, "admit", nodes.admit)
-        add_node(graph, "reject", nodes.reject)
+        Tail(source, BaselineEnding()).add_to(graph)
         graph.add_edge(START, "draw")
         graph.add_edge("draw", "ask")
         graph.add_edge("ask", "gate")
         graph.add_edge("answer", "review")
-        graph.add_edge("reject", END)
         return graph
 
     return build
@@ -82,8 +80,8 @@ class _Nodes:
         chain = state.chain
         number = state.number if state.record_id else workspace.next_number(chain)
         record_id = state.record_id or workspace.record_id(chain, number)
-        pool = workspace.gate.siblings
-        if isinstance(pool, Pool):
+        pool = workspace.gate.likeness
+        if isinstance(pool, InstructionPool):
             rng = generator(workspace.config.random_seed, "draw", record_id)
             drawn, text = draw(pool, self._way, rng), ""
         else:
@@ -111,8 +109,7 @@ class _Nodes:
             question=made.question,
             answer=made.answer,
             cut=False,
-            code=made.code,
-            reason=made.reason,
+            problem=made.verdict.dump(),
             experts=[self._way],
         )
 
@@ -121,8 +118,9 @@ class _Nodes:
     ) -> Command[Literal["answer", "review", "reject"]]:
         """Measure the question; an evolution may have failed."""
         workspace = await self._source(runtime.context)
-        if state["code"]:
-            return Command(goto="reject")
+        problem = Verdict.load(state["problem"])
+        if not problem.passed:
+            return given_up(problem)
         question = state["question"]
         verdict = await asyncio.to_thread(question_problem, workspace, state, question)
         if verdict.passed:
@@ -130,22 +128,21 @@ class _Nodes:
         if verdict.passed and self._way == "evol_instruct":
             place = _place(state, "equal")
             why = await eliminated(workspace, Drawn(**state["drawn"]), question, **place)
-            verdict = Verdict("eliminated", why) if why else verdict
+            verdict = replace(verdict, code="eliminated", detail=why) if why else verdict
+        measured = {"verdict": verdict.dump()}
         if not verdict.passed:
-            return _rejected(verdict)
-        return Command(goto="review" if state["answer"] else "answer")
+            return with_update(given_up(verdict), measured)
+        return Command(update=measured, goto="review" if state["answer"] else "answer")
 
     async def answer(self, state: BaselineState, runtime: Runtime[RunContext]) -> BaselineState:
         """Have the question answered as in the instruct graph."""
         workspace = await self._source(runtime.context)
         made = await write_answer(workspace, state)
-        reason = f"{made.code}: {made.reason.removeprefix(f'{made.code}: ')}" if made.code else ""
         return BaselineState(
             answer=made.text,
             cut=made.cut,
             answers=1,
-            code=made.code,
-            reason=reason,
+            problem=made.verdict.dump(),
             experts=[made.agent],
         )
 
@@ -154,64 +151,19 @@ class _Nodes:
     ) -> Command[Literal["score", "reject"]]:
         """Measure the answer."""
         workspace = await self._source(runtime.context)
-        if state["code"]:
-            return Command(goto="reject")
+        problem = Verdict.load(state["problem"])
+        if not problem.passed:
+            return given_up(problem)
         verdict = await asyncio.to_thread(answer_problem, workspace, state)
-        checker = verdict.checker.model_dump() if verdict.checker else None
+        measured = replace(Verdict.load(state["verdict"]), checker=verdict.checker)
         if verdict.passed and self._way == "evol_instruct":
             why = answer_failed(state["answer"])
-            verdict = Verdict("eliminated", why) if why else verdict
+            verdict = replace(verdict, code="eliminated", detail=why) if why else verdict
+        update: dict[str, Any] = {"verdict": measured.dump()}
         if not verdict.passed:
-            return _rejected(verdict, checker=checker)
+            return with_update(given_up(verdict), update)
         turn = {"question": state["question"], "answer": state["answer"]}
-        return Command(update={"conversation": [turn], "checker": checker}, goto="score")
-
-    async def score(
-        self, state: BaselineState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["approve", "admit", "reject"]]:
-        """Ask the student, where it has a say."""
-        workspace = await self._source(runtime.context)
-        if workspace.screen is not None:
-            verdict = await workspace.screen.judge(await _candidate(workspace, state))
-            if not verdict.passed:
-                return _rejected(verdict)
-        return Command(goto=after_score(workspace))
-
-    async def approve(
-        self, state: BaselineState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["admit", "approve", "reject"]]:
-        """Ask a person, who may accept, edit or reject the instruction."""
-        return await _APPROVAL(await self._source(runtime.context), state)
-
-    async def admit(
-        self, state: BaselineState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["reject", "__end__"]]:
-        """Enter the corpus, if it is still new; what the student chooses from waits."""
-        workspace = await self._source(runtime.context)
-        record = await _candidate(workspace, state)
-        if await hold(workspace, record, _draft(state)):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        verdict = await workspace.admission.admit(record, _draft(state))
-        if not verdict.passed:
-            return _rejected(verdict)
-        return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
-
-    async def reject(self, state: BaselineState, runtime: Runtime[RunContext]) -> BaselineState:
-        """Keep what was written, with the reason."""
-        workspace = await self._source(runtime.context)
-        refused: BaselineState = {**state, "refusals": [state["code"]], "tries": 1}
-        record = await asyncio.to_thread(
-            _record, workspace, refused, reason=state["reason"] or state["code"]
-        )
-        await workspace.admission.reject(stamped(workspace, record))
-        return BaselineState(outcome="rejected")
-
-
-def _rejected(
-    verdict: Verdict, *, checker: dict[str, Any] | None = None
-) -> Command[Literal["reject"]]:
-    update = {"code": str(verdict.code), "reason": verdict.reason}
-    return Command(update={**update, "checker": checker} if checker else update, goto="reject")
+        return Command(update={**update, "conversation": [turn]}, goto="score")
 
 
 def _place(state: BaselineState, what: str) -> dict[str, str]:
@@ -223,21 +175,34 @@ def _draft(state: BaselineState) -> Draft:
     return question_draft(state["question"], parent=state["seed"]["id"])
 
 
-def _record(workspace: Workspace, state: BaselineState, *, reason: str | None = None) -> Any:
-    record = instruct_record(workspace, state, reason=reason)
-    ids = list(state["drawn"]["ids"])
-    return record.model_copy(update={"seed_ids": ids[:1], "parent_ids": ids})
+class BaselineEnding(Ending[BaselineState, Literal["reject"], Literal["__end__"]]):
+    """A refused instruction is rejected: a baseline has no second try."""
 
+    done = END
 
-async def _candidate(workspace: Workspace, state: BaselineState) -> Any:
-    return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
+    def draft(self, state: BaselineState) -> Draft:
+        """The question."""
+        return _draft(state)
 
+    def record(self, workspace: Workspace, state: BaselineState, *, rejected: bool) -> Record:
+        """The record of the instruction, with all that it was made from."""
+        record = instruct_record(workspace, state, rejected=rejected)
+        ids = list(state["drawn"]["ids"])
+        return record.model_copy(update={"seed_ids": ids[:1], "parent_ids": ids})
 
-_APPROVAL: Approval[Literal["reject"]] = Approval(
-    record=_candidate,
-    draft=_draft,
-    edited=edited_conversation,
-    judge=conversation_verdict,
-    judged=checked,
-    reject=lambda _state, verdict: _rejected(verdict),
-)
+    async def judge(self, workspace: Workspace, state: BaselineState) -> Verdict:
+        """What the gate says of an instruction that is written already."""
+        return await conversation_verdict(workspace, state)
+
+    def refuse(
+        self,
+        workspace: Workspace,  # noqa: ARG002
+        state: BaselineState,  # noqa: ARG002
+        verdict: Verdict,
+    ) -> Command[Literal["reject"]]:
+        """Give the instruction up."""
+        return given_up(verdict)
+
+    def edited(self, state: BaselineState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+        """The person's version of the conversation."""
+        return edited_conversation(decision)

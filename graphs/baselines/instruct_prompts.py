@@ -16,8 +16,9 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment
 from metasynth.errors import PromptError
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.instruction_checks import without_label
-from metasynth.graphs.admission.pool import Pool
+from metasynth.graphs.admission.likeness import InstructionPool
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable, words
 
@@ -69,22 +70,21 @@ class Drawn(NamedTuple):
     operation: str = ""
 
 
-def draw(pool: Pool, way: str, rng: random.Random) -> Drawn:
+def draw(pool: InstructionPool, way: str, rng: random.Random) -> Drawn:
     """What the next question is made from; the way template_qa takes a document instead."""
     if way == "evol_instruct":
-        id_, text = pool.one(rng)
+        id_, text = pool.draw_one(rng)
         return Drawn([id_], [text], rng.choice(list(OPERATIONS)))
     shown = pool.draw(rng, seeds=SEEDS_SHOWN, made=MADE_SHOWN)
     return Drawn([id_ for id_, _ in shown], [text for _, text in shown])
 
 
 class Reply(NamedTuple):
-    """Question and, where it came with it, answer; `code` says why there is none."""
+    """Question and, where it came with it, answer; `verdict` says why there is none."""
 
     question: str
     answer: str = ""
-    code: str = ""
-    reason: str = ""
+    verdict: Verdict = Verdict()
 
 
 async def ask(
@@ -101,17 +101,17 @@ async def ask(
             record_id=record_id,
         )
     except PromptError as error:
-        return Reply("", code="no_question", reason=f"no_question: {error.message}")
+        return Reply("", verdict=Verdict("no_question", error.message))
     text = encodable(str(reply.text)).strip()
     if reply.response_metadata.get("finish_reason") == "length":
-        return Reply(text, code="too_long", reason="too_long: the reply was cut")
+        return Reply(text, verdict=Verdict("too_long", "the reply was cut"))
     if workspace.voices.experts.name == "embedded":
         return Reply(text.partition(" Solution:")[0])
     if way != "template_qa":
         return Reply(without_label(text))
     parts = _PARTED.split(text, maxsplit=1)
     if len(parts) < 2 or not parts[1].strip():
-        return Reply(without_label(text), code="unparsed", reason="unparsed: no 'Answer:' in it")
+        return Reply(without_label(text), verdict=Verdict("unparsed", "no 'Answer:' in it"))
     return Reply(without_label(parts[0]).strip(), parts[1].strip())
 
 

@@ -5,7 +5,7 @@ from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
 from metasynth.config.template import TemplateConfig
 from metasynth.errors import ConfigError
-from metasynth.graphs.admission.document_pool import DocumentPool
+from metasynth.graphs.admission.likeness import DocumentPool, NoLikeness
 from metasynth.records.seeds import Seed, load_seeds
 
 from .template import TEMPLATE_VARIABLES
@@ -49,11 +49,11 @@ def plan_template(config: RunConfig, seeds: list[Seed]) -> list[Seed]:
     return documents
 
 
-def template_pool(config: RunConfig, exemplars: list[Seed]) -> DocumentPool | None:
+def template_pool(config: RunConfig, exemplars: list[Seed]) -> NoLikeness:
     """What documents are compared with by Self-Instruct's filter, where it is on."""
     most = config.template.max_likeness
     if config.graph != "template" or most is None:
-        return None
+        return NoLikeness()
     return DocumentPool({one.id: one.text for one in exemplars}, most)
 
 

@@ -14,20 +14,20 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
 from metasynth.errors import MetaSynthError, RefusedPromptError
-from metasynth.graphs.admission.gate import Draft, Verdict
-from metasynth.graphs.approval import Answer, Approval, after_score, review_of, text_of
-from metasynth.graphs.best_of_batch import hold, stamped
-from metasynth.graphs.document.artifacts import generation
+from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.document.briefing import least_used_genres
 from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput, TemplateState
+from metasynth.graphs.tail.approval import Decision, text_of
+from metasynth.graphs.tail.ending import Ending, generation, given_up, with_update
+from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.randomness import generator
-from metasynth.records.record import CheckerResult, Novelty, Record
+from metasynth.records.record import Record
 from metasynth.text.words import excerpt
 
 from .exemplars import Shelf, Shown
-from .template_prompts import read_answer, template_messages, uses_seed
+from .template_prompts import read_document, template_messages, uses_seed
 
 TEMPLATE_VARIABLES: Mapping[str, object] = {
     "domain": "",
@@ -57,14 +57,9 @@ def template_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     )
     add_node(graph, "seed", nodes.seed, input_schema=DocumentInput)
     add_node(graph, "write", nodes.write, metadata={"agent": "template"})
-    add_node(graph, "gate", nodes.gate)
-    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
-    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
-    add_node(graph, "admit", nodes.admit)
-    add_node(graph, "reject", nodes.reject)
+    Tail(source, TemplateEnding()).add_to(graph)
     graph.add_edge(START, "seed")
     graph.add_edge("seed", "write")
-    graph.add_edge("reject", END)
     return graph
 
 
@@ -112,70 +107,14 @@ class _Nodes:
                 record_id=state["record_id"],
             )
         except RefusedPromptError as error:  # another seed's prompt may pass
-            unanswered = _judged(Verdict("no_answer", error.message))
-            nothing = TemplateState(text="", cut=False, asked=False)
-            return Command(update={**nothing, **unanswered}, goto="reject")
-        answer = read_answer(workspace.config.template, reply, place=place, rng=rng)
-        update = TemplateState(
-            text=answer.text, cut=answer.cut, asked=uses_seed(workspace, _shown(state))
-        )
-        if not answer.problem:
-            return Command(update=update, goto="gate")
-        verdict = Verdict("unparsed", answer.problem)
-        return Command(update={**update, **_judged(verdict)}, goto="reject")
-
-    async def gate(
-        self, state: TemplateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["score", "reject"]]:
-        """Measure the document."""
-        workspace = await self._source(runtime.context)
-        verdict = await _verdict(workspace, state)
-        return Command(update=_judged(verdict), goto="score" if verdict.passed else "reject")
-
-    async def score(
-        self, state: TemplateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["approve", "admit", "reject"]]:
-        """Ask the student, where it has a say."""
-        workspace = await self._source(runtime.context)
-        if workspace.screen is not None:
-            verdict = await workspace.screen.judge(await _candidate(workspace, state))
-            if not verdict.passed:
-                return _given_up(state, verdict)
-        return Command(goto=after_score(workspace))
-
-    async def approve(
-        self, state: TemplateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["admit", "approve", "reject"]]:
-        """Ask a person, who may accept, edit or reject the document."""
-        return await _APPROVAL(await self._source(runtime.context), state)
-
-    async def admit(
-        self, state: TemplateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["reject", "__end__"]]:
-        """Enter the corpus, if the document is still new; what the student chooses from waits."""
-        workspace = await self._source(runtime.context)
-        record = await _candidate(workspace, state)
-        if await hold(workspace, record, _draft(state)):
-            return Command(update={"outcome": "held"}, goto=END)
-        verdict = await workspace.admission.admit(record, _draft(state))
-        if verdict.passed:
-            return Command(update={"outcome": "accepted"}, goto=END)
-        return Command(update={**_judged(verdict), "checker": state["checker"]}, goto="reject")
-
-    async def reject(self, state: TemplateState, runtime: Runtime[RunContext]) -> TemplateState:
-        """Keep the document with the reason why not."""
-        workspace = await self._source(runtime.context)
-        record = await _candidate(workspace, state)
-        await workspace.admission.reject(
-            record.model_copy(
-                update={
-                    "reason": state["reason"],
-                    "refusals": [state["code"]],
-                    "review": review_of(state, state["reason"]),
-                }
-            )
-        )
-        return TemplateState(outcome="rejected")
+            nothing = {"text": "", "cut": False, "asked": False}
+            return with_update(given_up(Verdict("no_answer", error.message)), nothing)
+        answer = read_document(workspace.config.template, reply, place=place, rng=rng)
+        asked = uses_seed(workspace, _shown(state))
+        update = {"text": answer.text, "cut": answer.cut, "asked": asked}
+        if answer.problem:
+            return with_update(given_up(Verdict("unparsed", answer.problem)), update)
+        return Command(update=update, goto="gate")
 
 
 def _taken(workspace: Workspace) -> int:
@@ -210,67 +149,51 @@ def _as_the_first(workspace: Workspace, begun: TemplateState) -> TemplateState:
     )
 
 
-def _draft(state: TemplateState) -> Draft:
-    return Draft(
-        text=state["text"],
-        summary=excerpt(state["text"], _SUMMARY_WORDS),
-        topic="",
-        seed_set=tuple(state["seed"]["keywords"]) if state["asked"] else (),
-        cut=state["cut"],
-    )
+class TemplateEnding(Ending[TemplateState, Literal["reject"], Literal["__end__"]]):
+    """A refused document is rejected: a template has no second try."""
 
+    done = END
 
-def _judged(verdict: Verdict) -> TemplateState:
-    return TemplateState(
-        novelty=verdict.novelty.model_dump() if verdict.novelty else None,
-        checker=verdict.checker.model_dump() if verdict.checker else None,
-        code=verdict.code or "",
-        reason=verdict.reason,
-    )
+    def draft(self, state: TemplateState) -> Draft:
+        """The document; its beginning stands for a summary."""
+        return Draft(
+            text=state["text"],
+            summary=excerpt(state["text"], _SUMMARY_WORDS),
+            topic="",
+            seed_set=tuple(state["seed"]["keywords"]) if state["asked"] else (),
+            cut=state["cut"],
+        )
 
+    def record(self, workspace: Workspace, state: TemplateState, *, rejected: bool) -> Record:  # noqa: ARG002
+        """The record of the document."""
+        draft = self.draft(state)
+        return Record(
+            id=state["record_id"],
+            text=draft.text,
+            domain=workspace.config.domain.name,
+            genre=state["genre"] if state["asked"] else "",
+            keywords=list(draft.seed_set),
+            summary=draft.summary,
+            seed_ids=[state["seed"]["id"]] if state["asked"] else [],
+            parent_ids=_shown(state).ids,
+            experts=["template"],
+            source="template",
+            generation=generation(workspace, state["record_id"]),
+        )
 
-async def _candidate(workspace: Workspace, state: TemplateState) -> Record:
-    return stamped(workspace, await asyncio.to_thread(_record, workspace, state))
+    async def judge(self, workspace: Workspace, state: TemplateState) -> Verdict:
+        """What the gate says of a document without summary and label."""
+        return await workspace.gate.judge(self.draft(state), needs_summary=False)
 
+    def refuse(
+        self,
+        workspace: Workspace,  # noqa: ARG002
+        state: TemplateState,  # noqa: ARG002
+        verdict: Verdict,
+    ) -> Command[Literal["reject"]]:
+        """Give the document up."""
+        return given_up(verdict)
 
-async def _verdict(workspace: Workspace, state: TemplateState) -> Verdict:
-    return await workspace.gate.judge(_draft(state), needs_summary=False)
-
-
-def _given_up(_state: TemplateState, verdict: Verdict) -> Command[Literal["reject"]]:
-    update = TemplateState(code=str(verdict.code), reason=verdict.reason)
-    return Command(update=update, goto="reject")
-
-
-def _edited(_state: TemplateState, answer: Answer) -> dict[str, Any]:
-    return {"text": text_of(answer), "cut": False}
-
-
-_APPROVAL: Approval[Literal["reject"]] = Approval(
-    record=_candidate,
-    draft=_draft,
-    edited=_edited,
-    judge=_verdict,
-    judged=_judged,
-    reject=_given_up,
-)
-
-
-def _record(workspace: Workspace, state: TemplateState) -> Record:
-    draft, novelty, checker = _draft(state), state["novelty"], state["checker"]
-    return Record(
-        id=state["record_id"],
-        text=draft.text,
-        domain=workspace.config.domain.name,
-        genre=state["genre"] if state["asked"] else "",
-        keywords=list(draft.seed_set),
-        summary=draft.summary,
-        seed_ids=[state["seed"]["id"]] if state["asked"] else [],
-        parent_ids=_shown(state).ids,
-        experts=["template"],
-        source="template",
-        novelty=Novelty.model_validate(novelty) if novelty else None,
-        checker=CheckerResult.model_validate(checker) if checker else None,
-        review=review_of(state),
-        generation=generation(workspace, state["record_id"]),
-    )
+    def edited(self, state: TemplateState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+        """The person's text."""
+        return {"text": text_of(decision), "cut": False}

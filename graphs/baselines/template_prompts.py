@@ -25,8 +25,8 @@ from .verbalised import asked_for, draw_verbalised, parse_verbalised
 _DEFAULT = str(TemplateConfig.model_fields["prompt"].default)
 
 
-class Answer(NamedTuple):
-    """A document, or with `problem` why there is none in the answer."""
+class TemplateReply(NamedTuple):
+    """A document, or with `problem` why there is none in the reply."""
 
     text: str
     cut: bool = False
@@ -76,18 +76,20 @@ def template_messages(
     return [HumanMessage("\n\n".join(parts))]
 
 
-def read_answer(
+def read_document(
     config: TemplateConfig, reply: AIMessage, *, place: int, rng: random.Random
-) -> Answer:
+) -> TemplateReply:
     """The document in a reply; `place` is the candidate's where all of them are taken."""
     cut = reply.response_metadata.get("finish_reason") == "length"
     text = encodable(str(reply.text)).strip()
     if config.candidates == 1:
-        return Answer(text, cut)
+        return TemplateReply(text, cut)
     found = parse_verbalised(text, config.candidates)
     if isinstance(found, str):
-        return Answer(text, problem=f"{found}{', cut at the token limit' if cut else ''}")
-    return Answer((found[place] if config.take == "all" else draw_verbalised(found, rng)).text)
+        return TemplateReply(text, problem=f"{found}{', cut at the token limit' if cut else ''}")
+    return TemplateReply(
+        (found[place] if config.take == "all" else draw_verbalised(found, rng)).text
+    )
 
 
 def _by_roles(workspace: Workspace) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from langchain_core.messages import ToolMessage
 
 from metasynth.agents.messages import one_line, parse_keywords
-from metasynth.graphs.admission.gate import Verdict
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.state import DocumentState, Submission
 from metasynth.graphs.workspace import Workspace
@@ -101,13 +101,8 @@ def refused(
 
 
 def lost(reason: str) -> Command[Literal["reject"]]:
+    """Reject the record for this reason: no draft is to be had."""
     return Command(update={"reason": reason}, goto="reject")
-
-
-def given_up(_state: DocumentState, verdict: Verdict) -> Command[Literal["reject"]]:
-    """No further try, whatever is left of them."""
-    update = {"reason": verdict.reason, "refusals": [str(verdict.code)]}
-    return Command(update=update, goto="reject")
 
 
 def _final_reason(state: DocumentState, reason: str) -> str:

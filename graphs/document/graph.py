@@ -5,7 +5,6 @@ brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score (�
              └─────────────────────────────────────┴────────┴───────────┘   bounded tries ─► reject
 """
 
-import asyncio
 from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
@@ -18,10 +17,7 @@ from metasynth.agents.conductor.history import bounded, estimated_tokens
 from metasynth.agents.conductor.tools import tool_schemas
 from metasynth.agents.messages import parse_keywords
 from metasynth.errors import PromptError
-from metasynth.graphs.admission.gate import Draft, Verdict
-from metasynth.graphs.approval import Answer, Approval, after_score, text_of
-from metasynth.graphs.best_of_batch import hold, stamped
-from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.run.nodes import Command, add_node
 from metasynth.graphs.run.state import (
     Consultation,
     DocumentInput,
@@ -29,13 +25,14 @@ from metasynth.graphs.run.state import (
     DocumentState,
     Sampling,
 )
+from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source, Workspace
-from metasynth.records.record import Record
 
-from .artifacts import document_record, draft_of, new_artifact, next_ref
+from .artifacts import new_artifact
 from .briefing import digest_for
 from .consultation import consult_expert, normalised, prepare
-from .decision import Decision, given_up, lost, refused
+from .decision import Decision, lost
+from .ending import DocumentEnding
 from .sampling import draw_drafts, offer_of
 
 GRAPH = "document"
@@ -57,16 +54,11 @@ def document_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     )
     add_node(graph, "sample", nodes.sample, input_schema=Sampling, metadata={"agent": "softsrv"})
     add_node(graph, "decide", nodes.decide)
-    add_node(graph, "gate", nodes.gate)
-    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
-    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
-    add_node(graph, "admit", nodes.admit)
-    add_node(graph, "reject", nodes.reject)
+    Tail(source, DocumentEnding()).add_to(graph)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "conductor")
     graph.add_edge("consult", "decide")
     graph.add_edge("sample", "decide")
-    graph.add_edge("reject", END)
     return graph
 
 
@@ -157,92 +149,6 @@ class _Nodes:
         if decision.seed_set is not None:
             workspace.memory.claim(state["chain"], ", ".join(decision.seed_set))
         return decision.command()
-
-    async def gate(
-        self, state: DocumentState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["score", "conductor", "reject"]]:
-        """Measure the submitted draft."""
-        workspace = await self._source(runtime.context)
-        if not state["seed_set"]:
-            unsettled = Verdict("seeds_missing", "no seed set is settled: call set_seeds first")
-            return refused(workspace, state, unsettled)
-        verdict = await _judged(workspace, state)
-        if verdict.passed:
-            return Command(goto="score")
-        return refused(workspace, state, verdict)
-
-    async def score(
-        self, state: DocumentState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["approve", "admit", "conductor", "reject"]]:
-        """Ask the student, where it has a say."""
-        workspace = await self._source(runtime.context)
-        if workspace.screen is not None:
-            verdict = await workspace.screen.judge(await _candidate(workspace, state))
-            if not verdict.passed:
-                return refused(workspace, state, verdict)
-        return Command(goto=after_score(workspace))
-
-    async def approve(
-        self, state: DocumentState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["admit", "approve", "conductor", "reject"]]:
-        """Ask a person, who may accept, edit, reject or send the draft back."""
-        return await _APPROVAL(await self._source(runtime.context), state)
-
-    async def admit(
-        self, state: DocumentState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["conductor", "reject", "__end__"]]:
-        """Enter the corpus, if the draft is still new; what the student chooses from waits."""
-        workspace = await self._source(runtime.context)
-        draft, record = _submitted(state), await _candidate(workspace, state)
-        if await hold(workspace, record, draft):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        verdict = await workspace.admission.admit(record, draft)
-        if not verdict.passed:
-            return refused(workspace, state, verdict)
-        return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
-
-    async def reject(self, state: DocumentState, runtime: Runtime[RunContext]) -> DocumentState:
-        """Keep what was written, with the reason."""
-        workspace = await self._source(runtime.context)
-        record = await asyncio.to_thread(document_record, workspace, state, reason=state["reason"])
-        await workspace.admission.reject(stamped(workspace, record))
-        return DocumentState(outcome="rejected")
-
-
-async def _candidate(workspace: Workspace, state: DocumentState) -> Record:
-    """The record of the submitted draft, as it would enter the corpus."""
-    checker = workspace.gate.sound(_submitted(state)).checker
-    record = await asyncio.to_thread(document_record, workspace, state, checker=checker)
-    return stamped(workspace, record)
-
-
-def _submitted(state: DocumentState) -> Draft:
-    return draft_of(state, state["submission"]["draft"])
-
-
-async def _judged(workspace: Workspace, state: DocumentState) -> Verdict:
-    return await workspace.gate.judge(_submitted(state))
-
-
-def _edited(state: DocumentState, answer: Answer) -> dict[str, Any]:
-    """A draft of its own, which keeps the summary and the label of the one that was edited."""
-    artifacts, old = state["artifacts"], state["submission"]["draft"]
-    ref = next_ref("draft", artifacts, set())
-    made = {ref: {**artifacts[old], "text": text_of(answer), "by": "person", "cut": False}}
-    for artifact in artifacts.values():
-        if artifact["about"] == old and (kind := artifact["kind"]) in ("summary", "topic"):
-            made[next_ref(kind, artifacts, set())] = {**artifact, "about": ref}
-    return {"artifacts": made, "submission": {**state["submission"], "draft": ref}}
-
-
-_APPROVAL: Approval[Literal["conductor", "reject"]] = Approval(
-    record=_candidate,
-    draft=_submitted,
-    edited=_edited,
-    judge=_judged,
-    reject=given_up,
-    send_back=refused,
-)
 
 
 def _seed_line(text: str, is_keywords: bool) -> str:

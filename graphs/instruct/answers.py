@@ -1,5 +1,6 @@
 """Those who answer: the answer expert, the critic whose word is advice, and who asks on."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +9,8 @@ from langchain_core.messages import AIMessage
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment, one_line
 from metasynth.errors import PromptError
-from metasynth.graphs.admission.gate import Verdict, declines
+from metasynth.graphs.admission.draft import Verdict
+from metasynth.graphs.admission.gate import declines
 from metasynth.graphs.admission.instruction_checks import (
     answer_share,
     leaked_answer,
@@ -64,14 +66,14 @@ async def write_answer(workspace: Workspace, state: InstructState) -> Answer:
     try:
         reply = await _consult(workspace, state, ANSWER, asked, attached, step=step)
     except PromptError as error:
-        return Answer("", ANSWER, code="no_answer", reason=error.message)
+        return Answer("", ANSWER, verdict=Verdict("no_answer", error.message))
     text = without_label(encodable(str(reply.text)).strip())
     if not text:
         refusal = str(reply.additional_kwargs.get("refusal") or "the answer is empty")
-        return Answer("", ANSWER, code="no_answer", reason=excerpt(refusal, 30))
+        return Answer("", ANSWER, verdict=Verdict("no_answer", excerpt(refusal, 30)))
     cut = reply.response_metadata.get("finish_reason") == "length"
     if declines(text):
-        return Answer(text, ANSWER, cut, "refusal", f"it declines: {excerpt(text, 30)}")
+        return Answer(text, ANSWER, cut, Verdict("refusal", f"it declines: {excerpt(text, 30)}"))
     return Answer(text, ANSWER, cut)
 
 
@@ -106,13 +108,15 @@ async def follow_up(workspace: Workspace, state: InstructState) -> FollowUp:
             return FollowUp("", number)
         text = without_label(encodable(str(reply.text)).strip())
         cut = reply.response_metadata.get("finish_reason") == "length"
-        if text and not cut and question_problem(workspace, state, text).passed:
-            return FollowUp(text, number)
+        if text and not cut:
+            verdict = await asyncio.to_thread(question_problem, workspace, state, text)
+            if verdict.passed:
+                return FollowUp(text, number)
     return FollowUp("", most)
 
 
 def question_problem(workspace: Workspace, state: InstructState, question: str) -> Verdict:
-    """What is wrong with a question before anything is answered."""
+    """What is wrong with a question before anything is answered; blocks."""
     limits, count = workspace.config.instruct, len(question.split())
     if count > limits.max_question_words:
         detail = f"{count} words, at most {limits.max_question_words} are asked"
@@ -134,7 +138,7 @@ def question_problem(workspace: Workspace, state: InstructState, question: str) 
 
 
 def answer_problem(workspace: Workspace, state: InstructState) -> Verdict:
-    """What is wrong with the answer in work, as far as code and checker can tell."""
+    """What is wrong with the answer in work, as far as code and checker can tell; blocks."""
     question, answer = state["question"], state["answer"]
     verdict = workspace.gate.turn(answer, cut=state.get("cut", False))
     if not verdict.passed:

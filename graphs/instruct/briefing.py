@@ -22,8 +22,7 @@ async def instruct_begun(workspace: Workspace, state: DocumentInput) -> Instruct
     number = state.number if state.record_id else workspace.next_number(chain)
     record_id = state.record_id or workspace.record_id(chain, number)
     seed = await workspace.seeds.pick(chain)
-    siblings = workspace.gate.siblings
-    asked = siblings.asked_of(seed.id)[-_ASKED_SHOWN:] if siblings is not None else []
+    asked = workspace.gate.likeness.asked_of(seed.id)[-_ASKED_SHOWN:]
     digest, neighbours = await digest_for(workspace, seed.text, chain, number)
     message = instruct_brief(_told(seed), digest, asked)
     message.id = f"{record_id}/brief"

@@ -22,15 +22,13 @@ from metasynth.agents.conductor.history import bounded, estimated_tokens
 from metasynth.agents.conductor.instructions import INSTRUCT_NUDGE
 from metasynth.agents.conductor.tools import INSTRUCT_TOOLS, InstructConsult, instruct_schemas
 from metasynth.errors import PromptError
-from metasynth.graphs.admission.gate import Verdict
-from metasynth.graphs.approval import Approval, after_score
-from metasynth.graphs.best_of_batch import hold, stamped
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.document.consultation import consult_expert, normalised, prepare
-from metasynth.graphs.document.decision import Decision, given_up
-from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.document.decision import Decision
+from metasynth.graphs.run.nodes import Command, add_node
 from metasynth.graphs.run.state import Consultation, DocumentInput, DocumentOutput, DocumentState
-from metasynth.graphs.workspace import RunContext, Source, Workspace
-from metasynth.records.record import Record
+from metasynth.graphs.tail.tail import Tail
+from metasynth.graphs.workspace import RunContext, Source
 
 from .answers import (
     CRITIC,
@@ -43,14 +41,7 @@ from .answers import (
 )
 from .briefing import instruct_begun, instruct_system
 from .outcomes import answered, refused, stopped, unanswered, with_rejected
-from .records import (
-    checked,
-    conversation_draft,
-    conversation_verdict,
-    edited_conversation,
-    instruct_record,
-    question_draft,
-)
+from .records import InstructEnding, question_draft
 from .state import InstructState
 
 GRAPH = "instruct"
@@ -74,15 +65,11 @@ def instruct_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     add_node(graph, "answer", nodes.answer, metadata=expert)
     add_node(graph, "review", nodes.review, metadata=expert)
     add_node(graph, "follow_up", nodes.follow_up, metadata=expert)
-    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
-    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
-    add_node(graph, "admit", nodes.admit)
-    add_node(graph, "reject", nodes.reject)
+    Tail(source, InstructEnding()).add_to(graph)
     graph.add_edge(START, "brief")
     graph.add_edge("brief", "conductor")
     graph.add_edge("consult", "decide")
     graph.add_edge("answer", "review")
-    graph.add_edge("reject", END)
     return graph
 
 
@@ -165,15 +152,15 @@ class _Nodes:
             answer="",
             answers=0,
             critique="",
-            code="",
+            problem={},
             rejected_answers=[],
-            checker=None,
         )
         opened: InstructState = {**state, **fresh}
         verdict = await asyncio.to_thread(question_problem, workspace, opened, question)
         if verdict.passed:
             draft = question_draft(question, parent=state["seed"]["id"])
             verdict = await workspace.gate.novelty(draft)
+        fresh["verdict"] = verdict.dump()
         if verdict.passed:
             return Command(update=fresh, goto="answer")
         return refused(workspace, state, verdict, update=fresh)
@@ -186,8 +173,8 @@ class _Nodes:
             answer=made.text,
             cut=made.cut,
             answers=state["answers"] + 1,
-            code=made.code,
-            critique=made.reason,
+            problem=made.verdict.dump(),
+            critique=made.verdict.detail,
             experts=[made.agent],
         )
 
@@ -196,12 +183,12 @@ class _Nodes:
     ) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
         """Measure the answer, have it criticised, and have it written anew where it is wanting."""
         workspace = await self._source(runtime.context)
-        verdict = Verdict(state["code"], state["critique"]) if state["code"] else Verdict()
+        verdict = Verdict.load(state["problem"])
         if verdict.passed:
             verdict = await asyncio.to_thread(answer_problem, workspace, state)
         tries_left = state["answers"] < workspace.config.instruct.answer_tries
         if not verdict.passed:
-            return unanswered(workspace, state, verdict, tries_left=tries_left)
+            return await unanswered(workspace, state, verdict, tries_left=tries_left)
         update = InstructState()
         if workspace.config.instruct.critic and tries_left:
             update["experts"] = [CRITIC]
@@ -220,59 +207,6 @@ class _Nodes:
         if not made.question:
             return Command(update=update, goto="score")
         opened = InstructState(
-            question=made.question, answer="", answers=0, critique="", code="", cut=False
+            question=made.question, answer="", answers=0, critique="", problem={}, cut=False
         )
         return Command(update={**update, **opened}, goto="answer")
-
-    async def score(
-        self, state: InstructState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["approve", "admit", "conductor", "reject"]]:
-        """Ask the student, where it has a say."""
-        workspace = await self._source(runtime.context)
-        if workspace.screen is not None:
-            verdict = await workspace.screen.judge(await _candidate(workspace, state))
-            if not verdict.passed:
-                return refused(workspace, state, verdict)
-        return Command(goto=after_score(workspace))
-
-    async def approve(
-        self, state: InstructState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["admit", "approve", "conductor", "reject"]]:
-        """Ask a person, who may accept, edit, reject or send the instruction back."""
-        return await _APPROVAL(await self._source(runtime.context), state)
-
-    async def admit(
-        self, state: InstructState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["conductor", "reject", "__end__"]]:
-        """Enter the corpus, if it is still new; what the student chooses from waits."""
-        workspace = await self._source(runtime.context)
-        record, draft = await _candidate(workspace, state), conversation_draft(state)
-        if await hold(workspace, record, draft):
-            return Command(update={"outcome": "held", "reason": ""}, goto=END)
-        verdict = await workspace.admission.admit(record, draft)
-        if not verdict.passed:
-            return refused(workspace, state, verdict)
-        return Command(update={"outcome": "accepted", "reason": ""}, goto=END)
-
-    async def reject(self, state: InstructState, runtime: Runtime[RunContext]) -> InstructState:
-        """Keep what was written, with the reason."""
-        workspace = await self._source(runtime.context)
-        record = await asyncio.to_thread(instruct_record, workspace, state, reason=state["reason"])
-        await workspace.admission.reject(stamped(workspace, record))
-        return InstructState(outcome="rejected")
-
-
-async def _candidate(workspace: Workspace, state: InstructState) -> Record:
-    """The record of the conversation, as it would enter the corpus."""
-    return stamped(workspace, await asyncio.to_thread(instruct_record, workspace, state))
-
-
-_APPROVAL: Approval[Literal["conductor", "reject"]] = Approval(
-    record=_candidate,
-    draft=conversation_draft,
-    edited=edited_conversation,
-    judge=conversation_verdict,
-    judged=checked,
-    reject=given_up,
-    send_back=refused,
-)

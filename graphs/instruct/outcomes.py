@@ -1,8 +1,10 @@
 """What follows from a judgement in the instruct graph: where a question and its answers go."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any, Literal
 
-from metasynth.graphs.admission.gate import Verdict
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.document.decision import lost
 from metasynth.graphs.document.decision import refused as sent_back
 from metasynth.graphs.run.nodes import Command
@@ -31,19 +33,20 @@ def answered(
         if each["turn"] < len(conversation) or each["content"] != answer
     ]
     if len(conversation) == 1:
-        done["checker"] = verdict.checker.model_dump() if verdict.checker else None
+        measured = replace(Verdict.load(state["verdict"]), checker=verdict.checker)
+        done["verdict"] = measured.dump()
     more = len(conversation) < workspace.config.instruct.turns
     return Command(update=done, goto="follow_up" if more else "score")
 
 
-def unanswered(
+async def unanswered(
     workspace: Workspace, state: InstructState, verdict: Verdict, *, tries_left: bool
 ) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
     """Have another answer written, or go back with the question."""
     by = "checker" if verdict.checker is not None else "gate"
     rejected = with_rejected(state, by=by, reason=verdict.reason)
     if tries_left and verdict.code not in _OF_THE_QUESTION:
-        update = {"rejected_answers": rejected, "critique": verdict.detail, "code": ""}
+        update = {"rejected_answers": rejected, "critique": verdict.detail, "problem": {}}
         return Command(update=update, goto="answer")
     turn = len(state["conversation"]) + 1
     # what only the critic was against had passed everything else, and its word is advice
@@ -54,7 +57,7 @@ def unanswered(
             "answer": spared[-1]["content"],
             "rejected_answers": rejected,
         }
-        again = answer_problem(workspace, {**kept, "cut": False})
+        again = await asyncio.to_thread(answer_problem, workspace, {**kept, "cut": False})
         return answered(workspace, kept, again, InstructState(answer=kept["answer"]))
     if state["conversation"]:  # the turns before this one are whole
         return Command(update={"rejected_answers": rejected}, goto="score")

@@ -1,17 +1,19 @@
-"""Drafts and records of instructions."""
+"""The end of the graphs that write instructions: a conversation, its record, what may be wrong."""
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from metasynth.graphs.admission.gate import Draft, Verdict
-from metasynth.graphs.approval import Answer, review_of, turns_of
-from metasynth.graphs.document.artifacts import generation
+from metasynth.graphs.admission.draft import Draft, Verdict
+from metasynth.graphs.run.nodes import END, Command
+from metasynth.graphs.tail.approval import Decision, turns_of
+from metasynth.graphs.tail.ending import Ending, generation
 from metasynth.graphs.workspace import Workspace
-from metasynth.records.record import CheckerResult, Message, Record, RejectedAnswer
+from metasynth.records.record import Message, Record, RejectedAnswer
 from metasynth.text.words import excerpt
 
 from .answers import answer_problem, question_problem
+from .outcomes import refused
 from .state import InstructState
 
 _HALF = 30  # words at either end that stand for a question: what is asked may be at both
@@ -31,19 +33,48 @@ def asked_in(state: InstructState) -> str:
     return "\n\n".join(asked or [state.get("question", "")])
 
 
-def conversation_draft(state: InstructState) -> Draft:
-    """What the gate compares of a whole conversation."""
-    return question_draft(asked_in(state), parent=state["seed"]["id"])
+def question_draft(text: str, *, parent: str) -> Draft:
+    """What the gate compares: the questions alone, for answers to one document share much."""
+    return Draft(text, summary=digest_of(text), topic="", seed_set=(), parent=parent)
 
 
-def edited_conversation(_state: InstructState, answer: Answer) -> dict[str, Any]:
+class InstructEnding(Ending[InstructState, Literal["conductor", "reject"], Literal["__end__"]]):
+    """A refused conversation goes back to the conductor, as long as it has tries."""
+
+    done = END
+    sends_back = True
+
+    def draft(self, state: InstructState) -> Draft:
+        """What the gate compares of a whole conversation: its questions."""
+        return question_draft(asked_in(state), parent=state["seed"]["id"])
+
+    def record(self, workspace: Workspace, state: InstructState, *, rejected: bool) -> Record:
+        """The record of the conversation, or of what there is of it."""
+        return instruct_record(workspace, state, rejected=rejected)
+
+    async def judge(self, workspace: Workspace, state: InstructState) -> Verdict:
+        """What the gate says of a conversation that is written already."""
+        return await conversation_verdict(workspace, state)
+
+    def refuse(
+        self, workspace: Workspace, state: InstructState, verdict: Verdict
+    ) -> Command[Literal["conductor", "reject"]]:
+        """Tell the conductor why, or give the instruction up."""
+        return refused(workspace, state, verdict)
+
+    def edited(self, state: InstructState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+        """The person's version of the conversation."""
+        return edited_conversation(decision)
+
+
+def edited_conversation(decision: Decision) -> dict[str, Any]:
     """The update that takes a person's version of the conversation."""
-    turns = turns_of(answer)
+    turns = turns_of(decision)
     return {"conversation": turns, "question": turns[-1]["question"], "answer": turns[-1]["answer"]}
 
 
 async def conversation_verdict(workspace: Workspace, state: InstructState) -> Verdict:
-    """What the gate says of a conversation that is written already, turn by turn."""
+    """What the gate says of a conversation, turn by turn; the checker sees the first."""
     first = Verdict()
     for number, turn in enumerate(state["conversation"]):
         at: InstructState = {
@@ -59,34 +90,22 @@ async def conversation_verdict(workspace: Workspace, state: InstructState) -> Ve
         if not verdict.passed:
             return verdict
         first = verdict if number == 0 else first
-    novelty = await workspace.gate.novelty(conversation_draft(state))
-    return replace(novelty, checker=first.checker)
+    draft = question_draft(asked_in(state), parent=state["seed"]["id"])
+    return replace(await workspace.gate.novelty(draft), checker=first.checker)
 
 
-def checked(verdict: Verdict) -> dict[str, Any]:
-    """The update that keeps what the checker said of an edited conversation."""
-    return {"checker": verdict.checker.model_dump() if verdict.checker else None}
-
-
-def question_draft(text: str, *, parent: str) -> Draft:
-    """What the gate compares: the questions alone, for answers to one document share much."""
-    return Draft(text, summary=digest_of(text), topic="", seed_set=(), parent=parent)
-
-
-def instruct_record(
-    workspace: Workspace, state: InstructState, *, reason: str | None = None
-) -> Record:
-    """The record of the conversation, or of what there is of it."""
+def instruct_record(workspace: Workspace, state: InstructState, *, rejected: bool) -> Record:
+    """The record of the conversation, or of what there is of it; blocks."""
     turns = list(state.get("conversation", []))
-    if reason is not None and state.get("question") and len(turns) < 1:
+    if rejected and state.get("question") and len(turns) < 1:
         turns.append({"question": state["question"], "answer": state.get("answer", "")})
     messages: list[Message] = []
     for turn in turns:
         messages.append(Message(role="user", content=turn["question"]))
         if turn["answer"]:
             messages.append(Message(role="assistant", content=turn["answer"]))
-    checker, document = state.get("checker"), state["seed"]["id"]
-    rejected = [RejectedAnswer(**each) for each in state.get("rejected_answers", [])]
+    document = state["seed"]["id"]
+    rejected_answers = [RejectedAnswer(**each) for each in state.get("rejected_answers", [])]
     return Record(
         id=state["record_id"],
         kind="instruction",
@@ -100,11 +119,7 @@ def instruct_record(
         parent_ids=[document],
         source=workspace.config.graph,
         experts=list(state.get("experts", [])),
-        revisions=max(0, state.get("tries", 0) - (reason is not None)),
-        refusals=list(state.get("refusals", [])),
-        rejected_answers=rejected or None,
-        checker=CheckerResult.model_validate(checker) if checker else None,
-        review=review_of(state, reason),
+        revisions=max(0, state.get("tries", 0) - rejected),
+        rejected_answers=rejected_answers or None,
         generation=generation(workspace, state["record_id"]),
-        reason=reason,
     )

@@ -26,8 +26,9 @@ class InstructState(DocumentState, total=False):
 
     `topic` is the document's, where it is a record. `conversation` holds the turns that are done;
     `question` is the one that is being answered, `answer` what was written last, after `answers`
-    tries, and `critique` says what is wrong with it. `stopped` is true where the conductor's bound
-    was reached: its last question has one try.
+    tries; `problem` is the verdict on what the expert gave where it is no answer, and `critique`
+    says what a better one is to mend. `stopped` is true where the conductor's bound was reached:
+    its last question has one try.
     """
 
     topic: str
@@ -37,7 +38,6 @@ class InstructState(DocumentState, total=False):
     cut: bool
     answers: int
     critique: str
-    code: str
+    problem: dict[str, Any]
     rejected_answers: list[Rejected]
-    checker: dict[str, Any] | None
     stopped: bool

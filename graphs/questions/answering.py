@@ -8,6 +8,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment
 from metasynth.errors import PromptError
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.gate import declines
 from metasynth.graphs.document.consultation import expert_settings
 from metasynth.graphs.workspace import Workspace
@@ -18,13 +19,12 @@ _TEACHER = "answer"  # the ledger's name for a teacher that plays no role
 
 
 class Answer(NamedTuple):
-    """What the teacher said; `code` and `reason` say why it is none."""
+    """What the teacher said; `verdict` says why it is none, where it is not."""
 
     text: str
     agent: str
     cut: bool = False
-    code: str = ""
-    reason: str = ""
+    verdict: Verdict = Verdict()
 
 
 async def ask_for_answer(
@@ -51,15 +51,15 @@ async def ask_for_answer(
             settings=settings,
         )
     except PromptError as error:
-        return Answer("", agent, code="no_answer", reason=f"no_answer: {error.message}")
+        return Answer("", agent, verdict=Verdict("no_answer", error.message))
     text = encodable(str(reply.text)).strip()
     cut = reply.response_metadata.get("finish_reason") == "length"
     if not text:
         refusal = str(reply.additional_kwargs.get("refusal") or "the answer is empty")
-        return Answer("", agent, code="no_answer", reason=f"no_answer: {excerpt(refusal, 30)}")
+        return Answer("", agent, verdict=Verdict("no_answer", excerpt(refusal, 30)))
     if declines(text):
-        reason = f"refusal: the answer declines: {excerpt(text, 30)}"
-        return Answer(text, agent, code="refusal", reason=reason)
+        detail = f"the answer declines: {excerpt(text, 30)}"
+        return Answer(text, agent, verdict=Verdict("refusal", detail))
     return Answer(text, agent, cut)
 
 

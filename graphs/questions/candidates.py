@@ -12,23 +12,15 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
 from metasynth.errors import BudgetEndedError
-from metasynth.graphs.approval import after_score, review_of
-from metasynth.graphs.best_of_batch import hold
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.tail.ending import given_up
+from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source
 
 from .answering import ask_for_answer
 from .problems import ask_for_problem
-from .records import (
-    APPROVAL,
-    CandidateState,
-    candidate_record,
-    candidate_verdict,
-    draft_of_candidate,
-    given_up,
-    id_of,
-    judged,
-)
+from .records import CandidateEnding, CandidateState, id_of
 from .workspace import queue_of
 
 
@@ -56,19 +48,18 @@ def candidate_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
     add_node(graph, "take", nodes.take)
     add_node(graph, "ask", nodes.ask, metadata={"agent": "teacher"})
     add_node(graph, "answer", nodes.answer, metadata={"agent": "teacher"})
-    add_node(graph, "gate", nodes.gate)
-    add_node(graph, "score", nodes.score, metadata={"agent": "student"})
-    add_node(graph, "approve", nodes.approve, metadata={"agent": "person"})
-    add_node(graph, "admit", nodes.admit)
-    add_node(graph, "reject", nodes.reject)
+    agents = {"score": "student", "approve": "person"}
+    for name, agent in agents.items():
+        add_node(graph, name, getattr(nodes, name), metadata={"agent": agent})
+    nodes.tail.add_to(graph)
     graph.add_edge(START, "take")
-    graph.add_edge("reject", "take")
     return graph
 
 
 class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.tail = Tail(source, CandidateEnding())
 
     async def take(
         self, state: CandidateState, runtime: Runtime[RunContext]
@@ -91,16 +82,17 @@ class _Nodes:
             answer="",
             cut=False,
             agent="",
-            novelty=None,
-            checker=None,
+            verdict={},
+            refusals=[],
             review={},
             edit={},
             outcome="",
-            code="junk" if question.fault else "",
-            reason=f"junk: {question.fault}" if question.fault else "",
+            reason="",
         )
         if question.fault:  # an answer would be paid for nothing
-            return Command(update=update, goto="reject")
+            return Command(
+                update={**update, **given_up(Verdict("junk", question.fault)).update}, goto="reject"
+            )
         return Command(update=update, goto="answer" if question.request is None else "ask")
 
     async def ask(
@@ -119,16 +111,13 @@ class _Nodes:
                 record_id=id_of(workspace, state),
             )
         except BudgetEndedError as ended:
-            assert workspace.quota is not None
-            await workspace.quota.stop(ended.message)
-            return _ended(state)
+            return await self._stopped(state, runtime, ended)
         update = CandidateState(
             question=made.problem,
             answer=made.solution,
             cut=made.cut,
             agent=made.agent,
-            code=made.code,
-            reason=made.reason,
+            verdict=made.verdict.dump(),
         )
         return Command(update=update, goto="gate")
 
@@ -150,80 +139,41 @@ class _Nodes:
                 record_id=id_of(workspace, state),
             )
         except BudgetEndedError as ended:
-            assert workspace.quota is not None
-            await workspace.quota.stop(ended.message)
-            return _ended(state)
+            return await self._stopped(state, runtime, ended)
         update = CandidateState(
             answer=reply.text,
             cut=reply.cut,
             agent=reply.agent,
-            code=reply.code,
-            reason=reply.reason,
+            verdict=reply.verdict.dump(),
         )
         return Command(update=update, goto="gate")
-
-    async def gate(
-        self, state: CandidateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["score", "reject"]]:
-        """Measure question and answer together."""
-        workspace = await self._source(runtime.context)
-        if state["code"]:  # there is no answer
-            return Command(goto="reject")
-        verdict = await candidate_verdict(workspace, state)
-        return Command(update=judged(verdict), goto="score" if verdict.passed else "reject")
 
     async def score(
         self, state: CandidateState, runtime: Runtime[RunContext]
     ) -> Command[Literal["approve", "admit", "reject", "__end__"]]:
-        """Ask the student, where it has a say."""
-        workspace = await self._source(runtime.context)
-        if workspace.screen is None:
-            return Command(goto=after_score(workspace))
+        """Ask the student, where it has a say; a judge of its may not be asked any more."""
         try:
-            verdict = await workspace.screen.judge(await candidate_record(workspace, state))
+            return await self.tail.score(state, runtime)
         except BudgetEndedError as ended:
-            assert workspace.quota is not None
-            await workspace.quota.stop(ended.message)
-            return _ended(state)
-        return Command(goto=after_score(workspace)) if verdict.passed else given_up(state, verdict)
+            return await self._stopped(state, runtime, ended)
 
     async def approve(
         self, state: CandidateState, runtime: Runtime[RunContext]
     ) -> Command[Literal["admit", "approve", "reject", "__end__"]]:
-        """Ask a person, who may accept, edit or reject the record."""
-        workspace = await self._source(runtime.context)
+        """Ask a person; a judge may not be asked about an edit any more."""
         try:
-            return await APPROVAL(workspace, state)
-        except BudgetEndedError as ended:  # a judge may not be asked about an edit
-            assert workspace.quota is not None
-            await workspace.quota.stop(ended.message)
-            return _ended(state)
+            return await self.tail.approve(state, runtime)
+        except BudgetEndedError as ended:
+            return await self._stopped(state, runtime, ended)
 
-    async def admit(
-        self, state: CandidateState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["take", "reject"]]:
-        """Enter the corpus, if the record is still new; what the student chooses from waits."""
+    async def _stopped(
+        self, state: CandidateState, runtime: Runtime[RunContext], ended: BudgetEndedError
+    ) -> Command[Literal["__end__"]]:
+        """The worker ends with the budget."""
         workspace = await self._source(runtime.context)
-        record = await candidate_record(workspace, state)
-        if await hold(workspace, record, draft_of_candidate(state)):
-            return Command(update={"outcome": "held"}, goto="take")
-        verdict = await workspace.admission.admit(record, draft_of_candidate(state))
-        if not verdict.passed:
-            return Command(update={**judged(verdict), "checker": state["checker"]}, goto="reject")
         assert workspace.quota is not None
-        await workspace.quota.finish(accepted=True)
-        return Command(goto="take")
-
-    async def reject(self, state: CandidateState, runtime: Runtime[RunContext]) -> CandidateState:
-        """Keep the record with the reason why not."""
-        workspace = await self._source(runtime.context)
-        record = await candidate_record(workspace, state)
-        ended = {"reason": state["reason"], "refusals": [state["code"]]}
-        review = review_of(state, state["reason"])
-        await workspace.admission.reject(record.model_copy(update={**ended, "review": review}))
-        assert workspace.quota is not None
-        await workspace.quota.finish(accepted=False)
-        return CandidateState()
+        await workspace.quota.stop(ended.message)
+        return _ended(state)
 
 
 def _ended(state: CandidateState) -> Command[Literal["__end__"]]:

@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment
 from metasynth.errors import PromptError
+from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.gate import declines
 from metasynth.graphs.teacher_questions import ANOTHER
 from metasynth.graphs.workspace import Workspace
@@ -21,14 +22,13 @@ _TEACHER = "teacher"
 
 
 class Problem(NamedTuple):
-    """What the teacher wrote; `code` and `reason` say why it is no row."""
+    """What the teacher wrote; `verdict` says why it is no row, where it is not."""
 
     problem: str
     solution: str
     agent: str
     cut: bool = False
-    code: str = ""
-    reason: str = ""
+    verdict: Verdict = Verdict()
 
 
 async def ask_for_problem(
@@ -54,21 +54,21 @@ async def ask_for_problem(
             settings={"temperature": request.temperature},
         )
     except PromptError as error:
-        return Problem("", "", agent, code="no_answer", reason=f"no_answer: {error.message}")
+        return Problem("", "", agent, verdict=Verdict("no_answer", error.message))
     text = encodable(str(reply.text)).strip()
     cut = reply.response_metadata.get("finish_reason") == "length"
     if not text:
         refusal = str(reply.additional_kwargs.get("refusal") or "the reply is empty")
-        return Problem("", "", agent, code="no_answer", reason=f"no_answer: {excerpt(refusal, 30)}")
+        return Problem("", "", agent, verdict=Verdict("no_answer", excerpt(refusal, 30)))
     problem, solution = read_problem(text, request)
     if problem and solution:
         return Problem(problem, solution, agent, cut)
     if declines(text):
-        reason = f"refusal: the reply declines: {excerpt(text, 30)}"
-        return Problem(text, "", agent, code="refusal", reason=reason)
+        detail = f"the reply declines: {excerpt(text, 30)}"
+        return Problem(text, "", agent, verdict=Verdict("refusal", detail))
     lacks = f"no {request.solution_mark!r} in the reply" if problem else "the reply has no problem"
-    reason = f"unparsed: {lacks}{', which was cut' if cut else ''}: {excerpt(text, 30)}"
-    return Problem(text, "", agent, code="unparsed", reason=reason)
+    detail = f"{lacks}{', which was cut' if cut else ''}: {excerpt(text, 30)}"
+    return Problem(text, "", agent, verdict=Verdict("unparsed", detail))
 
 
 def read_problem(reply: str, request: Request) -> tuple[str, str]:

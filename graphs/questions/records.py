@@ -2,23 +2,21 @@
 
 import asyncio
 import operator
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypedDict
 
-from metasynth.graphs.admission.gate import Draft, Verdict
-from metasynth.graphs.approval import (
-    Answer,
-    Approval,
+from metasynth.graphs.admission.draft import Draft, Verdict
+from metasynth.graphs.run.nodes import Command
+from metasynth.graphs.tail.approval import (
+    Decision,
     EditError,
     ask_in_worker,
-    review_of,
     text_of,
     turns_of,
 )
-from metasynth.graphs.best_of_batch import stamped
-from metasynth.graphs.document.artifacts import generation
-from metasynth.graphs.run.nodes import Command
+from metasynth.graphs.tail.ending import Ending, generation, given_up
 from metasynth.graphs.workspace import Workspace
-from metasynth.records.record import CheckerResult, Message, Novelty, Record
+from metasynth.records.record import Message, Record
 from metasynth.text.words import excerpt
 
 from .workspace import queue_of
@@ -36,9 +34,8 @@ class CandidateState(TypedDict, total=False):
     answer: str
     cut: bool
     agent: str
-    novelty: dict[str, Any] | None
-    checker: dict[str, Any] | None
-    code: str
+    verdict: dict[str, Any]
+    refusals: list[str]
     reason: str
     review: dict[str, str]
     edit: dict[str, Any]
@@ -46,104 +43,95 @@ class CandidateState(TypedDict, total=False):
     finished: Annotated[list[str], operator.add]
 
 
-def judged(verdict: Verdict) -> CandidateState:
-    """The update that keeps what the gate said."""
-    return CandidateState(
-        novelty=verdict.novelty.model_dump() if verdict.novelty else None,
-        checker=verdict.checker.model_dump() if verdict.checker else None,
-        code=verdict.code or "",
-        reason=verdict.reason,
-    )
-
-
 def id_of(workspace: Workspace, state: CandidateState) -> str:
     """The record's id: its place among the candidates gives it."""
     return workspace.record_id(state["chain"], state["place"])
 
 
-def draft_of_candidate(state: CandidateState) -> Draft:
-    """What the gate is shown: question and answer together."""
-    return Draft(
-        text="\n\n".join(part for part in (state["question"], state["answer"]) if part),
-        summary=excerpt(state["question"], _SUMMARY_WORDS),
-        topic="",
-        seed_set=(),
-        cut=state["cut"],
-    )
+class CandidateEnding(Ending[CandidateState, Literal["reject"], Literal["take"]]):
+    """A refused question is rejected, and its worker takes the next."""
 
+    done = "take"
 
-def _record(workspace: Workspace, state: CandidateState) -> Record:
-    batch = queue_of(workspace).batch
-    question = batch[state["place"]]
-    record_id = id_of(workspace, state)
-    made = generation(workspace, record_id)
-    models = dict(batch.models)
-    asked = question.request is not None
-    if state["agent"]:
-        models["questions and answers" if asked else "answers"] = workspace.voices.experts.name
-    novelty, checker = state["novelty"], state["checker"]
-    record = Record(
-        id=record_id,
-        text=state["question"],
-        domain=workspace.config.domain.name,
-        summary=excerpt(state["question"], _SUMMARY_WORDS),
-        parent_ids=[question.context_id] if question.context_id else [],
-        experts=[name for name in ("" if asked else batch.source, state["agent"]) if name],
-        source=batch.source,
-        novelty=Novelty.model_validate(novelty) if novelty else None,
-        checker=CheckerResult.model_validate(checker) if checker else None,
-        review=review_of(state),
-        generation=made.model_copy(update={"models": models}),
-    )
-    record = workspace.with_lineage(record)
-    if not state["agent"]:
-        return stamped(workspace, record)
-    messages = [
-        Message(role="user", content=state["question"]),
-        Message(role="assistant", content=state["answer"]),
-    ]
-    update = {"kind": "instruction", "text": None, "messages": messages}
-    return stamped(workspace, record.model_copy(update=update))
+    def draft(self, state: CandidateState) -> Draft:
+        """Question and answer together."""
+        return Draft(
+            text="\n\n".join(part for part in (state["question"], state["answer"]) if part),
+            summary=excerpt(state["question"], _SUMMARY_WORDS),
+            topic="",
+            seed_set=(),
+            cut=state["cut"],
+        )
 
+    def record(self, workspace: Workspace, state: CandidateState, *, rejected: bool) -> Record:  # noqa: ARG002
+        """The record: a text, or with an answer an instruction."""
+        batch = queue_of(workspace).batch
+        question = batch[state["place"]]
+        record_id = id_of(workspace, state)
+        made = generation(workspace, record_id)
+        models = dict(batch.models)
+        asked = question.request is not None
+        if state["agent"]:
+            models["questions and answers" if asked else "answers"] = workspace.voices.experts.name
+        record = Record(
+            id=record_id,
+            text=state["question"],
+            domain=workspace.config.domain.name,
+            summary=excerpt(state["question"], _SUMMARY_WORDS),
+            parent_ids=[question.context_id] if question.context_id else [],
+            experts=[name for name in ("" if asked else batch.source, state["agent"]) if name],
+            source=batch.source,
+            generation=made.model_copy(update={"models": models}),
+        )
+        record = workspace.with_lineage(record)
+        if not state["agent"]:
+            return record
+        messages = [
+            Message(role="user", content=state["question"]),
+            Message(role="assistant", content=state["answer"]),
+        ]
+        update = {"kind": "instruction", "text": None, "messages": messages}
+        return record.model_copy(update=update)
 
-async def candidate_record(workspace: Workspace, state: CandidateState) -> Record:
-    """The record as it would enter the corpus."""
-    return await asyncio.to_thread(_record, workspace, state)
+    async def judge(self, workspace: Workspace, state: CandidateState) -> Verdict:
+        """What the gate says; a copy of what the questions are tested with is no new question.
 
+        Where there is no answer, the teacher has said why.
+        """
+        known = Verdict.load(state["verdict"])
+        if not known.passed:
+            return known
+        draft = self.draft(state)
+        verdict = await workspace.gate.judge(draft, needs_summary=False)
+        if verdict.passed:
+            shared = await asyncio.to_thread(queue_of(workspace).batch.contaminated, draft.text)
+            if shared:
+                return replace(verdict, code="contaminated", detail=shared)
+        return verdict
 
-async def candidate_verdict(workspace: Workspace, state: CandidateState) -> Verdict:
-    """What the gate says; a copy of what the questions are tested with is no new question."""
-    draft = draft_of_candidate(state)
-    verdict = await workspace.gate.judge(draft, needs_summary=False)
-    if verdict.passed:
-        shared = await asyncio.to_thread(queue_of(workspace).batch.contaminated, draft.text)
-        if shared:
-            return Verdict("contaminated", shared, verdict.novelty, verdict.checker)
-    return verdict
+    def refuse(
+        self,
+        workspace: Workspace,  # noqa: ARG002
+        state: CandidateState,  # noqa: ARG002
+        verdict: Verdict,
+    ) -> Command[Literal["reject"]]:
+        """Give the question up."""
+        return given_up(verdict)
 
+    def edited(self, state: CandidateState, decision: Decision) -> dict[str, Any]:
+        """The person's version: of the question alone, or of question and answer."""
+        if not state["agent"]:
+            return {"question": text_of(decision), "cut": False}
+        turn, *more = turns_of(decision)
+        if more:
+            raise EditError("the draft is one question with its answer")
+        return {**turn, "cut": False}
 
-def given_up(_state: CandidateState, verdict: Verdict) -> Command[Literal["reject"]]:
-    """Where the graph goes when the record is lost."""
-    update = CandidateState(code=str(verdict.code), reason=verdict.reason)
-    return Command(update=update, goto="reject")
+    async def ask(self, workspace: Workspace, question: dict[str, Any]) -> Decision:
+        """What a person decides; workers share the thread of their run."""
+        return await ask_in_worker(workspace, question)
 
-
-def edited(state: CandidateState, answer: Answer) -> dict[str, Any]:
-    """The update that takes a person's version."""
-    if not state["agent"]:
-        return {"question": text_of(answer), "cut": False}
-    turn, *more = turns_of(answer)
-    if more:
-        raise EditError("the draft is one question with its answer")
-    return {**turn, "cut": False}
-
-
-APPROVAL: Approval[Literal["reject"]] = Approval(
-    record=candidate_record,
-    draft=draft_of_candidate,
-    edited=edited,
-    judge=candidate_verdict,
-    judged=judged,
-    reject=given_up,
-    ask=ask_in_worker,
-)
+    async def ended(self, workspace: Workspace, *, accepted: bool) -> None:
+        """Give the worker's place back."""
+        assert workspace.quota is not None
+        await workspace.quota.finish(accepted=accepted)

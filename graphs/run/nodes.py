@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 else:
     Command = LangGraphCommand
 
-Targets = Mapping[Any, Sequence[str]]
-"""What the type variables of a node's annotation stand for, in nodes that graphs share."""
+Targets = Mapping[str, Sequence[str]]
+"""What type variables stand for, by name, in the annotations of nodes that graphs share."""
 
 
 def add_node(
@@ -99,7 +99,7 @@ def destinations(node: Callable[..., Any], targets: Targets | None = None) -> tu
 
 def _names(hint: Any, targets: Targets) -> Sequence[str]:
     if isinstance(hint, TypeVar):
-        return targets[hint]
+        return targets[hint.__name__]
     if get_origin(hint) is Literal:
         return get_args(hint)
     return [name for part in get_args(hint) for name in _names(part, targets)]

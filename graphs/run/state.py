@@ -62,7 +62,8 @@ class DocumentInput(BaseModel):
 class DocumentState(TypedDict, total=False):
     """One record on its way.
 
-    `review` is what a person decided, `edit` an edited draft that was refused, with the reason.
+    `verdict` is what the gate last measured, `review` what a person decided, `edit` an edited draft
+    that was refused, with the reason.
     """
 
     record_id: str
@@ -81,6 +82,7 @@ class DocumentState(TypedDict, total=False):
     samplings: int
     submission: Submission
     refusals: Annotated[list[str], operator.add]
+    verdict: dict[str, Any]
     review: dict[str, str]
     edit: dict[str, Any]
     outcome: str
@@ -157,9 +159,8 @@ class TemplateState(TypedDict, total=False):
     text: str
     cut: bool
     asked: bool
-    novelty: dict[str, Any] | None
-    checker: dict[str, Any] | None
-    code: str
+    refusals: list[str]
+    verdict: dict[str, Any]
     review: dict[str, str]
     edit: dict[str, Any]
     outcome: str

@@ -19,9 +19,9 @@ from pydantic import BaseModel, Field
 
 from metasynth.blocking import Check
 from metasynth.errors import BudgetEndedError
-from metasynth.graphs.best_of_batch import new_quota, settle
 from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.tail.best_of_batch import new_quota, settle
 from metasynth.graphs.workspace import RunContext, Source
 
 from .contexts import prepare_contexts

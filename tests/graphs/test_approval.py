@@ -11,10 +11,10 @@ from metasynth.cli.editing import UnusableEditError, as_editable, from_editable
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
-from metasynth.graphs.approval import Answer
 from metasynth.graphs.corpus import corpus_graph
 from metasynth.graphs.run.budget import Quota
 from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.tail.approval import Decision
 from metasynth.graphs.workspace import constant
 from metasynth.records.record import Record
 from tests.instruct_runs import InstructTeacher, instruct_run
@@ -104,14 +104,14 @@ async def test_questions_with_answers_are_decided_one_by_one(tmp_path: Path) -> 
     ],
 )
 def test_an_answer_may_be_a_word(given: Any, decision: str, note: str) -> None:
-    answer = Answer.model_validate(given)
+    answer = Decision.model_validate(given)
     assert (answer.decision, answer.note) == (decision, note)
 
 
 @pytest.mark.parametrize("given", ["perhaps", "edit", {"decision": "edit", "text": " "}, {}, None])
 def test_what_decides_nothing_is_no_answer(given: Any) -> None:
     with pytest.raises(ValidationError):
-        Answer.model_validate(given)
+        Decision.model_validate(given)
 
 
 def test_a_conversation_survives_the_editor() -> None:

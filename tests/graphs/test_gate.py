@@ -10,7 +10,8 @@ from langgraph.store.base import IndexConfig
 from langgraph.store.memory import InMemoryStore
 
 from metasynth.config.run import GateConfig
-from metasynth.graphs.admission.gate import Draft, Gate, Verdict
+from metasynth.graphs.admission.draft import Draft, Verdict
+from metasynth.graphs.admission.gate import Gate
 from metasynth.memory.records import RecordMemory
 from metasynth.memory.store.chroma_store import ChromaStore
 from metasynth.records.record import Record

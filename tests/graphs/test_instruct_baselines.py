@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from metasynth.graphs.admission.pool import Pool
+from metasynth.graphs.admission.likeness import InstructionPool
 from metasynth.graphs.baselines.instruct_prompts import BASELINES
 from metasynth.records.record import Message, Record
 from tests.instruct_runs import InstructTeacher, Run, question, title_of
@@ -110,14 +110,14 @@ async def test_a_reply_without_its_answer_is_no_record(tmp_path: Path) -> None:
 
 
 def test_the_pool_draws_the_same_again_and_fills_up_with_seeds() -> None:
-    pool = Pool({f"s{n}": f"seed number {n}" for n in range(9)}, 0.7)
+    pool = InstructionPool({f"s{n}": f"seed number {n}" for n in range(9)}, 0.7)
     first = pool.draw(random.Random(1), seeds=6, made=2)
     assert first == pool.draw(random.Random(1), seeds=6, made=2)
     assert len({id_ for id_, _ in first}) == 8
     messages = [Message(role="user", content="something of its own")]
     pool.learn(Record(id="r1", kind="instruction", messages=messages))
     assert ("r1", "something of its own") in pool.draw(random.Random(1), seeds=6, made=2)
-    likest = pool.likest("", "something of their own")
-    assert likest is not None
-    assert (likest.id, likest.share) == ("r1", 0.75)
-    assert Pool({"a": "same"}, 2.0).likest("", "same") is None
+    match = pool.most_similar("", "something of their own")
+    assert match is not None
+    assert (match.id, match.share) == ("r1", 0.75)
+    assert InstructionPool({"a": "same"}, 2.0).most_similar("", "same") is None

@@ -9,7 +9,7 @@ from metasynth.graphs.admission.instruction_checks import (
     unseen_mention,
     without_label,
 )
-from metasynth.graphs.admission.siblings import Siblings
+from metasynth.graphs.admission.likeness import SiblingQuestions
 from metasynth.graphs.seeding.documents import DocumentPicker
 from metasynth.records.documents import Document
 from metasynth.records.record import Message, Record
@@ -111,16 +111,16 @@ def asked(id_: str, parent: str, question: str) -> Record:
 
 
 def test_siblings_are_those_of_the_same_document() -> None:
-    siblings = Siblings(0.7)
+    siblings = SiblingQuestions(0.7)
     siblings.learn(asked("a", "d1", "Who lent the money to the port?"))
     siblings.learn(asked("b", "d2", "How long does the loan run?"))
     siblings.learn(Record(id="c", text="A document.", parent_ids=["d1"]))
     assert siblings.asked_of("d1") == ["Who lent the money to the port?"]
     assert siblings.asked_of("d3") == []
-    likest = siblings.likest("d1", "Who lent the money to the town?")
-    assert likest is not None
-    assert (likest.id, round(likest.share, 3)) == ("a", round(6 / 7, 3))
-    assert siblings.likest("d3", "Who?") is None
+    match = siblings.most_similar("d1", "Who lent the money to the town?")
+    assert match is not None
+    assert (match.id, round(match.share, 3)) == ("a", round(6 / 7, 3))
+    assert siblings.most_similar("d3", "Who?") is None
 
 
 class TestDocumentPicker:

@@ -17,7 +17,7 @@ from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.active import CandidatesConfig
 from metasynth.config.file import load_run_config
-from metasynth.graphs.admission.gate import Draft
+from metasynth.graphs.admission.draft import Draft
 from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.admission.threshold import FollowingThreshold
 from metasynth.graphs.admission.waiting import Candidate, Choice, WaitingRoom

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metasynth.graphs.admission.document_pool import DocumentPool
+from metasynth.graphs.admission.likeness import DocumentPool
 from metasynth.graphs.baselines.verbalised import Verbalised, draw_verbalised, parse_verbalised
 from metasynth.records.record import Record
 from metasynth.text.rouge import rouge_l

@@ -53,7 +53,7 @@ class TerminalReviewer:
         self._read = b""
 
     async def __call__(self, question: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a question about a draft; see `metasynth.graphs.approval`.
+        """The answer to a question about a draft; see `metasynth.graphs.tail.approval`.
 
         Raises:
             RunInterruptedError: The person ends the run.

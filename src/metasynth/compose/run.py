@@ -12,9 +12,8 @@ from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.graphs.active.workspace import open_active
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
-from metasynth.graphs.admission.pool import Pool
+from metasynth.graphs.admission.likeness import InstructionPool, NoLikeness, SiblingQuestions
 from metasynth.graphs.admission.screening import Screen, open_screen
-from metasynth.graphs.admission.siblings import Siblings
 from metasynth.graphs.baselines.plan import template_pool
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
@@ -132,7 +131,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         checker=plan.checker,
         language=config.domain.language,
         opening_words=config.memory.opening_words,
-        siblings=_siblings(plan),
+        likeness=_likeness(plan),
     )
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)
@@ -219,15 +218,15 @@ def _screen(
     )
 
 
-def _siblings(plan: RunPlan) -> Siblings | None:
+def _likeness(plan: RunPlan) -> NoLikeness:
     """What a text is compared with: the instructions of its document, or a whole pool."""
     config, likeness = plan.config, plan.config.instruct.max_likeness
     if config.graph not in INSTRUCT_GRAPHS:
         return template_pool(config, plan.exemplars)
     if config.graph in ("instruct", "template_qa"):
-        return Siblings(likeness)
+        return SiblingQuestions(likeness)
     seeds = {seed.id: seed.text for seed in plan.seeds}
-    return Pool(seeds, likeness if config.graph == "self_instruct" else _NO_LIKENESS)
+    return InstructionPool(seeds, likeness if config.graph == "self_instruct" else _NO_LIKENESS)
 
 
 def _documents(plan: RunPlan) -> DocumentPicker | None:

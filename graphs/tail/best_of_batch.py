@@ -1,11 +1,10 @@
 """What follows from the student's say: records that are stamped, held, and chosen among."""
 
-from metasynth.graphs.admission.gate import Draft, Verdict
+from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.admission.waiting import Candidate, Choice, WaitingRoom
 from metasynth.graphs.run.budget import Quota
+from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Record
-
-from .workspace import Workspace
 
 
 def new_quota(workspace: Workspace) -> Quota:
