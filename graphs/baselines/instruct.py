@@ -28,7 +28,7 @@ from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput
 from metasynth.graphs.tail.approval import Decision
 from metasynth.graphs.tail.ending import Ending, given_up, with_update
-from metasynth.graphs.tail.tail import Tail
+from metasynth.graphs.tail.tail import Tail, after_gate
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.randomness import generator
 from metasynth.records.record import Record
@@ -148,7 +148,7 @@ class _Nodes:
 
     async def review(
         self, state: BaselineState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["score", "reject"]]:
+    ) -> Command[Literal["checks", "score", "reject"]]:
         """Measure the answer."""
         workspace = await self._source(runtime.context)
         problem = Verdict.load(state["problem"])
@@ -163,7 +163,7 @@ class _Nodes:
         if not verdict.passed:
             return with_update(given_up(verdict), update)
         turn = {"question": state["question"], "answer": state["answer"]}
-        return Command(update={**update, "conversation": [turn]}, goto="score")
+        return Command(update={**update, "conversation": [turn]}, goto=after_gate(workspace))
 
 
 def _place(state: BaselineState, what: str) -> dict[str, str]:

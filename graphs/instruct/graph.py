@@ -27,7 +27,7 @@ from metasynth.graphs.document.consultation import consult_expert, normalised, p
 from metasynth.graphs.document.decision import Decision
 from metasynth.graphs.run.nodes import Command, add_node
 from metasynth.graphs.run.state import Consultation, DocumentInput, DocumentOutput, DocumentState
-from metasynth.graphs.tail.tail import Tail
+from metasynth.graphs.tail.tail import Tail, after_gate
 from metasynth.graphs.workspace import RunContext, Source
 
 from .answers import (
@@ -180,7 +180,7 @@ class _Nodes:
 
     async def review(
         self, state: InstructState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
+    ) -> Command[Literal["answer", "follow_up", "checks", "score", "conductor", "reject"]]:
         """Measure the answer, have it criticised, and have it written anew where it is wanting."""
         workspace = await self._source(runtime.context)
         verdict = Verdict.load(state["problem"])
@@ -199,13 +199,13 @@ class _Nodes:
 
     async def follow_up(
         self, state: InstructState, runtime: Runtime[RunContext]
-    ) -> Command[Literal["answer", "score"]]:
+    ) -> Command[Literal["answer", "checks", "score"]]:
         """Have the conversation go on; where nothing usable comes, it ends here."""
         workspace = await self._source(runtime.context)
         made = await follow_up(workspace, state)
         update = InstructState(experts=[FOLLOW_UP] * made.asked)
         if not made.question:
-            return Command(update=update, goto="score")
+            return Command(update=update, goto=after_gate(workspace))
         opened = InstructState(
             question=made.question, answer="", answers=0, critique="", problem={}, cut=False
         )

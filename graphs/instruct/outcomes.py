@@ -9,6 +9,7 @@ from metasynth.graphs.document.decision import lost
 from metasynth.graphs.document.decision import refused as sent_back
 from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.state import Submission
+from metasynth.graphs.tail.tail import after_gate
 from metasynth.graphs.workspace import Workspace
 
 from .answers import CRITIC, answer_problem
@@ -19,7 +20,7 @@ _OF_THE_QUESTION = ("answer_leaked",)  # no other answer would help
 
 def answered(
     workspace: Workspace, state: InstructState, verdict: Verdict, update: InstructState
-) -> Command[Literal["follow_up", "score"]]:
+) -> Command[Literal["follow_up", "checks", "score"]]:
     """The turn is done: ask on, or hand the conversation to the student."""
     answer = state["answer"]
     conversation = [
@@ -36,12 +37,12 @@ def answered(
         measured = replace(Verdict.load(state["verdict"]), checker=verdict.checker)
         done["verdict"] = measured.dump()
     more = len(conversation) < workspace.config.instruct.turns
-    return Command(update=done, goto="follow_up" if more else "score")
+    return Command(update=done, goto="follow_up" if more else after_gate(workspace))
 
 
 async def unanswered(
     workspace: Workspace, state: InstructState, verdict: Verdict, *, tries_left: bool
-) -> Command[Literal["answer", "follow_up", "score", "conductor", "reject"]]:
+) -> Command[Literal["answer", "follow_up", "checks", "score", "conductor", "reject"]]:
     """Have another answer written, or go back with the question."""
     by = "checker" if verdict.checker is not None else "gate"
     rejected = with_rejected(state, by=by, reason=verdict.reason)
@@ -60,7 +61,7 @@ async def unanswered(
         again = await asyncio.to_thread(answer_problem, workspace, {**kept, "cut": False})
         return answered(workspace, kept, again, InstructState(answer=kept["answer"]))
     if state["conversation"]:  # the turns before this one are whole
-        return Command(update={"rejected_answers": rejected}, goto="score")
+        return Command(update={"rejected_answers": rejected}, goto=after_gate(workspace))
     return refused(workspace, state, verdict, update={"rejected_answers": rejected})
 
 

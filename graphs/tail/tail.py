@@ -1,6 +1,6 @@
 """The end of a graph that writes records, the same for all of them.
 
-gate ─► score (─► approve) ─► admit | reject
+gate (─► checks) ─► score (─► approve) ─► admit | reject
 
 The gate measures a draft once and keeps its verdict in the state. Admission alone measures novelty
 again, under its lock: between the gate and there another chain may have admitted something close.
@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 
+from metasynth.graphs.admission.check import run_checks
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.run.nodes import Command, Targets, add_node, destinations
 from metasynth.graphs.workspace import RunContext, Source, Workspace
@@ -42,7 +43,7 @@ class Tail(Generic[State, Refused, Done]):
         """Add the nodes that the graph does not have yet, each with the edges of its type."""
         ending = self._ending
         targets: Targets = {"Refused": destinations(ending.refuse), "Done": (str(ending.done),)}
-        for name in ("gate", "score", "approve", "admit", "reject"):
+        for name in ("gate", "checks", "score", "approve", "admit", "reject"):
             if name not in graph.nodes:
                 options = {"metadata": {"agent": _AGENTS[name]}} if name in _AGENTS else {}
                 add_node(graph, name, getattr(self, name), targets=targets, **options)
@@ -50,14 +51,25 @@ class Tail(Generic[State, Refused, Done]):
 
     async def gate(
         self, state: State, runtime: Runtime[RunContext]
-    ) -> Command[Literal["score"] | Refused]:
+    ) -> Command[Literal["checks", "score"] | Refused]:
         """Measure the draft."""
         workspace = await self._source(runtime.context)
         verdict = await self._ending.judge(workspace, state)
         measured = {"verdict": verdict.dump()}
         if verdict.passed:
-            return Command(update=measured, goto="score")
+            return Command(update=measured, goto=after_gate(workspace))
         return with_update(self._ending.refuse(workspace, state, verdict), measured)
+
+    async def checks(
+        self, state: State, runtime: Runtime[RunContext]
+    ) -> Command[Literal["score"] | Refused]:
+        """Have the checks that the run file names look at the record."""
+        workspace = await self._source(runtime.context)
+        record = await self._record(workspace, state)
+        verdict = await run_checks(workspace.config.gate.checks, record)
+        if not verdict.passed:
+            return self._ending.refuse(workspace, state, verdict)
+        return Command(goto="score")
 
     async def score(
         self, state: State, runtime: Runtime[RunContext]
@@ -130,8 +142,11 @@ class Tail(Generic[State, Refused, Done]):
         after: Any = {**_values(state), **update}
         verdict = await self._ending.judge(workspace, after)
         update["verdict"] = after["verdict"] = verdict.dump()
-        if verdict.passed and workspace.screen is not None:
-            verdict = await workspace.screen.judge(await self._record(workspace, after))
+        if verdict.passed:
+            record = await self._record(workspace, after)
+            verdict = await run_checks(workspace.config.gate.checks, record)
+            if verdict.passed and workspace.screen is not None:
+                verdict = await workspace.screen.judge(record)
         if not verdict.passed:
             return _asked_again(decision, verdict.reason)
         return Command(update={**update, **done}, goto="admit")
@@ -153,6 +168,11 @@ class Tail(Generic[State, Refused, Done]):
             "reason": reason,
         }
         return stamped(workspace, record.model_copy(update=update))
+
+
+def after_gate(workspace: Workspace) -> Literal["checks", "score"]:
+    """The node that follows when the gate has nothing against a draft."""
+    return "checks" if workspace.config.gate.checks else "score"
 
 
 def _values(state: Any) -> dict[str, Any]:

@@ -29,7 +29,8 @@ draw > ask
 ask > gate
 gate > answer review reject
 answer > review
-review > score reject
+review > checks score reject
+checks > score reject
 score > approve admit reject
 approve > admit approve reject
 admit > reject __end__
@@ -43,7 +44,8 @@ EDGES = {
         consult > decide
         sample > decide
         decide > conductor gate reject
-        gate > score conductor reject
+        gate > checks score conductor reject
+        checks > score conductor reject
         score > approve admit conductor reject
         approve > admit approve conductor reject
         admit > conductor reject __end__
@@ -57,8 +59,9 @@ EDGES = {
         decide > conductor gate reject
         gate > answer conductor reject
         answer > review
-        review > answer follow_up score conductor reject
-        follow_up > answer score
+        review > answer follow_up checks score conductor reject
+        follow_up > answer checks score
+        checks > score conductor reject
         score > approve admit conductor reject
         approve > admit approve conductor reject
         admit > conductor reject __end__
@@ -68,7 +71,8 @@ EDGES = {
         __start__ > seed
         seed > write
         write > gate reject
-        gate > score reject
+        gate > checks score reject
+        checks > score reject
         score > approve admit reject
         approve > admit approve reject
         admit > reject __end__
@@ -82,7 +86,8 @@ EDGES = {
         take > ask answer reject __end__
         ask > gate __end__
         answer > gate __end__
-        gate > score reject
+        gate > checks score reject
+        checks > score reject
         score > approve admit reject __end__
         approve > admit approve reject __end__
         admit > take reject

@@ -9,11 +9,12 @@ from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
 from metasynth.eval.metric import METRICS
+from metasynth.graphs.admission.check import CHECKS
 from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
 from metasynth.student.selection.strategy import STRATEGIES
 
-REGISTRIES: tuple[Registry[Any], ...] = (METRICS, SHAPES, STRATEGIES)
+REGISTRIES: tuple[Registry[Any], ...] = (CHECKS, METRICS, SHAPES, STRATEGIES)
 """All of them: a kind is known to a directory of plug-ins once its module is imported."""
 
 

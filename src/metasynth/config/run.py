@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from .active import ActiveConfig
 from .identity import identity_of
 from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
-from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, RelativeToFile
+from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, PartOf, RelativeToFile
 from .model import ConductorConfig as ConductorConfig
 from .model import ModelConfig as ModelConfig
 from .model import PriceConfig as PriceConfig
@@ -91,6 +91,9 @@ class GateConfig(Section):
     max_same_opening: int = Field(default=2, ge=1, description="records that open alike")
     check_language: bool = Field(
         default=True, description="whether a draft is written in domain.language"
+    )
+    checks: Annotated[tuple[str, ...], PartOf("check")] = Field(
+        default=(), description="checks of what has passed the gate, by their files' names"
     )
 
 
