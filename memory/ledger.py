@@ -1,12 +1,10 @@
 """Every model call with its response, so that no finished call is paid for twice.
 
 A call is written when it has ended and before its response is used: a killed run that comes to the
-same step again finds the response here. SQLite in WAL mode with `synchronous=NORMAL`: what is
-committed survives SIGKILL, because it is with the operating system; a power cut can take the last
-moments (never the file's soundness), which costs those calls again and nothing else.
+same step again finds the response here. A power cut can take the last moments, see
+`metasynth.sqlite`: it costs those calls again and nothing else.
 """
 
-import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -17,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from langchain_core.messages import AIMessage
 
 from metasynth.errors import MetaSynthError
+from metasynth.sqlite import open_sqlite
 
 from .messages import parse_response, response_text
 
@@ -131,24 +130,27 @@ class Call:
 class Ledger:
     """The calls of one run, in one SQLite file; safe for threads and tasks of one process.
 
+    Args:
+        read_only: It is looked at beside a run that may be going on; it must be there.
+
     Raises:
-        MetaSynthError: The file is not a ledger.
+        MetaSynthError: The file cannot be read or written, here and in all methods; see
+            `metasynth.sqlite`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._db = open_sqlite(path, read_only=read_only)
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, timeout=30)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            if not read_only:
+                self._db.executescript(_SCHEMA)
+            elif not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='calls'").fetchone():
+                raise MetaSynthError(f"{path}: is no ledger", code="not_a_database")
             self._by_agent = self._load_totals()
-        except sqlite3.Error as error:
-            raise MetaSynthError(
-                f"{path}: not a ledger that can be read ({error})",
-                hint="restore the file, or remove it: its calls are then paid again",
-            ) from error
+        except MetaSynthError:
+            self._db.close()
+            raise
         self._totals = sum(self._by_agent.values(), Totals())
 
     def __enter__(self) -> Self:
@@ -178,11 +180,7 @@ class Ledger:
         seconds: float,
         prices: Mapping[str, Price] | None = None,
     ) -> Call | None:
-        """Write a finished call down; None if one with this key is there already.
-
-        Raises:
-            MetaSynthError: It cannot be written.
-        """
+        """Write a finished call down; None if one with this key is there already."""
         usage: Mapping[str, Any] = response.usage_metadata or {}
         tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
         call = Call(
@@ -247,16 +245,11 @@ class Ledger:
         )
         marks = ", ".join("?" * len(row))
         with self._lock:
-            try:
-                with self._db:
-                    added = self._db.execute(
-                        f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
-                        row,
-                    ).rowcount
-            except sqlite3.Error as error:
-                raise MetaSynthError(
-                    f"{self.path}: a call cannot be written ({error})", hint="is the disk full?"
-                ) from error
+            with self._db:
+                added = self._db.execute(
+                    f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
+                    row,
+                ).rowcount
             if added:
                 self._totals += call.totals()
                 mine = self._by_agent.get(call.agent, Totals())

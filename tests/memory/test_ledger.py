@@ -25,6 +25,7 @@ from metasynth.errors import MetaSynthError
 from metasynth.memory.ledger import CallKey, CallTag, Ledger, Totals
 from metasynth.memory.messages import payload_hash
 from metasynth.memory.recorder import CallRecorder
+from tests.raising import raises
 
 PRICES = {"openai:m": PriceConfig(input=2.0, output=10.0)}
 
@@ -159,7 +160,7 @@ def test_the_calls_of_a_record_in_their_order(tmp_path: Path) -> None:
 
 def test_something_else_is_not_a_ledger(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_text("not a database, but long enough to be looked at" * 50)
-    with pytest.raises(MetaSynthError, match="not a ledger"):
+    with raises(MetaSynthError, "not_a_database"):
         Ledger(tmp_path / "ledger")
 
 
@@ -244,7 +245,7 @@ async def test_a_call_without_a_tag_is_paid_for_all_the_same(tmp_path: Path) -> 
 async def test_a_call_that_cannot_be_written_down_is_not_used(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     ledger.close()
-    with pytest.raises(MetaSynthError, match="cannot be written"):
+    with raises(MetaSynthError, "database_closed"):
         await EchoModel().ainvoke("hello", config(ledger, tag()))
 
 

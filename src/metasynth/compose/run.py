@@ -39,7 +39,7 @@ from metasynth.student.rounds_folder import RoundsFolder
 
 from .chat_models import make_voices
 from .plan import RunPlan, roles_of
-from .threads import kept_threads
+from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
 
 if TYPE_CHECKING:
@@ -115,7 +115,6 @@ def _open_stores(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) 
 
 
 async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Workspace:
-    import aiosqlite
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     config = plan.config
@@ -123,7 +122,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     memory = RecordMemory(store, embedder, opening_words=config.memory.opening_words)
     await memory.reconcile(corpus)
     # not `from_conn_string`, a generator: a server that stops closes all generators at once
-    connection = await stack.enter_async_context(aiosqlite.connect(directory.checkpoints))
+    connection = await stack.enter_async_context(open_checkpoints(directory.checkpoints))
     checkpointer = AsyncSqliteSaver(connection)
     gate = Gate(
         config.gate,

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import aiosqlite
 import yaml
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -22,6 +21,7 @@ from metasynth.records.rundir import RunDirectory
 
 from .plan import plan_run, record_graph_name
 from .run import open_run
+from .threads import open_checkpoints
 
 _DIRECTORY = RunDirectory(Path(os.environ["METASYNTH_STUDIO_RUN"]))
 
@@ -47,7 +47,7 @@ class _Run:
 @asynccontextmanager
 async def checkpointer() -> AsyncIterator[AsyncSqliteSaver]:
     """The run's own checkpoints."""
-    async with aiosqlite.connect(_DIRECTORY.checkpoints) as connection:
+    async with open_checkpoints(_DIRECTORY.checkpoints) as connection:
         yield AsyncSqliteSaver(connection)
 
 

@@ -1,13 +1,14 @@
 """Vectors of texts in a SQLite file, by what computed them and by text."""
 
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from metasynth.sqlite import open_sqlite
 
 _LOOKUP = 500  # variables of one SQLite statement
 
@@ -25,6 +26,10 @@ class VectorCache:
     Args:
         path: The file; None keeps vectors in this process alone.
         model_id: Names what computes the vectors.
+
+    Raises:
+        MetaSynthError: The file cannot be read or written, here and in all methods; see
+            `metasynth.sqlite`.
     """
 
     def __init__(self, path: Path | None, model_id: str) -> None:
@@ -32,9 +37,7 @@ class VectorCache:
         self._lock = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db = open_sqlite(path)
         with self._db:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (model TEXT, text BLOB, vector BLOB, cut INT, "
@@ -66,6 +69,6 @@ class VectorCache:
             self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?, ?, ?)", rows)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._db.close()

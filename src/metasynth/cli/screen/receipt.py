@@ -31,7 +31,7 @@ def print_receipt(directory: Path, record_id: str) -> None:
         if value:
             tell(f"  {label:<12} {value}")
     tell(f"\n{record.body}\n")
-    with closing(Ledger(RunDirectory(directory).ledger)) as ledger:
+    with closing(Ledger(RunDirectory(directory).ledger, read_only=True)) as ledger:
         for number, call in enumerate(ledger.calls_of(record.id), start=1):
             cost = f", ${call.usd:.6f}" if call.usd is not None else ""
             tell(

@@ -118,7 +118,7 @@ def _add_paths(entries: Sequence[dict[str, Any]], path: Path) -> int:
     if not path.exists():
         return len(entries)
     used = 0
-    with closing(Ledger(path)) as ledger:
+    with closing(Ledger(path, read_only=True)) as ledger:
         for number, entry in enumerate(entries):
             if used > _PATH_CHARACTERS:
                 return number

@@ -140,7 +140,7 @@ def _records(path: Path, notes: list[str]) -> tuple[Record, ...]:
 def _ledger(path: Path) -> tuple[Totals, dict[str, Totals], float]:
     if not path.exists():
         return Totals(), {}, 0.0
-    with closing(Ledger(path)) as ledger:
+    with closing(Ledger(path, read_only=True)) as ledger:
         return ledger.totals(), ledger.totals_by_agent(), ledger.busy_seconds()
 
 
