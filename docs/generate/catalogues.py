@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from metasynth.agents.roles.book import library_domains, library_roles, packaged_roles
 from metasynth.agents.roles.role import Role
-from metasynth.cli.drawing import drawable, graph_names
+from metasynth.cli.graph import drawable
+from metasynth.compose.graphs import GRAPHS
 from metasynth.eval.metric import NEEDS, all_metrics
 from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
@@ -135,6 +136,7 @@ def _roles_table(roles: Sequence[Role]) -> str:
 def graphs_page() -> str:
     """All graphs, drawn."""
     drawn = (
-        f"## `{name}`\n\n```mermaid\n{drawable(name).draw_mermaid()}```\n" for name in graph_names()
+        f"## `{name}`\n\n```mermaid\n{drawable(name).draw_mermaid()}```\n"
+        for name in sorted(GRAPHS)
     )
     return "\n".join([_GRAPHS, *drawn])

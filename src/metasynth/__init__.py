@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from metasynth.records.shape import shape as shape
     from metasynth.results.export import export_run as export_run
     from metasynth.results.report.report import write_report as write_report
-    from metasynth.results.run.directory import read_run as read_run
+    from metasynth.results.run.files import read_run as read_run
     from metasynth.student.selection.selection import select as select
     from metasynth.student.selection.strategy import strategy as strategy
     from metasynth.student.training.fine_tuning import fine_tune as fine_tune
@@ -113,7 +113,7 @@ _MODULES = {
     "metasynth.records.shape": ("shape",),
     "metasynth.results.export": ("export_run",),
     "metasynth.results.report.report": ("write_report",),
-    "metasynth.results.run.directory": ("read_run",),
+    "metasynth.results.run.files": ("read_run",),
     "metasynth.student.selection.selection": ("select",),
     "metasynth.student.selection.strategy": ("strategy",),
     "metasynth.student.training.fine_tuning": (

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from metasynth.cli.main import main
+from metasynth.compose.graphs import GRAPHS
 from metasynth.config.file import load_run_config
 from metasynth.records.rundir import RunDirectory
 
@@ -325,7 +326,8 @@ class TestGraph:
 
     def test_an_unknown_graph_is_told_with_the_known_ones(self, metasynth: Call) -> None:
         said = one_line(metasynth("graph", "novel"))
-        assert "no graph 'novel'; there are: active, corpus, document, instruct, softsrv" in said
+        assert "no graph 'novel'" in said
+        assert all(name in said for name in sorted(GRAPHS))
 
     def test_a_picture_without_graphviz_says_what_to_install(
         self, metasynth: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -16,7 +16,7 @@ from langchain_core.tracers.context import register_configure_hook
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from metasynth.cli.checkup import tell_traces
+from metasynth.cli.doctor import report_traces
 from metasynth.errors import RequestError
 from metasynth.memory.traces.export import Exporter, collector_of
 from metasynth.memory.traces.file import read_spans
@@ -176,14 +176,14 @@ def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
 def test_doctor_says_where_traces_go(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tell_traces({})
+    assert report_traces({})
     assert capsys.readouterr().out.splitlines() == [
         "  traces           kept as traces.jsonl in each run directory"
     ]
     named = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://me:secret-word@127.0.0.1:9"}
     monkeypatch.setenv(*next(iter(named.items())))
-    assert tell_traces(named)
-    assert not tell_traces({**named, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert report_traces(named)
+    assert not report_traces({**named, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     told = capsys.readouterr().out
     assert "✓ collector: spans go to http://127.0.0.1:9 (" in told
     assert "✗ collector: OTEL_EXPORTER_OTLP_ENDPOINT: traces are sent as http/protobuf" in told

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from metasynth.cli.editing import UnusableEditError, as_editable, from_editable
+from metasynth.cli.editor import UnusableEditError, as_editable, from_editable
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config

@@ -15,7 +15,7 @@ from metasynth.compose.run import open_run
 from metasynth.errors import RunInterruptedError
 from metasynth.graphs.workspace import Workspace
 
-from .reviewing import TerminalReviewer
+from .reviewer import TerminalReviewer
 
 
 def run_plan(plan: RunPlan, directory: Path, *, quiet: bool) -> int:

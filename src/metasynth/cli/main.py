@@ -10,10 +10,9 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
 
-from . import explain, export, inspection, mix, report, run, studio, trace
+from . import doctor, explain, export, graph, mix, report, run, schema, studio, trace
 from .eval import commands as evaluation
 from .roles import commands as roles
-from .screen import schemas
 from .softsrv import commands as softsrv
 from .student import commands as student
 
@@ -29,9 +28,10 @@ run.register(app)
 explain.register(app)
 export.register(app)
 mix.register(app)
-inspection.register(app)
+graph.register(app)
+doctor.register(app)
 report.register(app)
-schemas.register(app)
+schema.register(app)
 trace.register(app)
 studio.register(app)
 app.add_typer(roles.app, name="roles")

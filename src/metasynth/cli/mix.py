@@ -60,7 +60,7 @@ def mix(
     named = _named(sources)
     parts = _shares(shares, len(named))
     from metasynth.results.mix import MixSettings, write_mix
-    from metasynth.results.tokenizing import TextTokenizer
+    from metasynth.results.tokenizer import TextTokenizer
 
     done = write_mix(
         path,

@@ -38,7 +38,7 @@ def run(
         asked = given.review.model_copy(update={"ask": review})
         given = given.model_copy(update={"review": asked})
     if given.review.ask:
-        from .reviewing import check_terminal
+        from .reviewer import check_terminal
 
         check_terminal()
     from metasynth.compose.plan import plan_run

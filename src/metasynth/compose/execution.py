@@ -8,12 +8,10 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
-from metasynth.graphs.active.graph import active_graph
-from metasynth.graphs.corpus import corpus_graph
-from metasynth.graphs.softsrv.graph import softsrv_graph
 from metasynth.graphs.workspace import Workspace, constant
 
-_GRAPHS = {"active": active_graph, "softsrv": softsrv_graph}  # the others write documents
+from .graphs import GRAPHS, run_graph_name
+
 _NO_LIMIT = 1_000_000_000  # of steps: a run is bounded by its budget and its rounds
 _REPORT_EVERY_S = 0.5
 
@@ -55,8 +53,8 @@ def run_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:
     Its nodes are in the run's traces. It takes `{"chains": n}` and says `accepted`, `rejected` and
     `stopped_because`.
     """
-    name = workspace.config.graph if workspace.config.graph in _GRAPHS else "corpus"
-    graph = _GRAPHS.get(name, corpus_graph)(constant(workspace)).compile(name=name)
+    name = run_graph_name(workspace.config.graph)
+    graph = GRAPHS[name](constant(workspace)).compile(name=name)
     return graph.with_config(recursion_limit=_NO_LIMIT, callbacks=workspace.callbacks)
 
 

@@ -15,7 +15,7 @@ from metasynth.records.tables import (
     write_rows,
 )
 from metasynth.results.card.data_card import data_card
-from metasynth.results.run.directory import RunFiles, read_run
+from metasynth.results.run.files import RunFiles, read_run
 
 Target = Literal["jsonl", "parquet", "folder"]
 

@@ -21,7 +21,7 @@ from metasynth.records.record import Record, read_records
 from metasynth.records.shape import Columns, Format, Row
 from metasynth.records.tables import check_free, new_file, write_rows
 
-from .tokenizing import TextTokenizer
+from .tokenizer import TextTokenizer
 
 Form = Literal["auto", "template", "plain"]
 _AT_ONCE = 256  # texts that are encoded together

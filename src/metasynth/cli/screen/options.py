@@ -1,14 +1,16 @@
 """Arguments and options that several commands take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from metasynth.errors import RequestError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from metasynth.config.run import RunConfig
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
@@ -46,3 +48,24 @@ def with_roles(config: "RunConfig", sources: Sequence[str]) -> "RunConfig":
             raise RequestError(f"--roles: no such directory: {source}", code="missing_directory")
     added = (ROLES.resolve(source, Path.cwd()) for source in sources)
     return config.model_copy(update={"roles": (*config.roles, *added)})
+
+
+_SECTION = TypeVar("_SECTION", bound="BaseModel")
+
+
+def checked_section(section: type[_SECTION], values: Mapping[str, Any]) -> _SECTION:
+    """The section with these values.
+
+    Raises:
+        RequestError: One of them is wrong (code `invalid_option`); it names the option.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return section.model_validate(dict(values))
+    except ValidationError as error:
+        first: Any = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else section.__name__
+        raise RequestError(
+            f"--{name}: {first['msg']} (got {first['input']!r})", code="invalid_option"
+        ) from None

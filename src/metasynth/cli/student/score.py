@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from metasynth.cli.screen.bars import Bar
-from metasynth.cli.screen.sections import checked_section
+from metasynth.cli.screen.options import checked_section
 from metasynth.config.model import ModelConfig
 from metasynth.config.student import Criterion, ScoringConfig, StudentConfig
 from metasynth.domains.checkers import checker_file

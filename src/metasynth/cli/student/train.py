@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from metasynth.cli.screen.bars import Bar, clock
-from metasynth.cli.screen.sections import checked_section
+from metasynth.cli.screen.options import checked_section
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.student import StudentConfig
 from metasynth.errors import RequestError

@@ -12,7 +12,7 @@ import yaml
 
 from metasynth.redaction import Redactor
 from metasynth.results.report.limits import card_limits
-from metasynth.results.run.directory import RunFiles
+from metasynth.results.run.files import RunFiles
 from metasynth.results.run.settings import changed_settings
 from metasynth.results.run.stages import reason_code
 

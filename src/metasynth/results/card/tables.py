@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from metasynth.records.shape import SHAPES
-from metasynth.results.run.directory import RunFiles
+from metasynth.results.run.files import RunFiles
 
 
 class Measured(NamedTuple):

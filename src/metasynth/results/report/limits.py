@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from metasynth.config.instruct import INSTRUCT_GRAPHS
-from metasynth.results.run.directory import RunFiles
+from metasynth.results.run.files import RunFiles
 
 from .metrics import MOST, Compared
-from .seeds import RealTexts
+from .real_texts import RealTexts
 from .vectors import TextVectors
 
 _FEW = 100

@@ -15,7 +15,7 @@ from metasynth.eval.report.html import render_report, report_metrics
 from metasynth.records.record import Record
 from metasynth.records.rundir import write_atomically
 from metasynth.redaction import Redactor
-from metasynth.results.run.directory import RunFiles, read_run
+from metasynth.results.run.files import RunFiles, read_run
 from metasynth.results.run.settings import changed_settings
 from metasynth.results.run.stages import (
     reason_code,
@@ -25,11 +25,11 @@ from metasynth.results.run.stages import (
     student_facts,
 )
 
-from .curves import score_charts, steering_charts, student_charts
+from .charts import score_charts, steering_charts, student_charts
 from .limits import limits_of
 from .metrics import Texts, compared
+from .real_texts import RealTexts, real_texts
 from .records import listed
-from .seeds import RealTexts, real_texts
 from .vectors import TextVectors, Told, coverage_of, plane_of, untold
 
 _MOST_LABELS = 24

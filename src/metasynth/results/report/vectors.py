@@ -8,10 +8,10 @@ from metasynth.eval.report.data import CellCounts, Count, Plane
 from metasynth.eval.report.plane import project
 from metasynth.randomness import generator
 from metasynth.records.record import Record
-from metasynth.results.run.directory import RunFiles
+from metasynth.results.run.files import RunFiles
 from metasynth.text.words import excerpt
 
-from .seeds import RealTexts
+from .real_texts import RealTexts
 
 if TYPE_CHECKING:
     from metasynth.vectors.embed import SentenceEmbedder

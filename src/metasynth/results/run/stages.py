@@ -12,7 +12,7 @@ from metasynth.softsrv.manifest import read_manifest
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.student.rounds_folder import RoundsFolder
 
-from .directory import RunFiles
+from .files import RunFiles
 
 
 def stages_of(run: RunFiles) -> Iterator[Fact]:

@@ -13,7 +13,7 @@ from metasynth.errors import RequestError, RunInterruptedError
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Record
 
-from .editing import UnusableEditError, as_editable, edit, from_editable
+from .editor import UnusableEditError, as_editable, edit, from_editable
 
 _PROMPTS = {
     "accept": "[a]ccept",

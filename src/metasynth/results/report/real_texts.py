@@ -12,7 +12,7 @@ from metasynth.config.run import SeedsConfig
 from metasynth.errors import MetaSynthError
 from metasynth.records.documents import load_documents, load_instructions
 from metasynth.records.seeds import Seed, load_seeds
-from metasynth.results.run.directory import RunFiles
+from metasynth.results.run.files import RunFiles
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.text.words import cut_words
 

@@ -1,4 +1,4 @@
-"""What `doctor` looks at."""
+"""`doctor`: whether the machine is in order."""
 
 import asyncio
 import importlib.metadata
@@ -6,20 +6,36 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from metasynth import __version__
-from metasynth.config.file import load_run_config
-from metasynth.config.model import ModelConfig
-from metasynth.errors import MetaSynthError
+from metasynth.errors import MetaSynthError, RequestError
+
+if TYPE_CHECKING:
+    from metasynth.config.model import ModelConfig
 
 _PACKAGES = ("langgraph", "langchain-core", "openai", "chromadb", "torch", "transformers")
 
 
-def check_up(config: Path | None) -> int:
-    """Print the findings; the exit status: 0 where everything answers."""
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="check this run file's models too")
+    ] = None,
+) -> int:
+    """Say what is installed, which models answer, and what will be used."""
+    from metasynth.config.file import load_run_config
+    from metasynth.config.model import ModelConfig
+
+    if config is not None and not config.exists():
+        raise RequestError(f"{config}: no such file", code="missing_file")
     typer.echo(f"metasynth {__version__}, Python {sys.version.split()[0]}")
     for name in _PACKAGES:
         typer.echo(f"  {name:<16} {importlib.metadata.version(name)}")
@@ -31,11 +47,11 @@ def check_up(config: Path | None) -> int:
         fine = _model("experts", run.model_for("experts")) and fine
     key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
     typer.echo(f"  OPENAI_API_KEY   {key}")
-    fine = tell_traces(os.environ) and fine
+    fine = report_traces(os.environ) and fine
     return 0 if fine else 1
 
 
-def tell_traces(environment: Mapping[str, str]) -> bool:
+def report_traces(environment: Mapping[str, str]) -> bool:
     """Say where traces go: into the run directory, and where the environment names a place."""
     from metasynth.memory.traces.export import Exporter, collector_of
 
@@ -84,7 +100,7 @@ def _embedder() -> bool:
     return True
 
 
-def _model(part: str, config: ModelConfig) -> bool:
+def _model(part: str, config: "ModelConfig") -> bool:
     from metasynth.agents.models.factory import chat_model
 
     try:
