@@ -27,7 +27,7 @@ class RoundFolder:
         losses: Of the test rows' own answers, by that student.
         answers: What it answered, and whether that was right.
         evaluation: The figures that follow from both.
-        told: All of the round's figures; it is there when the round has ended.
+        report: All of the round's figures; it is there when the round has ended.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,7 +42,7 @@ class RoundFolder:
         self.losses = root / "test-losses.jsonl"
         self.answers = root / "test-answers.jsonl"
         self.evaluation = root / "evaluation.json"
-        self.told = root / "round.json"
+        self.report = root / "round.json"
 
     def make(self) -> None:
         """Make it where it is missing."""
@@ -50,7 +50,7 @@ class RoundFolder:
 
     def reopen(self) -> None:
         """Take back what followed a round that was cut short, so that it can be gone on with."""
-        self.told.unlink(missing_ok=True)
+        self.report.unlink(missing_ok=True)
         for file in (self.children, self.losses, self.answers, self.evaluation):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.trained, ignore_errors=True)
@@ -58,8 +58,8 @@ class RoundFolder:
     @property
     def is_whole(self) -> bool:
         """Whether the round has ended, with all the rows that it asked for."""
-        told = read_json(self.told)
-        return told is not None and not told["stopped_because"]
+        report = read_json(self.report)
+        return report is not None and not report["stopped_because"]
 
 
 class RoundsFolder:
@@ -95,17 +95,19 @@ class RoundsFolder:
         if found is None:
             return ""
         path = RoundFolder(self.root / f"round-{found[0]:02d}").selected
-        told = read_lines(path) if path.exists() else []
-        return next((str(one["text"]) for one in told if one["place"] == found[1]), "")
+        rows = read_lines(path) if path.exists() else []
+        return next((str(row["text"]) for row in rows if row["place"] == found[1]), "")
 
-    def told(self) -> Iterator[dict[str, Any]]:
+    def reports(self) -> Iterator[dict[str, Any]]:
         """The figures of the rounds that have ended, in their order; round 0 has but a test."""
         for path in sorted(self.root.glob("round-*")):
             folder = RoundFolder(path)
-            if (told := read_json(folder.told)) is not None:
-                yield told
-            elif path.name == "round-00" and (tested := read_json(folder.evaluation)) is not None:
-                yield {"round": 0, "evaluation": tested}
+            if (report := read_json(folder.report)) is not None:
+                yield report
+            elif (
+                path.name == "round-00" and (evaluation := read_json(folder.evaluation)) is not None
+            ):
+                yield {"round": 0, "evaluation": evaluation}
 
 
 def place_of(record_id: str) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ def begin_round(workspace: ActiveWorkspace) -> None:
     """Make the folder of the round in work, with what had been spent before it; writes files."""
     folder = workspace.rounds.here
     folder.make()
-    if folder.told.exists():
+    if folder.report.exists():
         folder.reopen()  # it was cut short, and goes on
     if not folder.began.exists():
         write_json(folder.began, figures.spent(workspace.ledger))

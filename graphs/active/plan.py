@@ -46,7 +46,7 @@ class ActivePlan(NamedTuple):
         """Whether a conductor writes the rows, as in the graph document."""
         return self.settings.generate == "conductor"
 
-    def told(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
         """What would be used, for `validate`."""
         settings, sizes = self.settings, self.settings.plan
         rounds = f"{len(sizes)} of {sizes[0]} rows, arm {settings.arm}, by {settings.generate}"
@@ -93,7 +93,9 @@ def plan_active(config: RunConfig) -> ActivePlan | None:
             checker = make_checker(test.checker)
         except RequestError as error:
             raise ConfigError(
-                f"active.test.checker: {error.message}", hint=error.hint, code=error.code
+                f"active.test.checker: {error.message}",
+                hint=error.hint,
+                code=error.code or "unknown_checker",
             ) from None
         tested = read_pool(test.path, mark, test.limit, key="active.test.path", answered=True)
         contamination = _contamination(tested, test.path, ngram=test.ngram)

@@ -26,7 +26,7 @@ async def write_report(workspace: ActiveWorkspace, stopped_because: str) -> None
 
     def write() -> None:
         report = round_report(workspace, stopped_because=stopped_because)
-        write_json(workspace.rounds.here.told, report)
+        write_json(workspace.rounds.here.report, report)
 
     with workspace.rounds.progress.stage("writing the round down"):
         await asyncio.to_thread(write)
@@ -81,9 +81,9 @@ def _pairs(workspace: ActiveWorkspace, number: int, *, by_cluster: bool = False)
     lines = read_lines(workspace.rounds.folder.round(number).selected)
     parents = {row.place: row for row in map(Selected.of, lines)}
     children = [
-        (child, parents[found[1]])
+        (child, parents[place[1]])
         for child in _children(workspace, number)
-        if (found := place_of(child.row_id)) is not None
+        if (place := place_of(child.row_id)) is not None
     ]
     return figures.parent_pairs(number, children, by_cluster=by_cluster)
 

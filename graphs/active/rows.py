@@ -42,10 +42,10 @@ def with_seed(
         criterion: Of the score.
         sampled: Whether the seeds gave SoftSRV's contexts, and so are parents too.
     """
-    found = place_of(record.id)
-    if found is None or found[0] != number:
+    place = place_of(record.id)
+    if place is None or place[0] != number:
         return record
-    row = selected[found[1] - 1]
+    row = selected[place[1] - 1]
     seeds = list(row.seed_ids)
     update: dict[str, Any] = {"seed_ids": seeds, "parent_ids": seeds if sampled else []}
     if row.score is not None:

@@ -18,7 +18,7 @@ class ScreeningPlan(NamedTuple):
     student: StudentConfig
     settings: CandidatesConfig
 
-    def told(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
         """What would be used, for `validate`."""
         settings, criterion = self.settings, self.settings.scoring.criterion
         if settings.accept == "best":

@@ -48,7 +48,7 @@ class SoftSRVPlan(NamedTuple):
         """Whether a teacher writes the questions, not the frozen model."""
         return self.settings.method.startswith("template")
 
-    def told(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
         """What would be used, for `validate`."""
         settings = self.settings
         facts: list[tuple[str, str]] = [("method", settings.method)]
@@ -85,9 +85,9 @@ class SoftSRVPlan(NamedTuple):
         return self._named({*sections, "postprocess"}, *parts)
 
     def _named(self, sections: set[str], *parts: str) -> str:
-        told = identity_of(self.settings, {*sections, "random_seed"})
+        section = identity_of(self.settings, {*sections, "random_seed"})
         rows = [row.id for row in self.rows]
-        text = json.dumps([told, rows, parts], sort_keys=True)
+        text = json.dumps([section, rows, parts], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -112,8 +112,8 @@ def plan_softsrv(config: RunConfig) -> SoftSRVPlan | None:
 
     artifact = ""
     if section.artifact is not None:
-        told = json.dumps(read_artifact_config(section.artifact), sort_keys=True)
-        artifact = hashlib.sha256(told.encode()).hexdigest()
+        trained = json.dumps(read_artifact_config(section.artifact), sort_keys=True)
+        artifact = hashlib.sha256(trained.encode()).hexdigest()
     return SoftSRVPlan(
         settings=section,
         rows=load_target(section.target) if section.target is not None else [],
@@ -139,16 +139,18 @@ def _templates(config: RunConfig, section: SoftSRVConfig) -> "TaskTemplates":
     try:
         templates = load_templates(section.task)
     except ConfigError as error:
-        raise ConfigError(f"softsrv.task: {error.message}") from None
+        raise ConfigError(f"softsrv.task: {error.message}", code=error.code) from None
     for key in _NEEDED[section.method]:
         if getattr(templates, key) is None:
             raise ConfigError(
-                f"softsrv.task: {section.task}: key {key!r} is needed by method {section.method}"
+                f"softsrv.task: {section.task}: key {key!r} is needed by method {section.method}",
+                code="no_template",
             )
     asked = section.answers
     if asked.style == "template" and not asked.template and templates.answer is None:
         raise ConfigError(
-            f"softsrv.task: {section.task}: key 'answer' is needed by softsrv.answers.style"
+            f"softsrv.task: {section.task}: key 'answer' is needed by softsrv.answers.style",
+            code="no_template",
         )
     return templates
 
@@ -158,11 +160,13 @@ def _check_embedded(section: SoftSRVConfig) -> None:
         raise ConfigError(
             f"softsrv.method: the embedded model cannot follow the prompts of {section.method}",
             hint="take template_single (its editor writes another like the exemplar) or a teacher",
+            code="unfit_method",
         )
     if section.answers.style == "template":
         raise ConfigError(
             "softsrv.answers.style: the embedded model cannot follow a template",
             hint="take bare, for which it is asked as the solution expert, or a teacher",
+            code="unfit_method",
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 
+from metasynth.graphs.active.workspace import ActiveWorkspace
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Record
 from tests.active_runs import (
@@ -75,6 +76,16 @@ def test_a_record_has_its_seed_and_the_seeds_score(whole: Whole) -> None:
         assert record.messages is not None
         assert record.messages[0].content.endswith("How many are left?")
         assert record.messages[1].content.startswith("Solution: ")  # as the seed's own answer does
+
+
+def test_the_stage_of_the_round_is_shown_to_whoever_watches(whole: Whole) -> None:
+    workspace = whole.workspace
+    assert isinstance(workspace, ActiveWorkspace)
+    assert workspace.activity == []
+    workspace.rounds.students.round = 2
+    with workspace.rounds.progress.stage("choosing"):
+        assert workspace.activity == [("rounds", "round 2: choosing")]
+    workspace.rounds.students.round = 0
 
 
 def test_high_scores_are_chosen_and_shown_to_the_teacher(whole: Whole) -> None:

@@ -13,6 +13,7 @@ from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
 from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.softsrv.workspace import SoftSRVWorkspace
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.records.record import Record
 from metasynth.softsrv.manifest import read_manifest
@@ -94,6 +95,16 @@ async def test_a_record_is_question_and_answer_with_its_context(tmp_path: Path) 
         assert record.novelty is not None
     sent = {request["messages"][0]["content"] for request in run.server.requests}
     assert sent == {f"Solve this. {asked.text}" for asked in run.candidates}
+
+
+async def test_what_is_computed_is_shown_to_whoever_watches(tmp_path: Path) -> None:
+    _, path, _, *changes = softsrv_run(tmp_path, teacher__model="embedded")
+    plan = plan_run(load_run_config(Path(path), changes[1::2]))
+    async with open_run(plan, tmp_path / "run") as workspace:
+        assert isinstance(workspace, SoftSRVWorkspace)
+        assert workspace.activity == []
+        with workspace.steering.progress.stage("training"):
+            assert workspace.activity == [("softsrv", "training")]
 
 
 async def test_how_many_work_at_once_changes_no_record(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     tell(f"  domain     {plan.config.domain.name}")
     tell(f"  seeds      {len(plan.seeds)}")
     for part in (plan.softsrv, plan.active, plan.screening):
-        for label, value in part.told() if part else ():
+        for label, value in part.facts() if part else ():
             tell(f"  {label:<10} {value}")
     tell(f"  conductor  {plan.config.model_for('conductor').model}")
     tell(f"  experts    {plan.config.model_for('experts').model}")

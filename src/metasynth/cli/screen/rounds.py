@@ -21,7 +21,7 @@ _SEED_WORDS = 40
 
 def print_rounds(directory: Path) -> None:
     """A line for each round that has ended, where the run had any."""
-    told = list(RoundsFolder(RunDirectory(directory).student).told())
+    told = list(RoundsFolder(RunDirectory(directory).student).reports())
     if not told:
         return
     last = told[-1]

@@ -42,7 +42,7 @@ def steering_charts(root: Path) -> Iterator[Chart]:
 
 def student_charts(root: Path) -> Iterator[Chart]:
     """The student's trainings and what it was worth after each round, from RUN/student."""
-    rounds = list(RoundsFolder(root).told())
+    rounds = list(RoundsFolder(root).reports())
     if points := _by_round(rounds, "accuracy"):
         yield Chart(
             "What the student can do",

@@ -108,7 +108,7 @@ def _scores(records: list[Record]) -> str:
 
 def rounds_of(root: Path) -> Iterator[dict[str, Any]]:
     """A row of a table for each round in RUN/student."""
-    for told in RoundsFolder(root).told():
+    for told in RoundsFolder(root).reports():
         spent, tested = told.get("spent") or {}, told.get("evaluation") or {}
         seeds = told.get("seeds") or {}
         yield {
