@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from metasynth.eval.text_corpus import Document as Document
     from metasynth.eval.text_corpus import TextCorpus as TextCorpus
     from metasynth.eval.text_corpus import read_corpus as read_corpus
+    from metasynth.graphs.admission.check import check as check
     from metasynth.records.record import Record as Record
     from metasynth.records.record import read_records as read_records
     from metasynth.records.shape import shape as shape
@@ -106,6 +107,7 @@ _MODULES = {
         "TextCorpus",
         "read_corpus",
     ),
+    "metasynth.graphs.admission.check": ("check",),
     "metasynth.records.record": (
         "Record",
         "read_records",

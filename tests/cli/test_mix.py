@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_export import ASKED, instructions, loaded
-from tests.commands import metasynth
+from tests.commands import failure, metasynth
 from tests.run_folders import records, write_run
 from tests.tiny_lm import END, tiny_tokenizer
 
@@ -91,7 +91,7 @@ def test_instructions_are_text_by_the_template_or_plain(
 
 
 def test_what_cannot_be_is_told_and_nothing_written(
-    sources: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sources: dict[str, Path], tmp_path: Path
 ) -> None:
     base = ("--tokenizer", sources["base"])
     run, out = sources["documents"], tmp_path / "x.parquet"
@@ -99,25 +99,25 @@ def test_what_cannot_be_is_told_and_nothing_written(
     tiny.eos_token = None
     tiny.save_pretrained(tmp_path / "endless")
     empty = write_run(tmp_path / "empty", [])
-    for arguments, told in (
-        ((out, run, *base, "--tokens", 10**6), "--tokens "),
-        ((out, run, *base, "--tokens", 4), "less than half of its first text"),
-        ((tmp_path / "x.csv", run, *base), "its ending names no format"),
-        ((out, run, *base, "--shares", "1:0"), "--shares 1:0: 1 numbers above 0"),
-        ((out, run, sources["asked"], *base, "--shares", "1"), "2 numbers above 0"),
-        ((out, run, run, *base), "two sources are called documents"),
-        ((out, empty, *base), "no accepted record"),
+    for arguments, code in (
+        ((out, run, *base, "--tokens", 10**6), "too_few_tokens"),
+        ((out, run, *base, "--tokens", 4), "empty_share"),
+        ((tmp_path / "x.csv", run, *base), "wrong_format"),
+        ((out, run, *base, "--shares", "1:0"), "invalid_shares"),
+        ((out, run, sources["asked"], *base, "--shares", "1"), "invalid_shares"),
+        ((out, run, run, *base), "taken_name"),
+        ((out, empty, *base), "empty_corpus"),
+        ((out, run, "--tokenizer", tmp_path / "endless"), "no_end_token"),
+        ((out, sources["asked"], *base, "--instructions", "template"), "no_chat_template"),
+    ):
+        refused = failure("mix", *arguments)
+        assert (refused.code, refused.exit_status) == (code, 2)
+        assert not [*tmp_path.glob("x.*"), *tmp_path.glob(".x*")]
+    for arguments, named in (
         ((out, tmp_path / "nowhere", *base), "no such file or folder"),
         ((out, run, "--tokenizer", tmp_path / "nowhere"), "no model folder at"),
-        ((out, run, "--tokenizer", tmp_path / "endless"), "has no end token"),
-        ((out, sources["asked"], *base, "--instructions", "template"), "no chat template"),
     ):
-        assert metasynth("mix", *arguments) == 2
-        said = capsys.readouterr().err
-        assert told in said
-        assert said.count("\n") == 1
-        assert not [*tmp_path.glob("x.*"), *tmp_path.glob(".x*")]
+        assert named in failure("mix", *arguments).message
     assert metasynth("mix", out, run, *base) == 0
-    assert metasynth("mix", out, run, *base) == 2
-    assert "exists already; --force" in capsys.readouterr().err
+    assert failure("mix", out, run, *base).code == "exists"
     assert metasynth("mix", out, run, *base, "--force") == 0

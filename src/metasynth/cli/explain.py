@@ -31,7 +31,7 @@ def check_run(directory: Path) -> None:
     """A run directory is expected.
 
     Raises:
-        RequestError: It is none.
+        RequestError: It is none (code `no_run`).
     """
     if not (directory / "run.yaml").exists():
-        raise RequestError(f"{directory}: no run directory (it has no run.yaml)")
+        raise RequestError(f"{directory}: no run directory (it has no run.yaml)", code="no_run")

@@ -56,7 +56,11 @@ def mix(
     endings = {".parquet": "parquet", ".jsonl": "jsonl"}
     target = endings.get(path.suffix.lower())
     if target is None:
-        raise RequestError(f"{path}: its ending names no format", hint="use .parquet or .jsonl")
+        raise RequestError(
+            f"{path}: its ending names no format",
+            hint="use .parquet or .jsonl",
+            code="wrong_format",
+        )
     named = _named(sources)
     parts = _shares(shares, len(named))
     from metasynth.results.mix import MixSettings, write_mix
@@ -84,26 +88,30 @@ def mix(
 
 def _named(sources: list[str]) -> dict[str, Path]:
     """The sources by their names: the one given, or that of the folder or file."""
-    found: dict[str, Path] = {}
-    for given in sources:
-        name, separator, rest = given.partition("=")
-        path = Path(rest if separator and not Path(given).exists() else given).expanduser()
-        if not separator or path == Path(given):
+    named: dict[str, Path] = {}
+    for source in sources:
+        name, separator, rest = source.partition("=")
+        path = Path(rest if separator and not Path(source).exists() else source).expanduser()
+        if not separator or path == Path(source):
             folder = path.parent if path.name == "corpus.jsonl" else path
             name = folder.resolve().name.partition(".")[0]
-        if name in found:
-            raise RequestError(f"two sources are called {name}", hint="name one: NAME=SOURCE")
-        found[name] = path
-    return found
+        if name in named:
+            raise RequestError(
+                f"two sources are called {name}", hint="name one: NAME=SOURCE", code="taken_name"
+            )
+        named[name] = path
+    return named
 
 
 def _shares(given: str | None, count: int) -> tuple[Fraction, ...]:
     if given is None:
         return (Fraction(1),) * count
     try:
-        found = tuple(Fraction(part) for part in given.split(":"))
+        shares = tuple(Fraction(part) for part in given.split(":"))
     except (ValueError, ZeroDivisionError):
-        found = ()
-    if len(found) != count or min(found) <= 0:
-        raise RequestError(f"--shares {given}: {count} numbers above 0 are expected, as 1:1")
-    return found
+        shares = ()
+    if len(shares) != count or min(shares) <= 0:
+        raise RequestError(
+            f"--shares {given}: {count} numbers above 0 are expected, as 1:1", code="invalid_shares"
+        )
+    return shares

@@ -51,6 +51,7 @@ def serve(directory: Path, *, port: int | None, opens_page: bool) -> int:
         raise RequestError(
             f"{directory}: holds no threads of records",
             hint="graphs that write with a conductor or a template keep them, see keep_threads",
+            code="no_threads",
         )
     address = f"http://127.0.0.1:{_port(port)}"
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server is left behind
@@ -83,6 +84,7 @@ def _check_installed() -> None:
         raise RequestError(
             f"studio: {missing[0]} is not installed",
             hint='pip install "metasynth-agents[studio]"',
+            code="missing_package",
         )
 
 
@@ -93,7 +95,9 @@ def _port(wanted: int | None) -> int:
             probe.bind(("127.0.0.1", wanted or _PORT))
         except OSError:
             if wanted is not None:
-                raise RequestError(f"--port {wanted}: is in use", hint="give another") from None
+                raise RequestError(
+                    f"--port {wanted}: is in use", hint="give another", code="taken_port"
+                ) from None
             probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
@@ -159,7 +163,7 @@ def _await_ready(server: "subprocess.Popen[bytes]", address: str, log: Path) -> 
             return
     lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
     problem = next((line for line in reversed(lines) if _PROBLEM.match(line)), lines[-1])
-    raise MetaSynthError(f"the server did not start: {problem}")
+    raise MetaSynthError(f"the server did not start: {problem}", code="server_failed")
 
 
 def _announce(directory: Path, address: str, threads: Mapping[str, str]) -> None:

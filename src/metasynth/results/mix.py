@@ -127,12 +127,14 @@ def _groups(
                 f"{name}: {there:,} tokens, and a share of {float(share):.3g} of {whole:,} needs "
                 f"{quota:,}",
                 hint=f"--tokens {int(there / share)} at most, or more texts",
+                code="too_few_tokens",
             )
         if not groups[name]:
             raise RequestError(
                 f"{name}: a share of {float(share):.3g} of {whole:,} tokens is {quota:,}, "
                 "less than half of its first text",
                 hint="more --tokens or another --seed; without --tokens, more of the other texts",
+                code="empty_share",
             )
     return groups
 
@@ -143,7 +145,7 @@ def _texts(path: Path, tokenizer: TextTokenizer, settings: MixSettings) -> list[
     if records is not None:
         found = [_of_record(one, tokenizer, settings.form) for one in read_records(records)]
         if not found:
-            raise RequestError(f"{path}: the run has no accepted record")
+            raise RequestError(f"{path}: the run has no accepted record", code="empty_corpus")
         return found
     layout = CorpusLayout(fields=(settings.field,) if settings.field else ())
     documents = read_corpus(path, layout).documents

@@ -18,7 +18,7 @@ class TextTokenizer:
         name: `embedded`, a folder, or a name on the hub; `local:` before it is allowed.
 
     Raises:
-        RequestError: There is none, or it has no end token.
+        RequestError: There is none, or it has no end token (code `no_end_token`).
     """
 
     def __init__(self, name: str) -> None:
@@ -40,10 +40,13 @@ class TextTokenizer:
         """A conversation by the chat template.
 
         Raises:
-            RequestError: There is none, or it does not take these messages.
+            RequestError: There is none, or it does not take these messages (code
+                `no_chat_template`).
         """
         if not self.has_template:
-            raise RequestError(f"{self.name}: the tokenizer has no chat template")
+            raise RequestError(
+                f"{self.name}: the tokenizer has no chat template", code="no_chat_template"
+            )
         from jinja2 import TemplateError
 
         turns = [message.model_dump() for message in messages]
@@ -53,13 +56,14 @@ class TextTokenizer:
             raise RequestError(
                 f"{self.name}: the chat template does not take a conversation ({error})",
                 hint="--instructions plain",
+                code="no_chat_template",
             ) from None
 
     def encoded(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, between its begin and its end."""
         # a document may be longer than the context: it is cut into sequences afterwards
-        found = self._inner(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        return [self._closed(ids) for ids in found]
+        encoded = self._inner(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return [self._closed(ids) for ids in encoded]
 
     def _closed(self, ids: list[int]) -> list[int]:
         before = [self.begin] if self.begin is not None and ids[:1] != [self.begin] else []
@@ -69,5 +73,8 @@ class TextTokenizer:
 
 def _end(tokenizer: Any, name: str) -> int:
     if tokenizer.eos_token_id is None:
-        raise RequestError(f"{name}: the tokenizer has no end token to stand between documents")
+        raise RequestError(
+            f"{name}: the tokenizer has no end token to stand between documents",
+            code="no_end_token",
+        )
     return int(tokenizer.eos_token_id)

@@ -28,7 +28,7 @@ def check(
 
     checked = check_roles(paths)
     if not checked.files:
-        raise RequestError(f"no role files in {', '.join(map(str, paths))}")
+        raise RequestError(f"no role files in {', '.join(map(str, paths))}", code="no_roles")
     if as_json:
         tell(json.dumps(_data(checked), indent=1, ensure_ascii=False))
     else:

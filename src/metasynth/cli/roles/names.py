@@ -38,4 +38,6 @@ def find_role(name: str, sources: Sequence[str]) -> "Role":
     known = sorted({*book.names(), *others})
     close = difflib.get_close_matches(name, known, n=1)
     meant = f" (did you mean {close[0]!r}?)" if close else ""
-    raise RequestError(f"no role {name!r}{meant}; there are: {', '.join(known)}")
+    raise RequestError(
+        f"no role {name!r}{meant}; there are: {', '.join(known)}", code="unknown_role"
+    )

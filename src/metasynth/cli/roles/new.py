@@ -83,7 +83,7 @@ def new(
     path = folder / f"{name}.yaml"
     for taken in (path, path.with_suffix(".yml")):
         if taken.exists():
-            raise RequestError(f"{taken}: exists already")
+            raise RequestError(f"{taken}: exists already", code="exists")
     title = f"{name.replace('_', ' ').title()} Expert"
     text = _TEXT.format(name=name, title=title, folder=folder, path=path, schema=SCHEMA_FILE)
     parse_role(text, where=f"role {name!r}")
@@ -92,6 +92,8 @@ def new(
         write_atomically(folder / SCHEMA_FILE, schema_text("role"))
         write_atomically(path, text)
     except OSError as error:
-        raise RequestError(f"{path}: cannot be written ({error.strerror})") from None
+        raise RequestError(
+            f"{path}: cannot be written ({error.strerror})", code="not_writable"
+        ) from None
     typer.echo(f"{path} written; check it with: metasynth roles check {folder}")
     return 0

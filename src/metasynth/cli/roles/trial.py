@@ -69,7 +69,9 @@ def try_(
     tell(tried.text)
     _account(role, tried)
     if tried.problem:
-        raise MetaSynthError(f"a run would not take this answer: {tried.problem}")
+        raise MetaSynthError(
+            f"a run would not take this answer: {tried.problem}", code="refused_answer"
+        )
     return 0
 
 
@@ -90,10 +92,13 @@ def _attachments(role: "Role", given: Sequence[str]) -> list["Attachment"]:
     for each in given:
         kind, equals, value = each.partition("=")
         if not equals:
-            raise RequestError(f"--attach {each}: expected KIND=FILE or KIND=TEXT")
+            raise RequestError(
+                f"--attach {each}: expected KIND=FILE or KIND=TEXT", code="bad_attachment"
+            )
         if role.receives and kind not in role.receives:
             raise RequestError(
-                f"--attach {kind}: {role.name} takes {', '.join(role.receives)}, not {kind}"
+                f"--attach {kind}: {role.name} takes {', '.join(role.receives)}, not {kind}",
+                code="bad_attachment",
             )
         numbers[kind] += 1
         ref = kind if kind in _ONE_OF_ITS_KIND else f"{kind}-{numbers[kind]}"
@@ -101,7 +106,8 @@ def _attachments(role: "Role", given: Sequence[str]) -> list["Attachment"]:
     if role.receives and not attachments:
         raise RequestError(
             f"{role.name} works on what is attached and nothing is; it takes "
-            f"{', '.join(role.receives)}: --attach {role.receives[0]}=FILE, or =TEXT"
+            f"{', '.join(role.receives)}: --attach {role.receives[0]}=FILE, or =TEXT",
+            code="no_attachment",
         )
     return attachments
 
@@ -112,11 +118,13 @@ def _text(kind: str, value: str) -> str:
     try:
         if not path.is_file():
             if _FILE_NAME.fullmatch(value):
-                raise RequestError(f"--attach {kind}: no such file: {value}")
+                raise RequestError(f"--attach {kind}: no such file: {value}", code="missing_file")
             return value
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"--attach {kind}: cannot be read ({error})") from None
+        raise RequestError(
+            f"--attach {kind}: cannot be read ({error})", code="bad_attachment"
+        ) from None
 
 
 def _show(messages: Sequence["BaseMessage"]) -> None:

@@ -19,7 +19,7 @@ def print_receipt(directory: Path, record_id: str) -> None:
     """Print who wrote the record, what they saw, what was said of it and what it cost.
 
     Raises:
-        RequestError: The run holds no such record.
+        RequestError: The run holds no such record (code `no_record`).
     """
     record = _find(directory, record_id)
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
@@ -50,7 +50,9 @@ def _find(directory: Path, record_id: str) -> Record:
         for record in read_records(directory / name):
             if record.id == record_id:
                 return record
-    raise RequestError(f"{directory}: no record {record_id!r}", hint="ids stand in corpus.jsonl")
+    raise RequestError(
+        f"{directory}: no record {record_id!r}", hint="ids stand in corpus.jsonl", code="no_record"
+    )
 
 
 def _not_kept(answer: RejectedAnswer) -> str:

@@ -63,8 +63,9 @@ def read_run(root: Path | str, *, taken: frozenset[str] = frozenset()) -> RunFil
         taken: Labels that other runs of the report have.
 
     Raises:
-        RequestError: It is no run directory, or its run.yaml cannot be read.
-        MetaSynthError: A line of its records, or its ledger, is damaged.
+        RequestError: It is no run directory (code `no_run`), or its run.yaml cannot be read
+            (`bad_run_file`).
+        MetaSynthError: A line of its records (`bad_record`), or its ledger, is damaged.
     """
     root = Path(root)
     directory = RunDirectory(root)
@@ -111,9 +112,12 @@ def _run_file(path: Path) -> dict[str, Any]:
             f"{path.parent}: no run directory (it has no run.yaml)", code="no_run"
         ) from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: cannot be read ({error})") from None
+        raise RequestError(f"{path}: cannot be read ({error})", code="bad_run_file") from None
     if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
-        raise RequestError(f"{path}: not the run file of a run directory (no section `config`)")
+        raise RequestError(
+            f"{path}: not the run file of a run directory (no section `config`)",
+            code="bad_run_file",
+        )
     return found
 
 
@@ -133,6 +137,7 @@ def _records(path: Path, notes: list[str]) -> tuple[Record, ...]:
                 raise MetaSynthError(
                     f"{path}, line {number}: not a record ({error.errors()[0]['msg']})",
                     hint="restore the line from a copy, or remove it",
+                    code="bad_record",
                 ) from error
     return tuple(found)
 
