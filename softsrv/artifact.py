@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from metasynth import __version__
 from metasynth.config.softsrv import PromptConfig
 from metasynth.errors import RequestError
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.version import code_version
 
 from .backbone import Backbone
 from .soft_prompt import SoftPrompt, empty_soft_prompt
@@ -155,7 +155,7 @@ def _write(artifact: SteeringArtifact, folder: Path, backbone: Backbone) -> None
         "encoder": encoder,
         "data": {"rows": len(artifact.rows), "sha256": data_hash(artifact.rows)},
         "versions": {
-            "metasynth": __version__,
+            "metasynth": code_version(),
             **{name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         },
         "settings": _finite(artifact.config),

@@ -7,6 +7,7 @@ from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Generation, Record
+from metasynth.version import code_version
 
 from .approval import Decision, ask
 
@@ -86,6 +87,7 @@ def generation(workspace: Workspace, record_id: str) -> Generation:
         },
         prompt_version=workspace.prompt_version,
         config_hash=workspace.identity,
+        code=code_version(),
         calls=spent.calls,
         tokens_in=spent.tokens_in,
         tokens_out=spent.tokens_out,

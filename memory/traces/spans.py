@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from metasynth import __version__
+from metasynth.version import code_version
 
 Value = str | bool | int | float | Sequence[str]
 
 INTERNAL, CLIENT = 1, 3  # OTLP's kinds of span
 _ERROR = 2  # OTLP's status code
-_SCOPE = {"name": "metasynth", "version": __version__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,10 @@ def span_line(span: Span, resource: Mapping[str, Value]) -> bytes:
     }
     if not span.parent_id:
         del told["parentSpanId"]
+    scope = {"name": "metasynth", "version": code_version()}
     resourced = {
         "resource": {"attributes": _attributes(resource)},
-        "scopeSpans": [{"scope": _SCOPE, "spans": [told]}],
+        "scopeSpans": [{"scope": scope, "spans": [told]}],
     }
     text = json.dumps({"resourceSpans": [resourced]}, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace") + b"\n"

@@ -5,7 +5,6 @@ docs/api.md shows how they go together.
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,15 +125,16 @@ _MODULES = {
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
-try:
-    __version__ = version("metasynth-agents")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
+__version__: str  # asked for when it is needed: a checkout's state is known to git alone
 
 __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from metasynth.version import code_version
+
+        return code_version()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOME[name]), name)

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from metasynth import __version__
 from metasynth.errors import MetaSynthError, RequestError
+from metasynth.version import code_version
 
 if TYPE_CHECKING:
     from metasynth.config.model import ModelConfig
@@ -36,7 +36,7 @@ def doctor(
 
     if config is not None and not config.exists():
         raise RequestError(f"{config}: no such file", code="missing_file")
-    typer.echo(f"metasynth {__version__}, Python {sys.version.split()[0]}")
+    typer.echo(f"metasynth {code_version()}, Python {sys.version.split()[0]}")
     for name in _PACKAGES:
         typer.echo(f"  {name:<16} {importlib.metadata.version(name)}")
     _device()

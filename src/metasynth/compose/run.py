@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metasynth import __version__
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.graphs.active.workspace import open_active
 from metasynth.graphs.admission.admission import Admission
@@ -36,6 +35,7 @@ from metasynth.records.documents import Document
 from metasynth.records.rundir import RunDirectory
 from metasynth.redaction import Redactor
 from metasynth.student.rounds_folder import RoundsFolder
+from metasynth.version import code_version
 
 from .chat_models import make_voices
 from .plan import RunPlan, roles_of
@@ -249,7 +249,7 @@ def _resolved(plan: RunPlan) -> dict[str, Any]:
         for part in ("conductor", "experts")
     }
     redactor = Redactor(os.environ, config)
-    versions = {"metasynth": __version__}
+    versions = {"metasynth": code_version()}
     for name in ("langgraph", "langchain-core", "chromadb", "torch", "transformers"):
         versions[name] = importlib.metadata.version(name)
     return {

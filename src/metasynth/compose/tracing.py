@@ -5,7 +5,6 @@ import functools
 import os
 from contextlib import AsyncExitStack
 
-from metasynth import __version__
 from metasynth.graphs.node_facts import node_facts
 from metasynth.graphs.workspace import Workspace
 from metasynth.memory.traces.export import Exporter, collector_of
@@ -13,6 +12,7 @@ from metasynth.memory.traces.file import TraceFile
 from metasynth.memory.traces.tracer import Tracer
 from metasynth.records.rundir import RunDirectory
 from metasynth.redaction import Redactor
+from metasynth.version import code_version
 
 from .plan import RunPlan
 
@@ -27,7 +27,7 @@ async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitSt
     config = plan.config
     resource = {
         "service.name": "metasynth",
-        "service.version": __version__,
+        "service.version": code_version(),
         "metasynth.run.name": config.name,
         "metasynth.run.identity": plan.identity,
         "metasynth.graph": config.graph,

@@ -92,6 +92,7 @@ class Generation(_Part):
     models: dict[str, str] = Field(default_factory=dict, description="by part: conductor, experts")
     prompt_version: str = Field(default="", description="a hash of all prompts")
     config_hash: str = Field(default="", description="the run's identity")
+    code: str = Field(default="", description="the version of metasynth: a tag or a commit")
     calls: int = Field(default=0, description="of models, for this record")
     tokens_in: int = Field(default=0, description="sent")
     tokens_out: int = Field(default=0, description="received")
