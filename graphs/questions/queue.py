@@ -77,8 +77,9 @@ class Batch:
 
     def contaminated(self, text: str) -> str:
         """What a text shares with the test set; "" for nothing."""
-        hit = self.contamination.hits(text) if self.contamination is not None else None
-        return str(hit) if hit is not None else ""
+        from metasynth.text.contamination import match_with
+
+        return match_with(self.contamination, text)
 
 
 class QuestionQueue:

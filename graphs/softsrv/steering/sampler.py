@@ -64,8 +64,9 @@ class DraftSampler:
 
     def contaminated(self, text: str) -> str:
         """What a text shares with the test set that must stay unseen; "" for nothing."""
-        hit = self._contamination.hits(text) if self._contamination is not None else None
-        return str(hit) if hit is not None else ""
+        from metasynth.text.contamination import match_with
+
+        return match_with(self._contamination, text)
 
     def _prepare(self, check: Check) -> int:
         artifact = self._steering.artifact(check)

@@ -52,10 +52,6 @@ class Hit(NamedTuple):
     place: str
     detail: str
 
-    def __str__(self) -> str:
-        """What is shared, and with what."""
-        return f"{self.kind} match with {self.place}: {self.detail}"
-
 
 class Contamination:
     """A test set that texts are checked against.
@@ -175,6 +171,12 @@ def read_contamination(
     if not found.size:
         raise ConfigError(f"{', '.join(map(str, files))}: no text to check against")
     return found
+
+
+def match_with(contamination: Contamination | None, text: str) -> str:
+    """What a text shares with the test set, in words; "" for nothing, or where there is no set."""
+    hit = contamination.hits(text) if contamination is not None else None
+    return f"{hit.kind} match with {hit.place}: {hit.detail}" if hit is not None else ""
 
 
 def plain_words(text: str) -> list[str]:
