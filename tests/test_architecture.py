@@ -256,7 +256,7 @@ def test_slow_libraries_are_imported_inside_functions() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "agents.models.factory",
+        "agents.models.provider",
         "agents.roles.book",
         "cli.main",
         "config.file",

@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from metasynth.agents.messages import one_line
-from metasynth.config.model import ModelConfig
-from metasynth.errors import ConfigError
+from metasynth.agents.models.provider import check_model
+from metasynth.errors import ConfigError, RequestError
 
 from .role import Role, fields
 from .template import template_problems
@@ -21,7 +21,6 @@ from .template import template_problems
 RESERVED = ("answer", "conductor", "invented", "softsrv", "template")
 _MESSAGE_WORDS = 40
 _JSON_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
-_MODELS = "expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'"
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,11 @@ class RoleText:
         """What the types of the fields do not say."""
         if data.get("name") in RESERVED:
             yield Problem(self.line("name"), f"name: {data['name']!r} is taken, choose another")
-        if isinstance(model := data.get("model"), str) and not _is_model(model):
-            yield Problem(self.line("model"), f"model: {model!r} is no model; {_MODELS}")
+        if isinstance(model := data.get("model"), str):
+            try:
+                check_model(model, "model")
+            except RequestError as error:
+                yield Problem(self.line("model"), error.message)
         if isinstance(source := data.get("instructions"), str):
             for row, text in template_problems(source):
                 yield self._in_instructions(row, text)
@@ -164,14 +166,6 @@ def _field_problem(error: Mapping[str, Any], data: Mapping[Any, Any]) -> str:
 def _suggestion(given: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(given, known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _is_model(name: str) -> bool:
-    try:
-        ModelConfig(model=name)
-    except ValidationError:
-        return False
-    return True
 
 
 def _schema_problems(schema: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

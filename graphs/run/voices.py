@@ -10,11 +10,16 @@ from metasynth.config.run import RunConfig
 
 
 class Voice(NamedTuple):
-    """A chat model under the name that the ledger and the prices know it by."""
+    """A chat model under the name that ledger and prices know; what it is able to do.
+
+    The last three are its provider's (see `metasynth.agents.models.provider`).
+    """
 
     name: str
     model: BaseChatModel
     takes_seed: bool = True
+    follows_prompts: bool = True
+    reproducible: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,4 +38,4 @@ class Voices:
 def keeps_time(config: RunConfig, voices: Voices) -> bool:
     """Whether records of a run carry times; see `Workspace.keeps_time`."""
     speakers = (voices.conductor, voices.experts, *voices.by_name.values())
-    return config.concurrency > 1 or any(voice.name != "embedded" for voice in speakers)
+    return config.concurrency > 1 or not all(voice.reproducible for voice in speakers)

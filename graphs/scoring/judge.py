@@ -21,7 +21,7 @@ def judge_by(config: ModelConfig) -> "AskJudge":
     Raises:
         RequestError: There is no such model.
     """
-    from metasynth.agents.models.factory import chat_model
+    from metasynth.agents.models.provider import chat_model
 
     model = chat_model(config)
 

@@ -39,7 +39,7 @@ class Redactor:
     """
 
     def __init__(self, environment: Mapping[str, str], config: Mapping[str, Any]) -> None:
-        named = {str(value) for key, value in _items(config) if key == "api_key_env"}
+        named = {str(value) for key, value in _items(config) if key == "api_key_env" and value}
         secrets = {
             value
             for name, value in environment.items()

@@ -195,7 +195,7 @@ class TestWrongRoles:
             (MINIMAL + "produces: poem\n", "line 5: produces: "),
             (MINIMAL + "output: 3\n", "line 5: output: "),
             (MINIMAL + "max_tokens: 0\n", "line 5: max_tokens: "),
-            (MINIMAL + "model: gpt\n", "line 5: model: 'gpt' is no model; expected 'embedded'"),
+            (MINIMAL + "model: gpt\n", "line 5: model: no provider 'gpt'; expected embedded"),
             (MINIMAL + "tools: [web]\n", "line 5: tools: experts have no tools yet"),
             (MINIMAL + "title: Again\n", "line 5: key 'title' stands twice"),
             (MINIMAL + "for: []\n", "line 5: for: no graph offers this expert"),

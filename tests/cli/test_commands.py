@@ -222,7 +222,7 @@ WRONG = {
     "missing --roles": (VALID, ["--roles", "nowhere"], "--roles: no such directory: nowhere"),
     "wrong --set": (VALID, ["--set", "gate.tries"], "expected key.path=value"),
     "unknown checker": (VALID + "checker: oracle\n", [], "no checker 'oracle'"),
-    "wrong model": (VALID + "teacher: {model: gpt}\n", [], "teacher.model: expected"),
+    "wrong model": (VALID + "teacher: {model: gpt}\n", [], "teacher.model: no provider 'gpt'"),
     "money without prices": (
         VALID + "teacher: {model: openai:x}\nbudget: {usd: 1}\n",
         [],

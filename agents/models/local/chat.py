@@ -20,10 +20,11 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field
 
+from metasynth.config.weights import EMBEDDED
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.lm.engine.requests import Generation, GenerationRequest, TokenConstraint
 from metasynth.lm.load import Dtype
-from metasynth.lm.weights import EMBEDDED, embedded_folder
+from metasynth.lm.weights import embedded_folder
 
 from .grammar import MAX_STRING_CHARACTERS, json_grammar, tools_grammar
 from .reply import as_chunk, read_reply

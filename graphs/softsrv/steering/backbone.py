@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from metasynth.config.softsrv import BackboneConfig
-from metasynth.lm.weights import EMBEDDED, load_weights
+from metasynth.config.weights import EMBEDDED
+from metasynth.lm.weights import load_weights
 
 if TYPE_CHECKING:
     from metasynth.softsrv.backbone import Backbone

@@ -17,7 +17,7 @@ from metasynth.version import code_version
 if TYPE_CHECKING:
     from metasynth.config.model import ModelConfig
 
-_PACKAGES = ("langgraph", "langchain-core", "openai", "chromadb", "torch", "transformers")
+_PACKAGES = ("langgraph", "langchain-core", "chromadb", "torch", "transformers")
 
 
 def register(app: typer.Typer) -> None:
@@ -31,24 +31,35 @@ def doctor(
     ] = None,
 ) -> int:
     """Say what is installed, which models answer, and what will be used."""
+    from metasynth.agents.models.provider import PROVIDERS
+    from metasynth.compose.parts import find_plugins
     from metasynth.config.file import load_run_config
     from metasynth.config.model import ModelConfig
 
     if config is not None and not config.exists():
         raise RequestError(f"{config}: no such file", code="missing_file")
     typer.echo(f"metasynth {code_version()}, Python {sys.version.split()[0]}")
-    for name in _PACKAGES:
-        typer.echo(f"  {name:<16} {importlib.metadata.version(name)}")
+    providers = [PROVIDERS[name] for name in PROVIDERS.builtin()]
+    for name in (*_PACKAGES, *(package for known in providers for package in known.packages)):
+        typer.echo(f"  {name:<16} {_version(name)}")
     _device()
     fine = _embedder() and _model("embedded", ModelConfig())
     if config is not None:
         run = load_run_config(config)
+        find_plugins(run.plugins)
         fine = _model("conductor", run.model_for("conductor")) and fine
         fine = _model("experts", run.model_for("experts")) and fine
-    key = "set" if os.environ.get("OPENAI_API_KEY") else "not set"
-    typer.echo(f"  OPENAI_API_KEY   {key}")
+    for variable in sorted({known.key_env for known in providers if known.key_env}):
+        typer.echo(f"  {variable:<16} {'set' if os.environ.get(variable) else 'not set'}")
     fine = report_traces(os.environ) and fine
     return 0 if fine else 1
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # one that a provider alone needs
+        return "not installed"
 
 
 def report_traces(environment: Mapping[str, str]) -> bool:
@@ -101,7 +112,7 @@ def _embedder() -> bool:
 
 
 def _model(part: str, config: "ModelConfig") -> bool:
-    from metasynth.agents.models.factory import chat_model
+    from metasynth.agents.models.provider import chat_model
 
     try:
         reply = asyncio.run(chat_model(config).ainvoke("Say yes.", max_tokens=8))

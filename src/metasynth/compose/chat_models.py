@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from metasynth.agents.models.factory import chat_model
+from metasynth.agents.models.provider import chat_model, provider_of
 from metasynth.agents.roles.role import Role
 from metasynth.config.model import ModelConfig
 from metasynth.config.run import RunConfig
@@ -33,6 +33,12 @@ def expert_voice(config: RunConfig, role: Role) -> Voice:
 
 def _voice(model: ModelConfig, config: RunConfig) -> Voice:
     # one chain with a model in this process repeats byte for byte, so its calls are not batched
-    one_by_one = config.concurrency == 1 and not model.model.startswith("openai:")
-    settings = model.model_copy(update={"max_batch": 1}) if one_by_one else model
-    return Voice(model.model, chat_model(settings), takes_seed=model.send_seed)
+    settings = model.model_copy(update={"max_batch": 1}) if config.concurrency == 1 else model
+    known = provider_of(model.model)
+    return Voice(
+        model.model,
+        chat_model(settings),
+        takes_seed=model.send_seed and known.takes_seed,
+        follows_prompts=known.follows_prompts,
+        reproducible=known.reproducible,
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from metasynth.agents.models.provider import PROVIDERS, check_model
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
@@ -14,7 +15,7 @@ from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
 from metasynth.student.selection.strategy import STRATEGIES
 
-REGISTRIES: tuple[Registry[Any], ...] = (CHECKS, METRICS, SHAPES, STRATEGIES)
+REGISTRIES: tuple[Registry[Any], ...] = (CHECKS, METRICS, PROVIDERS, SHAPES, STRATEGIES)
 """All of them: a kind is known to a directory of plug-ins once its module is imported."""
 
 
@@ -36,11 +37,15 @@ def check_parts(section: Section, where: Path | str = "run file") -> None:
     """Refuse a name that no part has; nothing is imported.
 
     Raises:
-        ConfigError: There is no such part (code `unknown_part`); names key and known parts.
+        ConfigError: There is no such part (code `unknown_part`), or a model is not written as its
+            provider takes it (code `bad_model`); names key and known parts.
     """
-    for key, name, registry in _named(section):
+    for key, value, name, registry in _named(section):
         try:
-            registry.check(name, key)
+            if registry is PROVIDERS:
+                check_model(value, key)
+            else:
+                registry.check(name, key)
         except RequestError as error:
             raise ConfigError(f"{where}: {error.message}", code=error.code) from None
 
@@ -49,7 +54,7 @@ def part_versions(section: Section) -> list[str]:
     """What others' parts that a run file names are made of, a hash of each file."""
     files = {
         f"{registry.kind} {name}": file
-        for _, name, registry in _named(section)
+        for _, _, name, registry in _named(section)
         if (file := registry.file_of(name)) is not None
     }
     return [
@@ -60,6 +65,7 @@ def part_versions(section: Section) -> list[str]:
 
 class _Named(NamedTuple):
     key: str
+    value: str
     name: str
     registry: Registry[Any]
 
@@ -67,5 +73,9 @@ class _Named(NamedTuple):
 def _named(section: Section) -> Iterator[_Named]:
     """Every name of a part in a run file, with its key."""
     for key, value, mark in marked(section, PartOf):
-        names = value if isinstance(value, tuple | list) else (value,)
-        yield from (_Named(key, name, registry_of(mark.kind)) for name in names if name is not None)
+        values = value if isinstance(value, tuple | list) else (value,)
+        yield from (
+            _Named(key, each, mark.name_in(each), registry_of(mark.kind))
+            for each in values
+            if each is not None
+        )

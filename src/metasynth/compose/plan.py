@@ -5,6 +5,7 @@ from functools import cached_property
 
 from metasynth.agents.conductor.documents import prompt_version
 from metasynth.agents.conductor.instructions import instruct_prompt_version
+from metasynth.agents.models.provider import provider_of
 from metasynth.agents.roles.book import RoleBook, load_roles
 from metasynth.agents.roles.role import Role
 from metasynth.config.instruct import INSTRUCT_GRAPHS
@@ -36,6 +37,7 @@ class RunPlan:
         self.config = config
         self.plugins: list[FoundPart] = find_plugins(config.plugins)
         check_parts(config)
+        _check_prices(config)
         self.roles: RoleBook = load_roles(config.roles)
         self.checker: Checker | None = _checker(config.checker)
         self.seeds: list[Seed] = _seeds(config)
@@ -106,6 +108,20 @@ def _seeds(config: RunConfig) -> list[Seed]:
     if config.graph in INSTRUCT_GRAPHS:
         return [*load_documents(given, random_seed=config.random_seed)]
     return load_seeds(given, random_seed=config.random_seed)
+
+
+def _check_prices(config: RunConfig) -> None:
+    """A limit in dollars needs the price of every model whose calls cost some."""
+    if config.budget.usd is None:
+        return
+    models = sorted({config.model_for(part).model for part in ("conductor", "experts")})
+    unpriced = [
+        model for model in models if provider_of(model).priced and model not in config.prices
+    ]
+    if unpriced:
+        raise ConfigError(
+            f"run file: budget.usd needs prices for {', '.join(unpriced)}", code="missing_prices"
+        )
 
 
 def _own_checkers(config: RunConfig) -> list[str]:

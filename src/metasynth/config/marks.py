@@ -19,15 +19,26 @@ class PartOf:
     """The value is the name of a part, or names, of the registry of this kind.
 
     `compose` checks it, and the schema lists the built-in ones: the core knows none of them.
+
+    Attributes:
+        kind: Of the registry.
+        before: The name ends before this text, as that of a provider does before a colon; "" where
+            the whole value is the name.
     """
 
     kind: str
+    before: str = ""
+
+    def name_in(self, value: str) -> str:
+        """The name in a value."""
+        return value.partition(self.before)[0] if self.before else value
 
     def __get_pydantic_json_schema__(
         self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The field's own schema with the kind beside it."""
-        return {**handler(core_schema), PART_OF: self.kind}
+        """The field's own schema, with the kind beside it where the whole value is a name."""
+        schema = handler(core_schema)
+        return schema if self.before else {**schema, PART_OF: self.kind}
 
 
 @dataclass(frozen=True)

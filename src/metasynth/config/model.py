@@ -1,36 +1,39 @@
 """The models of a run file: teacher, conductor, experts, and what they cost."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .marks import LOCAL_MODEL, NotIdentity
+from .marks import LOCAL_MODEL, NotIdentity, PartOf
 from .section import Section
-
-MODEL_KINDS = ("embedded", "local:", "openai:")
 
 
 def _model_name(value: object) -> object:
-    if not isinstance(value, str) or value == "embedded":
-        return value
-    if not value.startswith(MODEL_KINDS[1:]) or value in MODEL_KINDS:
-        raise ValueError("expected 'embedded', 'local:PATH_OR_HUB_ID' or 'openai:NAME'")
+    """The form alone: which providers there are is known above the core."""
+    if isinstance(value, str) and not re.fullmatch(r"[^:\s]+(:.+)?", value):
+        raise ValueError("expected PROVIDER or PROVIDER:NAME, such as embedded or openai:NAME")
     return value
 
 
 class ModelConfig(Section):
     """A chat model and how it is called; what is not given keeps the model's own default."""
 
-    model: Annotated[str, BeforeValidator(_model_name), LOCAL_MODEL] = Field(
-        default="embedded", description="embedded, local:PATH_OR_HUB_ID or openai:NAME"
+    model: Annotated[
+        str, PartOf("provider", before=":"), LOCAL_MODEL, BeforeValidator(_model_name)
+    ] = Field(
+        default="embedded",
+        description="embedded, local:PATH_OR_HUB_ID or openai:NAME; or of a provider of yours",
     )
     base_url: Annotated[str | None, NotIdentity("address")] = Field(
         default=None,
         description="address of an OpenAI-compatible server, up to /v1; "
         "null: OPENAI_BASE_URL, or OpenAI",
     )
-    api_key_env: Annotated[str, NotIdentity("address")] = Field(
-        default="OPENAI_API_KEY", description="the environment variable that holds the key"
+    api_key_env: Annotated[str | None, NotIdentity("address")] = Field(
+        default=None,
+        description="the environment variable that holds the key; "
+        "null: the provider's, as OPENAI_API_KEY",
     )
     temperature: float | None = Field(
         default=None, ge=0, le=2, description="null: the model's own default"

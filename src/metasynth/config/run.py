@@ -217,11 +217,6 @@ class RunConfig(Section):
         _check_softsrv(self.graph, self.softsrv)
         if self.graph == "active":
             _check_rounds(self.active, self.softsrv)
-        if self.budget.usd is not None:
-            unpriced = sorted({self.model_for(part).model for part in ("conductor", "experts")})
-            unpriced = [name for name in unpriced if _priced(name) and name not in self.prices]
-            if unpriced:
-                raise ValueError(f"budget.usd needs prices for {', '.join(unpriced)}")
         return self
 
     @property
@@ -312,7 +307,3 @@ def _check_rounds(section: ActiveConfig | None, softsrv: SoftSRVConfig | None) -
 
 def _default(given: dict[str, Any], section: type[Section], key: str) -> Any:
     return given.get(key, section.model_fields[key].default)
-
-
-def _priced(model: str) -> bool:
-    return model.startswith("openai:")

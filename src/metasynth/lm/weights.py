@@ -4,12 +4,10 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
-from metasynth.config.weights import WeightsConfig
+from metasynth.config.weights import EMBEDDED, WeightsConfig
 from metasynth.errors import RequestError
 
 from .load import LoadedLM, load_lm
-
-EMBEDDED = "embedded"
 
 
 def embedded_folder() -> Path:

@@ -148,10 +148,10 @@ def _roles(
 
 
 def _probe_network(model: str, device: str) -> "LoadedLM":
-    from metasynth.config.weights import WeightsConfig
+    from metasynth.config.weights import WeightsConfig, is_weights
     from metasynth.lm.weights import load_weights
 
-    if model != "embedded" and not model.startswith("local:"):
+    if not is_weights(model):
         raise RequestError(
             f"no probe {model!r}", hint="embedded, or local:PATH_OR_HUB_ID", code="unknown_model"
         )

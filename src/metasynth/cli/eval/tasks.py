@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metasynth.config.weights import Precision
+from metasynth.config.weights import Precision, is_weights
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.eval.tasks.settings import Normalise, Scoring, TaskSettings
 
@@ -128,11 +128,13 @@ def tasks(
     specs = _checked_specs(names or (), harness or (), allow_code=run_code)
     _check_files(specs, rows, examples, data)
     _check_folders(data, harness_folder, trained)
-    if model.startswith("openai:"):
-        _check_endpoint(trained, harness)
-        config: ModelConfig | WeightsConfig = _endpoint(model, base_url)
+    if is_weights(model):
+        config: ModelConfig | WeightsConfig = _weights(
+            model, revision, device, dtype, trust_remote_code
+        )
     else:
-        config = _weights(model, revision, device, dtype, trust_remote_code)
+        config = _endpoint(model, base_url)
+        _check_endpoint(trained, harness)
 
     from metasynth.cli.screen.bars import Bar
     from metasynth.eval.tasks.harness import harness_tasks
@@ -184,11 +186,13 @@ def tasks(
 def _endpoint(model: str, base_url: str | None) -> "ModelConfig":
     from pydantic import ValidationError
 
+    from metasynth.agents.models.provider import check_model
     from metasynth.config.model import ModelConfig
 
     try:
+        check_model(model)
         return ModelConfig(model=model, base_url=base_url)
-    except ValidationError:
+    except (ValidationError, RequestError):
         raise _unknown_model(model) from None
 
 
@@ -316,7 +320,7 @@ def _load(
         from metasynth.student.training.fine_tuning import load_trained
 
         return load_trained(lm, trained, in_place=True)
-    from metasynth.agents.models.factory import chat_model
+    from metasynth.agents.models.provider import chat_model
     from metasynth.eval.tasks.running.models import ModelReply
 
     model = chat_model(config)

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.config.weights import is_weights
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.eval.report.data import Cost
 from metasynth.memory.ledger import Ledger, Totals
@@ -154,7 +155,7 @@ def _cost(totals: Totals, models: set[str], busy: float | None = None) -> Cost:
     reason = ""
     if not totals.calls:
         reason = "no call was made"
-    elif not priced and all(not model.startswith("openai:") for model in models):
+    elif not priced and all(map(is_weights, models)):
         reason = "no price: the model runs on this machine"
     elif not priced:
         reason = "the run file names no prices"

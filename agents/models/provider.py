@@ -1,0 +1,173 @@
+"""Providers of chat models: what one says of itself, and how one is added by its name.
+
+A run file names a model as `PROVIDER`, or as `PROVIDER:NAME`. A provider is one file, in
+`agents/models/providers` or in a directory of plug-ins, and is called by its file's name:
+
+    # my_parts/groq.py, `teacher: {model: "groq:llama-3.3-70b"}` in a run file
+    from metasynth.agents.models.provider import provider
+
+    @provider(priced=True, key_env="GROQ_API_KEY", packages=("langchain-groq",))
+    def groq(name, config):
+        from langchain_groq import ChatGroq
+
+        return ChatGroq(model=name, temperature=config.temperature, max_tokens=config.max_tokens)
+
+Its model is any `BaseChatModel` of LangChain that takes tools (`bind_tools`) where it conducts.
+Errors of the network are better raised as `ModelCallError`, and a prompt that is turned down or too
+long as a `PromptError`: else the run ends in a traceback where it could go on.
+"""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metasynth.config.model import ModelConfig
+from metasynth.errors import RequestError
+from metasynth.registry import Registry
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+MakeChat = Callable[[str, ModelConfig], "BaseChatModel"]
+"""From what stands behind the colon and the section of the run file to a chat model."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What the rest of the program knows of a provider; see `provider` for the attributes."""
+
+    made_by: MakeChat
+    takes: str
+    priced: bool
+    key_env: str | None
+    takes_seed: bool
+    follows_prompts: bool
+    reproducible: bool
+    packages: tuple[str, ...]
+
+    def form(self, name: str) -> str:
+        """How a model of this provider, which is called `name`, is written in a run file."""
+        return f"{name}:{self.takes}" if self.takes else name
+
+
+PROVIDERS: Registry[Provider] = Registry("provider", "metasynth.agents.models.providers")
+
+
+def provider(
+    *,
+    takes: str = "NAME",
+    priced: bool = False,
+    key_env: str | None = None,
+    takes_seed: bool = True,
+    follows_prompts: bool = True,
+    reproducible: bool = False,
+    packages: tuple[str, ...] = (),
+    name: str | None = None,
+) -> Callable[[MakeChat], MakeChat]:
+    """Add a provider by the function that makes its chat models.
+
+    The function gets what stands behind the colon (the model's name) and the section of the run
+    file, whose `api_key_env` is `key_env` where the run file names none. It imports what is slow,
+    and raises `RequestError` where there is no such model or no key.
+
+    Args:
+        takes: What stands behind the colon, for messages; empty where nothing does.
+        priced: Calls cost money, so `budget.usd` needs the model's price.
+        key_env: The environment variable that holds the key; None where there is none.
+        takes_seed: A call may have a `seed`, unless the run file says `send_seed: false`.
+        follows_prompts: It does what a prompt says. One that does not knows only the titles of the
+            package's roles; it is asked by these, judges nothing and tells no probabilities.
+        reproducible: The same call gives the same bytes on every machine, so that records of a run
+            of one chain carry no times and the run repeats byte for byte.
+        packages: The distributions that it needs, whose versions `metasynth doctor` lists.
+        name: Another name than the file's, for one that is made in a notebook.
+    """
+
+    def add(make: MakeChat) -> MakeChat:
+        part = Provider(
+            made_by=make,
+            takes=takes,
+            priced=priced,
+            key_env=key_env,
+            takes_seed=takes_seed,
+            follows_prompts=follows_prompts,
+            reproducible=reproducible,
+            packages=packages,
+        )
+        PROVIDERS.add(part, module=make.__module__, name=name)
+        return make
+
+    return add
+
+
+def chat_model(config: ModelConfig) -> "BaseChatModel":
+    """The chat model of a section of the run file; slow libraries are imported here.
+
+    Raises:
+        RequestError: There is no such provider (code `unknown_part`) or model, it is not written
+            as the provider takes it (code `bad_model`), or a package of the provider's is not
+            installed (code `missing_package`).
+    """
+    name, _, rest = config.model.partition(":")
+    known = provider_of(config.model)
+    _check_rest(known, config.model)
+    own = {} if config.api_key_env else {"api_key_env": known.key_env}
+    try:
+        return known.made_by(rest, config.model_copy(update=own))
+    except ImportError as error:
+        raise RequestError(
+            f"provider {name}: {error}",
+            hint=f"install {' '.join(known.packages) or 'what it imports'}",
+            code="missing_package",
+        ) from error
+
+
+def provider_of(model: str) -> Provider:
+    """The provider that a model's name begins with; imports its file.
+
+    Raises:
+        RequestError: There is none (code `unknown_part`), or its file is none (code `bad_part`).
+    """
+    check_model(model)
+    return PROVIDERS[model.partition(":")[0]]
+
+
+def check_model(model: str, where: str = "") -> None:
+    """Refuse a model's name whose provider is unknown, or that is not written as that takes it.
+
+    Others' providers are known by name alone: nothing of theirs is imported.
+
+    Args:
+        where: What the message begins with, such as the key of a run file.
+
+    Raises:
+        RequestError: There is no such provider (code `unknown_part`), or what stands behind the
+            colon is missing or too much (code `bad_model`).
+    """
+    name = model.partition(":")[0]
+    if name not in PROVIDERS:
+        close = difflib.get_close_matches(name, PROVIDERS.names(), n=1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        raise RequestError(
+            f"{where}{': ' if where else ''}no provider {name!r}{meant}; expected {model_forms()}",
+            code="unknown_part",
+        )
+    if name in PROVIDERS.builtin():
+        _check_rest(PROVIDERS[name], model, where)
+
+
+def model_forms() -> str:
+    """How models of each provider are written: `embedded, local:PATH_OR_HUB_ID or openai:NAME`."""
+    builtin = PROVIDERS.builtin()
+    forms = [PROVIDERS[name].form(name) if name in builtin else f"{name}:…" for name in PROVIDERS]
+    return f"{', '.join(forms[:-1])} or {forms[-1]}"
+
+
+def _check_rest(known: Provider, model: str, where: str = "") -> None:
+    name, _, rest = model.partition(":")
+    if bool(rest) != bool(known.takes):
+        raise RequestError(
+            f"{where}{': ' if where else ''}expected {known.form(name)}, got {model!r}",
+            code="bad_model",
+        )
