@@ -5,6 +5,7 @@ committed outlives the process, because it is with the operating system; a power
 last moments, never the file's soundness. Who finds it locked waits for 30 seconds.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,8 @@ def open_sqlite(
         busy_seconds: How long is waited for another who holds it.
     """
     mode = "ro" if read_only else "rwc"
+    if read_only and path is not None and not os.access(path.absolute().parent, os.W_OK):
+        mode = "ro&immutable=1"  # SQLite would make a file beside it, to see who writes
     name = ":memory:" if path is None else f"{path.absolute().as_uri()}?mode={mode}"
     place = Path(":memory:") if path is None else path
 
