@@ -13,7 +13,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command as Resume
-from langgraph.types import Durability, Send, interrupt
+from langgraph.types import Durability, Send
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.baselines.instruct import baseline_graph
@@ -22,10 +22,10 @@ from metasynth.graphs.baselines.template import template_graph
 from metasynth.graphs.document.graph import document_graph
 from metasynth.graphs.instruct.graph import instruct_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.run.state import ChainTask, CorpusInput, CorpusState
 from metasynth.graphs.run.threads import thread_config
-from metasynth.graphs.tail.approval import Decision
-from metasynth.graphs.tail.best_of_batch import new_quota, settle
+from metasynth.graphs.tail.best_of_batch import begin_quota, settle
 
 from .workspace import RunContext, Source, Workspace, constant
 
@@ -60,7 +60,7 @@ class _Nodes:
     ) -> Command[Literal["chain"]]:
         """Count what is there and start the chains."""
         workspace = await self._source(runtime.context)
-        workspace.quota = new_quota(workspace)
+        await begin_quota(workspace)
         await settle(workspace)
         if workspace.quota.left > 0:
             try:
@@ -79,7 +79,7 @@ class _Nodes:
         """Write record after record while the quota gives any out."""
         workspace = await self._source(runtime.context)
         chain = _name(state["chain"])
-        quota = workspace.quota = workspace.quota or new_quota(workspace)  # gone after a restart
+        quota = workspace.quota
         writer = RecordWriter(workspace, chain)
         while await quota.take_up(chain) or await quota.take():
             try:
@@ -92,7 +92,7 @@ class _Nodes:
                 raise
             if outcome != "held":  # what waits for a choice has told the quota itself
                 await quota.finish(accepted=outcome == "accepted")
-            if workspace.config.review.ask and workspace.reviewer is None:
+            if workspace.config.review.ask and not workspace.is_reviewed_here:
                 # an answer is found by its place in the step, so a step asks once
                 return Command(goto=[Send("chain", state)])
         workspace.memory.release(chain)
@@ -106,7 +106,7 @@ class _Nodes:
         """Decide what still waits for a choice, and say what came of it."""
         workspace = await self._source(runtime.context)
         await settle(workspace, final=True)
-        stopped = workspace.quota.stopped_because if workspace.quota else None
+        stopped = workspace.quota.stopped_because
         return CorpusState(
             accepted=workspace.corpus.accepted,
             rejected=workspace.corpus.rejected,
@@ -143,8 +143,7 @@ class RecordWriter:
         while asked := result.get("__interrupt__"):
             result = await self._invoke(Resume(resume=await self._answer(asked[0].value)), config)
         self._number += 1
-        if workspace.threads is not None:
-            await workspace.threads.add(record_id)
+        await workspace.threads.add(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
         return str(result["outcome"])
 
@@ -157,17 +156,14 @@ class RecordWriter:
 
     async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         """What a person says: asked in this process, or through the interrupts of the whole run."""
-        if self._workspace.reviewer is not None:
-            return await self._workspace.reviewer(question)
-        return interrupt(question, response_schema=Decision).model_dump(mode="json")
+        decision = await self._workspace.reviewer(question)
+        return ReviewDecision.model_validate(decision).model_dump(mode="json")
 
 
 async def _prepare(workspace: Workspace) -> None:
     """Have what is trained or loaded ready before the first call is paid for."""
-    if workspace.screen is not None:
-        await workspace.screen.scorer.prepare()
-    if workspace.sampler is not None:
-        await workspace.sampler.prepare(workspace.budget.check)
+    await workspace.screen.prepare()
+    await workspace.sampler.prepare(workspace.budget.check)
 
 
 def _name(chain: int) -> str:

@@ -17,10 +17,12 @@ from metasynth.config.run import ROLES, RunConfig
 from metasynth.errors import RequestError
 from metasynth.graphs.active.graph import active_graph
 from metasynth.graphs.baselines.template import template_graph
-from metasynth.graphs.corpus import corpus_graph
+from metasynth.graphs.corpus import RECORD_GRAPHS, corpus_graph
 from metasynth.graphs.document.graph import document_graph
 from metasynth.graphs.instruct.graph import instruct_graph
+from metasynth.graphs.run.budget import NoQuota
 from metasynth.graphs.softsrv.graph import softsrv_graph
+from metasynth.graphs.tail.best_of_batch import open_quota
 from metasynth.graphs.workspace import RunContext, Workspace
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -60,12 +62,21 @@ class _Workspaces:
         config = await asyncio.to_thread(_config_of, context, self._graph)
         plan = await asyncio.to_thread(plan_run, config)
         if plan.identity in self._runs:  # another budget, or the review: its folder is held
-            return replace(self._runs[plan.identity], config=config, quota=None)
+            return self._used(self._runs[plan.identity], config)
         folder = _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
         workspace = await self._stack.enter_async_context(open_run(plan, folder))
-        workspace.checkpointer = None if self._graph != "corpus" else workspace.checkpointer
         self._runs[plan.identity] = workspace
-        return workspace
+        return self._used(workspace, config)
+
+    def _used(self, workspace: Workspace, config: RunConfig) -> Workspace:
+        """The run as this graph uses it: what writes one record counts none."""
+        screen = workspace.screen
+        if self._graph in RECORD_GRAPHS:
+            alone = NoQuota(batch=screen.batch, keep=screen.keep)
+            return replace(workspace, config=config, checkpointer=None, quota=alone)
+        saver = workspace.checkpointer if self._graph == "corpus" else None
+        quota = open_quota(config, workspace.corpus, screen)
+        return replace(workspace, config=config, checkpointer=saver, quota=quota)
 
 
 def _config_of(context: RunContext, graph: str) -> RunConfig:

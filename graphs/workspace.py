@@ -1,7 +1,7 @@
 """What the nodes of every graph work with: one object, made by `compose` for a run."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -13,33 +13,39 @@ from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
-from metasynth.graphs.admission.screening import Screen
+from metasynth.graphs.admission.screening import NoScreen
 from metasynth.graphs.run.budget import Budget, Quota
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.prompts import prompt_variables
-from metasynth.graphs.run.threads import EndedThreads, record_id
+from metasynth.graphs.run.review import Reviewer, ask_by_interrupt
+from metasynth.graphs.run.threads import NoThreads, record_id
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.seeding.seeding import Seeds
-from metasynth.graphs.softsrv.steering.sampler import DraftSampler
+from metasynth.graphs.softsrv.steering.sampler import NoSampler
 from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import Ledger
 from metasynth.memory.records import RecordMemory
-from metasynth.memory.traces.tracer import Tracer
 from metasynth.records.record import Record
 from metasynth.records.seeds import Seed
 
-Reviewer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Puts a question about a draft to a person; see `approval` for question and answer."""
 
-
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Workspace:
     """A run's live objects. `state` of the graphs holds none of them.
 
     Graphs with objects of their own derive from it (see `questions`, `softsrv`, `active`).
-    `exemplars` are the real documents that a template shows. `sampler` is there where the conductor
-    has a tool to draw drafts with, `screen` where the student has a say, `reviewer` where a person
-    answers in this process and not through the threads' interrupts.
+    What a run does not have does nothing: nothing is screened, nothing is sampled.
+
+    Attributes:
+        quota: Hands out the records that are still to be written.
+        screen: The student's say.
+        sampler: What the conductor has a tool to draw drafts with.
+        exemplars: The real documents that a template shows.
+        threads: Those of ended records.
+        reviewer: Asks a person about a draft.
+        checkpointer: Of the record graphs; LangGraph keeps no threads without one.
+        callbacks: What a graph of this run is to be called with, so that its nodes are in the
+            traces.
     """
 
     config: RunConfig
@@ -54,26 +60,26 @@ class Workspace:
     seeds: Seeds
     budget: Budget
     caller: Caller
+    quota: Quota
     checkpointer: BaseCheckpointSaver[Any] | None = None
-    threads: EndedThreads | None = None
-    quota: Quota | None = None
+    threads: NoThreads = field(default_factory=NoThreads)
     prompt_version: str = ""
     exemplars: Sequence[Seed] = ()
-    sampler: DraftSampler | None = None
-    screen: Screen | None = None
-    reviewer: Reviewer | None = None
-    tracer: Tracer | None = None
+    sampler: NoSampler = field(default_factory=NoSampler)
+    screen: NoScreen = field(default_factory=NoScreen)
+    reviewer: Reviewer = ask_by_interrupt
+    callbacks: Sequence[BaseCallbackHandler] = ()
 
     @property
-    def callbacks(self) -> list[BaseCallbackHandler]:
-        """What a graph of this run is to be called with, so that its nodes are in the traces."""
-        return [self.tracer] if self.tracer is not None else []
+    def is_reviewed_here(self) -> bool:
+        """Whether a person answers in this process and not through the threads' interrupts."""
+        return self.reviewer is not ask_by_interrupt
 
     @property
     def activity(self) -> list[tuple[str, str]]:
         """What is computed beside the calls: a label and a text each, for whoever watches."""
         parts = (("softsrv", self.sampler), ("student", self.screen))
-        return [(label, part.stage) for label, part in parts if part is not None and part.stage]
+        return [(label, part.stage) for label, part in parts if part.stage]
 
     def with_lineage(self, record: Record) -> Record:
         """The record with what the run knows of where it came from; here nothing more."""
@@ -99,7 +105,7 @@ class Workspace:
 
     def has_ended(self, record_id: str) -> bool:
         """Whether a record was accepted or rejected, or waits for the student's choice."""
-        return record_id in self.corpus or (self.screen is not None and record_id in self.screen)
+        return record_id in self.corpus or record_id in self.screen
 
     def next_number(self, chain: str) -> int:
         """The number of the chain's first record that has not ended."""

@@ -12,6 +12,7 @@ from typing import Any
 from metasynth.compose.plan import plan_run
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
+from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.corpus import corpus_graph
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.records.record import Record
@@ -164,7 +165,7 @@ class Run:
                 open_run(plan, self.folder / "run")
             )
             if self._student is not None:
-                assert workspace.screen is not None
+                assert isinstance(workspace.screen, Screen)
                 workspace.screen.scorer = self._student
             graph = corpus_graph(constant(workspace)).compile()
             ended = await graph.ainvoke({"chains": plan.config.concurrency})

@@ -11,6 +11,7 @@ from metasynth.compose.run import open_run
 from metasynth.config.active import CandidatesConfig
 from metasynth.config.file import load_run_config
 from metasynth.config.student import StudentConfig
+from metasynth.graphs.admission.screening import Screen
 from metasynth.graphs.corpus import corpus_graph
 from metasynth.graphs.scoring.scorer import StudentScorer
 from metasynth.graphs.scoring.students import Students
@@ -68,7 +69,7 @@ async def screened(
     plan = plan_run(load_run_config(FINANCE, changes[1::2]))
     async with AsyncExitStack() as stack:
         workspace = await stack.enter_async_context(open_run(plan, folder))
-        assert workspace.screen is not None
+        assert isinstance(workspace.screen, Screen)
         workspace.screen.scorer = student
         graph = corpus_graph(constant(workspace)).compile()
         return workspace, await graph.ainvoke({"chains": plan.config.concurrency})

@@ -25,7 +25,7 @@ from metasynth.errors import BudgetEndedError
 from metasynth.graphs.corpus import RecordWriter
 from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
-from metasynth.graphs.tail.best_of_batch import new_quota, settle
+from metasynth.graphs.tail.best_of_batch import begin_quota, settle
 from metasynth.graphs.workspace import RunContext, Source
 
 from .evaluation import evaluate_student
@@ -144,7 +144,7 @@ class _Nodes:
             return len(batch)
 
         workspace = await self._workspace(runtime)
-        workspace.quota = new_quota(workspace)
+        await begin_quota(workspace)
         if workspace.plan.conducts:
             workers = [Send("document", DocumentTask(worker=n)) for n in range(state["chains"])]
         else:
@@ -155,7 +155,6 @@ class _Nodes:
         """Have a conductor write from one selected seed after the other."""
         workspace = await self._workspace(runtime)
         quota, queue = workspace.quota, workspace.queue
-        assert quota is not None
         while await quota.take():
             place = queue.next()
             if place is None:
@@ -257,7 +256,6 @@ def _cut_short(workspace: ActiveWorkspace) -> str:
     """Why the round's rows are not all there; "" where they are."""
     if workspace.rows_have_ended():
         return ""
-    assert workspace.quota is not None
     return workspace.quota.stopped_because or "budget.records: all records are written"
 
 

@@ -69,7 +69,7 @@ class Rounds:
         return undone is not None
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ActiveWorkspace(QuestionWorkspace):
     """A run of the graph active.
 

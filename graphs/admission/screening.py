@@ -21,7 +21,7 @@ from metasynth.records.record import Record, StudentScore
 
 from .draft import Verdict
 from .threshold import FollowingThreshold, Limit
-from .waiting import WaitingRoom
+from .waiting import NoRoom, WaitingRoom
 
 if TYPE_CHECKING:
     from metasynth.student.scoring.measures import Scored
@@ -41,7 +41,39 @@ class Opinion(NamedTuple):
     detail: str
 
 
-class Screen:
+class NoScreen:
+    """The part of a student that has no say: all pass, and none has a score.
+
+    Attributes:
+        room: Where candidates wait for a choice.
+        batch: Of so many candidates a choice takes
+        keep: so many.
+        past: What records pass with it, in the words of a stall.
+    """
+
+    room: NoRoom = NoRoom()
+    batch = 1
+    keep = 1
+    past = "the gate"
+    stage = ""
+
+    def __contains__(self, id_: object) -> bool:
+        """Whether a record with this id waits for a choice."""
+        return id_ in self.room
+
+    async def prepare(self) -> None:
+        """Load the student now, so that one that cannot be loaded fails before anything is paid."""
+
+    async def judge(self, record: Record) -> Verdict:  # noqa: ARG002 - see `Screen`
+        """It passes."""
+        return Verdict()
+
+    def stamped(self, record: Record) -> Record:
+        """The record as it is."""
+        return record
+
+
+class Screen(NoScreen):
     """The active node's object of a run.
 
     Args:
@@ -63,7 +95,9 @@ class Screen:
     ) -> None:
         self.settings = settings
         self.scorer = scorer
-        self.room = room
+        self.room = room or NoRoom()
+        self.batch = settings.batch if self.room.chooses else 1
+        self.keep = settings.keep if self.room.chooses else 1
         self._said = said
         # the scores of another round's student are no measure
         self._thresholds = defaultdict[int, FollowingThreshold](
@@ -77,11 +111,11 @@ class Screen:
                 self._learn(text, Opinion(**{"limit": None, "code": "", "detail": "", **entry}))
 
     @property
-    def stage(self) -> str:
+    def stage(self) -> str:  # type: ignore[override]
         """What the student is doing, or how many candidates wait; "" for nothing."""
         if self.scorer.stage:
             return self.scorer.stage
-        if self.room is None or not len(self.room):
+        if not isinstance(self.room, WaitingRoom) or not len(self.room):
             return ""
         return f"{len(self.room.unchosen)} of {self.settings.batch} candidates wait for a choice"
 
@@ -93,11 +127,11 @@ class Screen:
     @property
     def limit(self) -> Limit | None:
         """Which scores pass now, by threshold."""
-        return self._threshold.limit if self.room is None else None
+        return None if self.room.chooses else self._threshold.limit
 
-    def __contains__(self, id_: object) -> bool:
-        """Whether a record with this id waits for a choice."""
-        return self.room is not None and id_ in self.room
+    async def prepare(self) -> None:
+        """Load the student now, so that one that cannot be loaded fails before anything is paid."""
+        await self.scorer.prepare()
 
     def opinions(self) -> Iterator[Opinion]:
         """All that was said, the first first."""

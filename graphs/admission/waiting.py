@@ -37,7 +37,29 @@ class Choice:
     keep: int
 
 
-class WaitingRoom:
+class NoRoom:
+    """Where records do not wait: each is admitted by itself."""
+
+    chooses = False
+
+    def __len__(self) -> int:
+        """None is here."""
+        return 0
+
+    def __contains__(self, id_: object) -> bool:
+        """It does not wait."""
+        return False
+
+    def __iter__(self) -> Iterator[Record]:
+        """Nothing."""
+        return iter(())
+
+    def find(self, id_: str) -> Candidate | None:  # noqa: ARG002 - see `WaitingRoom`
+        """None."""
+        return None
+
+
+class WaitingRoom(NoRoom):
     """The candidates of a run that wait, in the order in which they came.
 
     Args:
@@ -45,6 +67,8 @@ class WaitingRoom:
         choices: Journal of what was chosen among them.
         ended: Whether a record was accepted or rejected.
     """
+
+    chooses = True
 
     def __init__(self, held: Journal, choices: Journal, *, ended: Callable[[str], bool]) -> None:
         self._held = held

@@ -25,8 +25,8 @@ from metasynth.graphs.instruct.records import (
 )
 from metasynth.graphs.instruct.state import InstructState
 from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput
-from metasynth.graphs.tail.approval import Decision
 from metasynth.graphs.tail.ending import Ending, given_up, with_update
 from metasynth.graphs.tail.tail import Tail, after_gate
 from metasynth.graphs.workspace import RunContext, Source, Workspace
@@ -203,6 +203,6 @@ class BaselineEnding(Ending[BaselineState, Literal["reject"], Literal["__end__"]
         """Give the instruction up."""
         return given_up(verdict)
 
-    def edited(self, state: BaselineState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+    def edited(self, state: BaselineState, decision: ReviewDecision) -> dict[str, Any]:  # noqa: ARG002
         """The person's version of the conversation."""
         return edited_conversation(decision)

@@ -17,8 +17,9 @@ from metasynth.errors import MetaSynthError, RefusedPromptError
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.document.briefing import least_used_genres
 from metasynth.graphs.run.nodes import END, Command, add_node
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.run.state import DocumentInput, DocumentOutput, TemplateState
-from metasynth.graphs.tail.approval import Decision, text_of
+from metasynth.graphs.tail.approval import text_of
 from metasynth.graphs.tail.ending import Ending, generation, given_up, with_update
 from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source, Workspace
@@ -135,8 +136,7 @@ def _as_the_first(workspace: Workspace, begun: TemplateState) -> TemplateState:
     """What the first record of the same call started from, read from that record."""
     number, chain = begun["number"], begun["chain"]
     id_ = workspace.record_id(chain, number - (number - 1) % _taken(workspace))
-    room = workspace.screen.room if workspace.screen is not None else None
-    waiting = room.find(id_) if room is not None else None
+    waiting = workspace.screen.room.find(id_)
     first = waiting.record if waiting is not None else workspace.corpus.find(id_)
     seed = workspace.seeds.find(first.seed_ids[0]) if first is not None else None
     if first is None or seed is None:
@@ -194,6 +194,6 @@ class TemplateEnding(Ending[TemplateState, Literal["reject"], Literal["__end__"]
         """Give the document up."""
         return given_up(verdict)
 
-    def edited(self, state: TemplateState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+    def edited(self, state: TemplateState, decision: ReviewDecision) -> dict[str, Any]:  # noqa: ARG002
         """The person's text."""
         return {"text": text_of(decision), "cut": False}

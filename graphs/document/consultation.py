@@ -53,7 +53,7 @@ def prepare(
         nudge: What a conductor is told that calls something else.
     """
     if tools is None:
-        tools = offered_tools(sampling=workspace.sampler is not None)
+        tools = offered_tools(sampling=workspace.sampler.offered)
     turned = Prepared([], [], {})
     reserved: set[str] = set()
     for index, call in enumerate(reply.tool_calls):

@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import END, Command
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.run.state import DocumentState
-from metasynth.graphs.tail.approval import Decision, text_of
+from metasynth.graphs.tail.approval import text_of
 from metasynth.graphs.tail.ending import Ending, generation
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Record
@@ -60,7 +61,7 @@ class DocumentEnding(Ending[DocumentState, Literal["conductor", "reject"], Liter
         """Tell the conductor why, or give the record up when its tries are used."""
         return refused(workspace, state, verdict)
 
-    def edited(self, state: DocumentState, decision: Decision) -> dict[str, Any]:
+    def edited(self, state: DocumentState, decision: ReviewDecision) -> dict[str, Any]:
         """A draft of its own, which keeps the summary and the label of the one that was edited."""
         artifacts, old = state["artifacts"], state["submission"]["draft"]
         ref = next_ref("draft", artifacts, set())

@@ -113,7 +113,7 @@ class _Nodes:
                 step=f"{state['number']}/{turn}",
                 agent="conductor",
                 record_id=state["record_id"],
-                tools=tool_schemas(sampling=workspace.sampler is not None),
+                tools=tool_schemas(sampling=workspace.sampler.offered),
             )
         except PromptError as error:
             return lost(f"prompt: {error.message}")

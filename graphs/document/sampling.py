@@ -36,7 +36,9 @@ class _Draft(NamedTuple):
 def offer_of(workspace: Workspace) -> SamplingOffer | None:
     """What the conductor is told of the tool; None where there is nothing to sample."""
     sampler = workspace.sampler
-    return SamplingOffer(sampler.most_samples, sampler.most_uses) if sampler else None
+    if not isinstance(sampler, DraftSampler):
+        return None
+    return SamplingOffer(sampler.most_samples, sampler.most_uses)
 
 
 def prepare_sampling(
@@ -133,5 +135,5 @@ def _usable(workspace: Workspace, response: AIMessage) -> list[_Draft]:
 
 
 def _sampler(workspace: Workspace) -> DraftSampler:
-    assert workspace.sampler is not None, "the tool is offered only where there is one"
+    assert isinstance(workspace.sampler, DraftSampler), "its tool was offered"
     return workspace.sampler

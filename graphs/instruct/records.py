@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import END, Command
-from metasynth.graphs.tail.approval import Decision, turns_of
+from metasynth.graphs.run.review import ReviewDecision
+from metasynth.graphs.tail.approval import turns_of
 from metasynth.graphs.tail.ending import Ending, generation
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Message, Record, RejectedAnswer
@@ -62,12 +63,12 @@ class InstructEnding(Ending[InstructState, Literal["conductor", "reject"], Liter
         """Tell the conductor why, or give the instruction up."""
         return refused(workspace, state, verdict)
 
-    def edited(self, state: InstructState, decision: Decision) -> dict[str, Any]:  # noqa: ARG002
+    def edited(self, state: InstructState, decision: ReviewDecision) -> dict[str, Any]:  # noqa: ARG002
         """The person's version of the conversation."""
         return edited_conversation(decision)
 
 
-def edited_conversation(decision: Decision) -> dict[str, Any]:
+def edited_conversation(decision: ReviewDecision) -> dict[str, Any]:
     """The update that takes a person's version of the conversation."""
     turns = turns_of(decision)
     return {"conversation": turns, "question": turns[-1]["question"], "answer": turns[-1]["answer"]}

@@ -66,7 +66,6 @@ class _Nodes:
     ) -> Command[Literal["ask", "answer", "reject", "__end__"]]:
         """The next candidate, or the end of this worker."""
         workspace = await self._source(runtime.context)
-        assert workspace.quota is not None
         queue = queue_of(workspace)
         if not await workspace.quota.take():
             return _ended(state)
@@ -171,7 +170,6 @@ class _Nodes:
     ) -> Command[Literal["__end__"]]:
         """The worker ends with the budget."""
         workspace = await self._source(runtime.context)
-        assert workspace.quota is not None
         await workspace.quota.stop(ended.message)
         return _ended(state)
 

@@ -7,13 +7,8 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import Command
-from metasynth.graphs.tail.approval import (
-    Decision,
-    EditError,
-    ask_in_worker,
-    text_of,
-    turns_of,
-)
+from metasynth.graphs.run.review import ReviewDecision
+from metasynth.graphs.tail.approval import EditError, ask_in_worker, text_of, turns_of
 from metasynth.graphs.tail.ending import Ending, generation, given_up
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Message, Record
@@ -118,7 +113,7 @@ class CandidateEnding(Ending[CandidateState, Literal["reject"], Literal["take"]]
         """Give the question up."""
         return given_up(verdict)
 
-    def edited(self, state: CandidateState, decision: Decision) -> dict[str, Any]:
+    def edited(self, state: CandidateState, decision: ReviewDecision) -> dict[str, Any]:
         """The person's version: of the question alone, or of question and answer."""
         if not state["agent"]:
             return {"question": text_of(decision), "cut": False}
@@ -127,11 +122,10 @@ class CandidateEnding(Ending[CandidateState, Literal["reject"], Literal["take"]]
             raise EditError("the draft is one question with its answer")
         return {**turn, "cut": False}
 
-    async def ask(self, workspace: Workspace, question: dict[str, Any]) -> Decision:
+    async def ask(self, workspace: Workspace, question: dict[str, Any]) -> ReviewDecision:
         """What a person decides; workers share the thread of their run."""
         return await ask_in_worker(workspace, question)
 
     async def ended(self, workspace: Workspace, *, accepted: bool) -> None:
         """Give the worker's place back."""
-        assert workspace.quota is not None
         await workspace.quota.finish(accepted=accepted)

@@ -10,7 +10,7 @@ from .queue import QuestionQueue
 W = TypeVar("W", bound=Workspace)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class QuestionWorkspace(Workspace):
     """A workspace with the questions that wait for a worker."""
 

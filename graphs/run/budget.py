@@ -8,6 +8,8 @@ from typing import Protocol
 from metasynth.config.run import BudgetConfig
 from metasynth.errors import BudgetEndedError
 
+_ANY = 10**9
+
 
 class Spent(Protocol):
     """What the ledger has counted so far."""
@@ -118,6 +120,14 @@ class Quota:
         self._changed = asyncio.Condition()
         self.stopped_because: str | None = None
 
+    async def begin(self, *, accepted: int, held: int) -> None:
+        """Hand out records anew: nothing is in work, and nothing has stopped it."""
+        async with self._changed:
+            self._accepted, self._held = accepted, held
+            self._in_work = self._rejected_in_row = 0
+            self._aside.clear()
+            self.stopped_because = None
+
     @property
     def left(self) -> int:
         """Accepted records that are still missing."""
@@ -191,3 +201,10 @@ class Quota:
     def _decided(self) -> bool:
         done = self.stopped_because is not None or self._accepted >= self._goal
         return done or self._in_work + self._held < self.wanted
+
+
+class NoQuota(Quota):
+    """Of a record's graph that is run by itself: whoever runs it decides how many."""
+
+    def __init__(self, *, batch: int = 1, keep: int = 1) -> None:
+        super().__init__(_ANY, accepted=0, stall_after=_ANY, batch=batch, keep=keep)

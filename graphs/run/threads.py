@@ -25,7 +25,14 @@ def thread_config(record_id: str) -> RunnableConfig:
     )
 
 
-class EndedThreads:
+class NoThreads:
+    """The threads of ended records are left as they are, or there are none."""
+
+    async def add(self, record_id: str) -> None:
+        """A record has ended."""
+
+
+class EndedThreads(NoThreads):
     """The threads of records that have ended: the newest are kept, to be looked at.
 
     Args:

@@ -21,7 +21,7 @@ from metasynth.blocking import Check
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.questions.candidates import CandidateInput, candidate_graph
 from metasynth.graphs.run.nodes import END, Command, add_node
-from metasynth.graphs.tail.best_of_batch import new_quota, settle
+from metasynth.graphs.tail.best_of_batch import begin_quota, settle
 from metasynth.graphs.workspace import RunContext, Source
 
 from .contexts import prepare_contexts
@@ -81,7 +81,7 @@ class _Nodes:
     ) -> Command[Literal["sample", "close"]]:
         """Make ready what questions come from: train or load a soft prompt, read exemplars."""
         workspace = await self._workspace(runtime)
-        workspace.quota = new_quota(workspace)
+        await begin_quota(workspace)
         await settle(workspace)
         update = SoftSRVState(chains=state.chains)
         return await _stage(workspace, prepare_contexts, "contexts", "sample", update)
@@ -101,8 +101,7 @@ class _Nodes:
         """Keep what is clean, new and spread, and hand it to the workers."""
 
         async def fill_queue(workspace: SoftSRVWorkspace, check: Check) -> int:
-            if workspace.screen is not None:
-                await workspace.screen.scorer.prepare()
+            await workspace.screen.prepare()
             batch = await make_batch(workspace, check)
             workspace.queue.fill(
                 batch,
@@ -122,8 +121,7 @@ class _Nodes:
         await settle(workspace, final=True)
         accepted, rejected = workspace.corpus.accepted, workspace.corpus.rejected
         stopped = state.get("stopped_because") or (
-            (workspace.quota.stopped_because if workspace.quota else None)
-            or "budget.records: all records are written"
+            workspace.quota.stopped_because or "budget.records: all records are written"
         )
         counts = {
             "judged": accepted + rejected,

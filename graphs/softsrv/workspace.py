@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metasynth.softsrv.manifest import Manifest
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SoftSRVWorkspace(QuestionWorkspace):
     """A run of the graph softsrv.
 

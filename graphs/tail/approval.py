@@ -5,71 +5,33 @@ student's score and admission where the run file says `review: true`.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any
 
 from langgraph.errors import GraphInterrupt
-from langgraph.types import interrupt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.workspace import Workspace
-from metasynth.records.record import Message, Record, Review, Text
+from metasynth.records.record import Record, Review
 
 CODE = "review"
 NO_NOTE = "a person decided so and gave no reason"
 NOBODY = "no conductor wrote this, so there is nobody to send it back to"
 
 
-class Decision(BaseModel):
-    """What a person says of a draft; a word alone, or `reject: REASON`, is a decision too."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    decision: Literal["accept", "edit", "reject", "send_back"] = Field(
-        description="what becomes of the draft"
-    )
-    text: Text | None = Field(default=None, description="edit: the whole text as it shall be")
-    messages: list[Message] | None = Field(
-        default=None, description="edit, where the draft is a conversation: all its messages"
-    )
-    note: Text = Field(default="", description="why; the conductor reads it in what is sent back")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _word_alone(cls, data: Any) -> Any:
-        if not isinstance(data, str):
-            return data
-        word, _, note = data.partition(":")
-        return {"decision": word.strip().lower(), "note": note.strip()}
-
-    @model_validator(mode="after")
-    def _edit_is_whole(self) -> Self:
-        if self.decision == "edit" and not (self.text or "").strip() and not self.messages:
-            raise ValueError("an edit needs the whole `text`, or all `messages`")
-        return self
-
-
 class EditError(ValueError):
     """An edit has another form than the draft."""
 
 
-async def ask(_workspace: Workspace, question: dict[str, Any]) -> Decision:
-    """Stop the thread until somebody answers."""
-    return interrupt(question, response_schema=Decision)
+async def ask_in_worker(workspace: Workspace, question: dict[str, Any]) -> ReviewDecision:
+    """Ask from a worker, which shares its run's thread with others.
 
-
-async def ask_in_worker(workspace: Workspace, question: dict[str, Any]) -> Decision:
-    """As `ask`, for workers that share their run's thread.
-
-    The command line has no thread for them and answers at once. In Studio the step ends when every
-    worker has ended or asks, so one that asks lets another have its place until it is answered.
+    In Studio the step ends when every worker has ended or asks, so one that asks lets another have
+    its place until it is answered.
     """
-    if workspace.reviewer is not None:
-        return Decision.model_validate(await workspace.reviewer(question))
-    assert workspace.quota is not None
     id_ = str(question["record_id"])
     await workspace.quota.take_up(id_)
     try:
-        return await ask(workspace, question)
+        return ReviewDecision.model_validate(await workspace.reviewer(question))
     except GraphInterrupt:
         await workspace.quota.put_aside(id_)
         raise
@@ -101,7 +63,7 @@ def review_of(state: Any, reason: str | None = None) -> Review | None:
     return Review.model_validate({**mark, "decision": decision})
 
 
-def turns_of(decision: Decision) -> list[dict[str, str]]:
+def turns_of(decision: ReviewDecision) -> list[dict[str, str]]:
     """The questions and answers of an edited conversation.
 
     Raises:
@@ -118,7 +80,7 @@ def turns_of(decision: Decision) -> list[dict[str, str]]:
     ]
 
 
-def text_of(decision: Decision) -> str:
+def text_of(decision: ReviewDecision) -> str:
     """The text of an edited document.
 
     Raises:

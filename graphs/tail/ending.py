@@ -5,11 +5,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import Command
+from metasynth.graphs.run.review import ReviewDecision, ask_by_interrupt
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.record import Generation, Record
 from metasynth.version import code_version
-
-from .approval import Decision, ask
 
 State = TypeVar("State")
 Refused = TypeVar("Refused", bound=str)
@@ -51,16 +50,20 @@ class Ending(ABC, Generic[State, Refused, Done]):
         """Where the graph goes when gate, check, student or admission refuses the draft."""
 
     @abstractmethod
-    def edited(self, state: State, decision: Decision) -> dict[str, Any]:
+    def edited(self, state: State, decision: ReviewDecision) -> dict[str, Any]:
         """The update that takes a person's version.
 
         Raises:
             EditError: It has another form than the draft.
         """
 
-    async def ask(self, workspace: Workspace, question: dict[str, Any]) -> Decision:
-        """What a person decides."""
-        return await ask(workspace, question)
+    async def ask(
+        self,
+        workspace: Workspace,  # noqa: ARG002
+        question: dict[str, Any],
+    ) -> ReviewDecision:
+        """What a person decides; the thread of the record stops until then."""
+        return await ask_by_interrupt(question)
 
     async def ended(self, workspace: Workspace, *, accepted: bool) -> None:
         """The record was admitted or rejected."""

@@ -17,11 +17,12 @@ from langgraph.runtime import Runtime
 from metasynth.graphs.admission.check import run_checks
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.run.nodes import Command, Targets, add_node, destinations
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.workspace import RunContext, Source, Workspace
 from metasynth.records.record import Record
 
-from .approval import CODE, NO_NOTE, NOBODY, Decision, EditError, question_about, review_of
-from .best_of_batch import hold, stamped
+from .approval import CODE, NO_NOTE, NOBODY, EditError, question_about, review_of
+from .best_of_batch import hold
 from .ending import Done, Ending, Refused, State, given_up, with_update
 
 _AGENTS = {"score": "student", "approve": "person"}
@@ -76,10 +77,9 @@ class Tail(Generic[State, Refused, Done]):
     ) -> Command[Literal["approve", "admit"] | Refused]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        if workspace.screen is not None:
-            verdict = await workspace.screen.judge(await self._record(workspace, state))
-            if not verdict.passed:
-                return self._ending.refuse(workspace, state, verdict)
+        verdict = await workspace.screen.judge(await self._record(workspace, state))
+        if not verdict.passed:
+            return self._ending.refuse(workspace, state, verdict)
         return Command(goto="approve" if workspace.config.review.ask else "admit")
 
     async def approve(
@@ -129,7 +129,7 @@ class Tail(Generic[State, Refused, Done]):
         return {"outcome": "rejected"}
 
     async def _take_edit(
-        self, workspace: Workspace, state: State, decision: Decision, done: dict[str, Any]
+        self, workspace: Workspace, state: State, decision: ReviewDecision, done: dict[str, Any]
     ) -> Command[Literal["admit", "approve"]]:
         """Measure the edited text; where it does not pass, ask again and say why.
 
@@ -142,11 +142,11 @@ class Tail(Generic[State, Refused, Done]):
         after: Any = {**_values(state), **update}
         verdict = await self._ending.judge(workspace, after)
         update["verdict"] = after["verdict"] = verdict.dump()
+        record = await self._record(workspace, after)
         if verdict.passed:
-            record = await self._record(workspace, after)
             verdict = await run_checks(workspace.config.gate.checks, record)
-            if verdict.passed and workspace.screen is not None:
-                verdict = await workspace.screen.judge(record)
+        if verdict.passed:
+            verdict = await workspace.screen.judge(record)
         if not verdict.passed:
             return _asked_again(decision, verdict.reason)
         return Command(update={**update, **done}, goto="admit")
@@ -167,7 +167,7 @@ class Tail(Generic[State, Refused, Done]):
             "review": review_of(seen, reason),
             "reason": reason,
         }
-        return stamped(workspace, record.model_copy(update=update))
+        return workspace.screen.stamped(record.model_copy(update=update))
 
 
 def after_gate(workspace: Workspace) -> Literal["checks", "score"]:
@@ -180,6 +180,6 @@ def _values(state: Any) -> dict[str, Any]:
     return state  # type: ignore[no-any-return]
 
 
-def _asked_again(decision: Decision, refused: str) -> Command[Literal["approve"]]:
+def _asked_again(decision: ReviewDecision, refused: str) -> Command[Literal["approve"]]:
     edit = decision.model_dump(mode="json", include={"text", "messages"}, exclude_none=True)
     return Command(update={"edit": {**edit, "refused": refused}}, goto="approve")

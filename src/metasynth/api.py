@@ -15,7 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +28,7 @@ from metasynth.config.file import load_run_config
 from metasynth.config.run import RunConfig
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.errors import RequestError
-from metasynth.graphs.workspace import Reviewer
+from metasynth.graphs.run.review import Reviewer
 from metasynth.records.record import Record, read_records
 from metasynth.registry import FoundPart
 
@@ -99,7 +99,7 @@ def run(
         progress: Called in that thread at the start, twice a second, and at the end. What it
             raises ends the run.
         review: Decides about each draft where the run file says `review: true`; see
-            `metasynth.graphs.approval` for question and answer.
+            `metasynth.graphs.tail.approval` for question and answer.
 
     Raises:
         RequestError: The directory cannot be used for this run, or nobody reviews (`no_reviewer`).
@@ -125,7 +125,8 @@ async def run_async(
             code="no_reviewer",
         )
     async with open_run(plan, directory) as workspace:
-        workspace.reviewer = review
+        if review is not None:
+            workspace = replace(workspace, reviewer=review)
         stopped_because = await execute(workspace, progress)
         return RunResult(
             directory=directory,

@@ -1,6 +1,7 @@
 """What bounds a run: the conductor's prompt, the budget, a gate that takes nothing, the turns."""
 
 import random
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -115,10 +116,9 @@ async def test_minutes_end_a_run_too(tmp_path: Path) -> None:
         plan = plan_run(load_run_config(FINANCE, changes[1::2]))
         async with open_run(plan, tmp_path / "run") as workspace:
             budget = Budget(plan.config.budget, workspace.ledger.totals, lambda: next(ticks))
-            workspace.caller = Caller(
-                workspace.ledger, CallRecorder(workspace.ledger), budget, random_seed=0
-            )
-            graph = corpus_graph(constant(workspace)).compile()
+            recorder = CallRecorder(workspace.ledger)
+            caller = Caller(workspace.ledger, recorder, budget, random_seed=0)
+            graph = corpus_graph(constant(replace(workspace, caller=caller))).compile()
             ended = await graph.ainvoke({"chains": 2})
     assert ended["stopped_because"] == "budget.minutes: 5.0 of 5.0 minutes used"
     assert 5 <= len(server.requests) <= 10

@@ -1,6 +1,7 @@
 """A person's word in the graphs that write conversations, and what an answer may look like."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
 from metasynth.graphs.corpus import corpus_graph
 from metasynth.graphs.run.budget import Quota
+from metasynth.graphs.run.review import ReviewDecision
 from metasynth.graphs.softsrv.graph import softsrv_graph
-from metasynth.graphs.tail.approval import Decision
 from metasynth.graphs.workspace import constant
 from metasynth.records.record import Record
 from tests.instruct_runs import InstructTeacher, instruct_run
@@ -43,8 +44,8 @@ async def reviewed(
     plan = plan_run(load_run_config(Path(path), changes[1::2]))
     graph = softsrv_graph if plan.config.graph == "softsrv" else corpus_graph
     async with open_run(plan, folder / "run") as workspace:
-        workspace.reviewer = reviewer
-        await graph(constant(workspace)).compile().ainvoke({"chains": 1})
+        asked = replace(workspace, reviewer=reviewer)
+        await graph(constant(asked)).compile().ainvoke({"chains": 1})
         return list(workspace.corpus.records()), list(workspace.corpus.rejected_records())
 
 
@@ -104,14 +105,14 @@ async def test_questions_with_answers_are_decided_one_by_one(tmp_path: Path) -> 
     ],
 )
 def test_an_answer_may_be_a_word(given: Any, decision: str, note: str) -> None:
-    answer = Decision.model_validate(given)
+    answer = ReviewDecision.model_validate(given)
     assert (answer.decision, answer.note) == (decision, note)
 
 
 @pytest.mark.parametrize("given", ["perhaps", "edit", {"decision": "edit", "text": " "}, {}, None])
 def test_what_decides_nothing_is_no_answer(given: Any) -> None:
     with pytest.raises(ValidationError):
-        Decision.model_validate(given)
+        ReviewDecision.model_validate(given)
 
 
 def test_a_conversation_survives_the_editor() -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from metasynth.config.file import load_run_config
 from metasynth.config.softsrv import SoftSRVConfig, ToolConfig
 from metasynth.errors import MetaSynthError
 from metasynth.graphs.corpus import corpus_graph
-from metasynth.graphs.softsrv.steering.sampler import DraftSampler
+from metasynth.graphs.softsrv.steering.sampler import DraftSampler, NoSampler
 from metasynth.graphs.softsrv.steering.steering import Steering
 from metasynth.graphs.workspace import Workspace, constant
 from metasynth.memory.ledger import Totals
@@ -127,8 +128,8 @@ async def start(
     _, _, _, *given = small_run(server.base_url, **{**quick, **changes})
     plan = plan_run(load_run_config(FINANCE, given[1::2]))
     async with AsyncExitStack() as stack:
-        workspace = await stack.enter_async_context(open_run(plan, folder / "run"))
-        workspace.sampler = sampler
+        opened = await stack.enter_async_context(open_run(plan, folder / "run"))
+        workspace = replace(opened, sampler=sampler or NoSampler())
         await corpus_graph(constant(workspace)).compile().ainvoke({"chains": 1})
         return Ended(_only(workspace), workspace.ledger.totals_by_agent())
 

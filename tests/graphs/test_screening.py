@@ -478,7 +478,7 @@ async def test_in_the_graph_softsrv_all_candidates_are_judged_and_decided(
         )
         plan = plan_run(load_run_config(Path(path), changes[1::2]))
         async with open_run(plan, tmp_path / "run") as workspace:
-            assert workspace.screen is not None
+            assert isinstance(workspace.screen, Screen)
             workspace.screen.scorer = student
             put_candidates(workspace, [question(rng) for _ in range(10)])
             ended = await softsrv_graph(constant(workspace)).compile().ainvoke({"chains": 3})

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from metasynth.text.contamination import Contamination
 
 
-class DraftSampler:
+class NoSampler:
+    """There is nothing to draw from, so the conductor is offered no tool for it."""
+
+    offered = False
+    stage = ""
+
+    async def prepare(self, check: Check) -> int:  # noqa: ARG002 - see `DraftSampler`
+        """Nothing is to be made ready."""
+        return 0
+
+
+class DraftSampler(NoSampler):
     """Draws from a run's soft prompt.
 
     Args:
@@ -28,6 +39,8 @@ class DraftSampler:
         most_samples: Of one call.
         most_uses: Calls for one record.
     """
+
+    offered = True
 
     def __init__(
         self, steering: Steering, manifest: "Manifest", contamination: "Contamination | None"
@@ -42,7 +55,7 @@ class DraftSampler:
         self.most_uses = steering.settings.tool.uses
 
     @property
-    def stage(self) -> str:
+    def stage(self) -> str:  # type: ignore[override]
         """What is being made ready; "" for nothing."""
         return self._steering.progress.text
 

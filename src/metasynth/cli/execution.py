@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from metasynth.cli.screen.forecast import print_forecast
@@ -26,7 +27,8 @@ def run_plan(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
 async def _run(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
     async with open_run(plan, directory) as workspace:
         if plan.config.review.ask:
-            workspace.reviewer, quiet = TerminalReviewer(workspace), True  # one voice at a time
+            reviewer, quiet = TerminalReviewer(workspace), True  # one voice at a time
+            workspace = replace(workspace, reviewer=reviewer)
         stopped_because = await _watched(workspace, quiet=quiet)
         print_summary(workspace, directory, stopped_because)
         return 0 if is_complete(workspace, stopped_because) else 1

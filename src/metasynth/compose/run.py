@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
 from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.config.run import RunConfig
 from metasynth.graphs.active.workspace import open_active
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
 from metasynth.graphs.admission.likeness import InstructionPool, NoLikeness, SiblingQuestions
-from metasynth.graphs.admission.screening import Screen, open_screen
+from metasynth.graphs.admission.screening import NoScreen, open_screen
 from metasynth.graphs.baselines.plan import template_pool
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
@@ -24,7 +27,9 @@ from metasynth.graphs.scoring.students import Students
 from metasynth.graphs.seeding.documents import DocumentPicker
 from metasynth.graphs.seeding.labels import expert_label
 from metasynth.graphs.seeding.seeding import SeedPicker
+from metasynth.graphs.softsrv.steering.sampler import NoSampler
 from metasynth.graphs.softsrv.workspace import open_sampler, open_softsrv
+from metasynth.graphs.tail.best_of_batch import open_quota
 from metasynth.graphs.workspace import Workspace
 from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import Ledger
@@ -65,24 +70,29 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         workspace = await _connect(plan, directory, stack)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
-        await end_traces(workspace)
-        workspace.threads = await asyncio.to_thread(_ended_threads, workspace, directory)
         yield workspace
 
 
-def _ended_threads(workspace: Workspace, directory: RunDirectory) -> EndedThreads | None:
+def _ended_threads(
+    config: RunConfig,
+    directory: RunDirectory,
+    checkpointer: BaseCheckpointSaver[Any],
+    corpus: Corpus,
+    screen: NoScreen,
+) -> EndedThreads:
     """What keeps the threads of ended records; those of records in work are none of them."""
-    if workspace.checkpointer is None:
-        return None
     records = kept_threads(directory.checkpoints).values()
-    ended = [record for record in records if workspace.has_ended(record)]
-    return EndedThreads(workspace.checkpointer, workspace.config.keep_threads, ended)
+    ended = [record for record in records if record in corpus or record in screen]
+    return EndedThreads(checkpointer, config.keep_threads, ended)
 
 
 def _remember_seeds(workspace: Workspace) -> None:
     """Let the seed picker go on where each chain's last record left it."""
-    room = workspace.screen.room if workspace.screen is not None else None
-    ended = (*workspace.corpus.records(), *workspace.corpus.rejected_records(), *(room or ()))
+    ended = (
+        *workspace.corpus.records(),
+        *workspace.corpus.rejected_records(),
+        *workspace.screen.room,
+    )
     for record in sorted(ended, key=lambda record: record.id):  # ids sort by chain, then number
         for seed_id in record.seed_ids:
             workspace.seeds.remember(record.id.split("-")[1], seed_id)
@@ -134,6 +144,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     )
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)
+    await end_traces(tracer, corpus)
     recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
     voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
@@ -142,7 +153,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     screen = await asyncio.to_thread(
         _screen, plan, directory, students, models, corpus=corpus, caller=caller, voices=voices
     )
-    sampler = None
+    sampler = NoSampler()
     if plan.softsrv is not None and config.graph == "document":
         sampler = await asyncio.to_thread(
             open_sampler, plan.softsrv, directory.softsrv, config, models
@@ -168,12 +179,16 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         ),
         budget=budget,
         caller=caller,
+        quota=open_quota(config, corpus, screen),
         checkpointer=checkpointer,
+        threads=await asyncio.to_thread(
+            _ended_threads, config, directory, checkpointer, corpus, screen
+        ),
         prompt_version=plan.prompt_version,
         exemplars=plan.exemplars,
         screen=screen,
         sampler=sampler,
-        tracer=tracer,
+        callbacks=[tracer],
     )
     if plan.active is not None:
         return await asyncio.to_thread(
@@ -195,10 +210,10 @@ def _screen(
     corpus: Corpus,
     caller: Caller,
     voices: Voices,
-) -> Screen | None:
+) -> NoScreen:
     """The student's say, where it has one."""
     if plan.screening is None:
-        return None
+        return NoScreen()
     settings, config = plan.screening.settings, plan.config
     resources = resources_for(
         settings.scoring,

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from metasynth.config.run import RunConfig
 from metasynth.graphs.corpus import RECORD_GRAPHS
+from metasynth.graphs.run.budget import NoQuota
 from metasynth.graphs.workspace import RunContext, Workspace
 from metasynth.records.rundir import RunDirectory
 
@@ -40,7 +42,10 @@ class _Run:
             if self._workspace is None:
                 plan = await asyncio.to_thread(plan_run, self._config)
                 opened = open_run(plan, _DIRECTORY.root)
-                self._workspace = await self._stack.enter_async_context(opened)
+                workspace = await self._stack.enter_async_context(opened)
+                screen = workspace.screen
+                alone = NoQuota(batch=screen.batch, keep=screen.keep)
+                self._workspace = replace(workspace, quota=alone)
             return self._workspace
 
 

@@ -6,7 +6,7 @@ import os
 from contextlib import AsyncExitStack
 
 from metasynth.graphs.node_facts import node_facts
-from metasynth.graphs.workspace import Workspace
+from metasynth.memory.corpus import Corpus
 from metasynth.memory.traces.export import Exporter, collector_of
 from metasynth.memory.traces.file import TraceFile
 from metasynth.memory.traces.tracer import Tracer
@@ -50,13 +50,11 @@ async def open_tracer(plan: RunPlan, directory: RunDirectory, stack: AsyncExitSt
     return tracer
 
 
-async def end_traces(workspace: Workspace) -> None:
+async def end_traces(tracer: Tracer, corpus: Corpus) -> None:
     """End the traces of records that ended when a kill came before their last span was written."""
-    if workspace.tracer is None:
-        return
-    for record_id, last in (await asyncio.to_thread(workspace.tracer.unended)).items():
-        record = await asyncio.to_thread(workspace.corpus.find, record_id)
+    for record_id, last in (await asyncio.to_thread(tracer.unended)).items():
+        record = await asyncio.to_thread(corpus.find, record_id)
         if record is not None:
             outcome = "rejected" if record.reason else "accepted"
             told = {"metasynth.reason": record.reason or ""}
-            await workspace.tracer.end_record(record_id, outcome, told, end=last)
+            await tracer.end_record(record_id, outcome, told, end=last)

@@ -15,7 +15,7 @@ _WORDS = 30  # of an example
 
 def print_screening(workspace: Workspace, accepted: Sequence[Record]) -> None:
     """The student's part in a run, where it had one."""
-    if workspace.screen is None:
+    if not isinstance(workspace.screen, Screen):
         return
     for label, value in _facts(workspace.screen, workspace, accepted):
         tell(f"  {label:<15} {value}")
@@ -54,8 +54,7 @@ def _facts(
 
 def _parted(scored: list[Opinion], workspace: Workspace) -> tuple[list[Opinion], list[Opinion]]:
     """Those that the student let in, and those that it refused."""
-    assert workspace.screen is not None
-    if workspace.screen.room is None:
+    if not workspace.screen.room.chooses:
         return [o for o in scored if not o.code], [o for o in scored if o.code]
     decided = [one for one in scored if one.id in workspace.corpus]
     return (
@@ -71,7 +70,7 @@ def _group(opinions: Sequence[Opinion]) -> str:
 
 def _rule(screen: Screen) -> str:
     settings = screen.settings
-    if screen.room is not None:
+    if screen.room.chooses:
         wanted = {"high": "highest", "low": "lowest", "middle": "most middling"}
         return (
             f"place: the {settings.keep} {wanted[settings.direction]} of every {settings.batch} "
