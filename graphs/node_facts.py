@@ -11,7 +11,6 @@ from metasynth.memory.traces.tracer import NodeFacts
 from metasynth.text.words import excerpt
 
 _WORDS = 40
-_HAND_OVER = {"admit": "accepted", "reject": "rejected"}  # in a worker's loop
 
 
 def node_facts(identity: str, name: str, inputs: Any, outputs: Any) -> NodeFacts:
@@ -24,48 +23,44 @@ def node_facts(identity: str, name: str, inputs: Any, outputs: Any) -> NodeFacts
         outputs: Its update or command.
     """
     state = inputs if isinstance(inputs, Mapping) else {}
-    update, goto = _came_of(outputs)
-    told: dict[str, Any] = {}
+    update = _update_of(outputs)
+    facts: dict[str, Any] = {}
     title = ""
     if "call" in state:  # a consultation
         expert = str(state["call"].get("expert", ""))
         title = f"{name} {expert}"
-        told["gen_ai.operation.name"] = "invoke_agent"
-        told["gen_ai.agent.name"] = expert
-        told["metasynth.made"] = sorted(update.get("artifacts", ()))
+        facts["gen_ai.operation.name"] = "invoke_agent"
+        facts["gen_ai.agent.name"] = expert
+        facts["metasynth.made"] = sorted(update.get("artifacts", ()))
     elif "near" in state:  # a draw of drafts
         title = f"{name} softsrv"
-        told["gen_ai.operation.name"] = "execute_tool"
-        told["gen_ai.tool.name"] = "sample_softsrv"
-        told["metasynth.made"] = list(state["refs"])
+        facts["gen_ai.operation.name"] = "execute_tool"
+        facts["gen_ai.tool.name"] = "sample_softsrv"
+        facts["metasynth.made"] = list(state["refs"])
     if name == "conductor" and (asked := _asked(update)):
-        told["metasynth.asked"] = asked
+        facts["metasynth.asked"] = asked
         title = f"{name} {update['turns']}"
     if answer := _problem(update, state):
-        told["metasynth.problem"] = answer
+        facts["metasynth.problem"] = answer
     if reason := _reason(name, state, update):
-        told["metasynth.reason"] = excerpt(reason, _WORDS)
+        facts["metasynth.reason"] = excerpt(reason, _WORDS)
     record_id = _record_id(identity, name, inputs, state, update)
     outcome = str(update.get("outcome") or "")
-    if "place" in state and not outcome and name in _HAND_OVER:
-        outcome = _HAND_OVER[name] if goto in ("take", "") else ""
-    return NodeFacts(record_id, title, told, outcome if record_id else "")
+    return NodeFacts(record_id, title, facts, outcome if record_id else "")
 
 
-def _came_of(outputs: Any) -> tuple[Mapping[str, Any], str]:
-    """The update and where it goes from there; "" for where the edges lead."""
-    if isinstance(outputs, Command):
-        update = outputs.update if isinstance(outputs.update, Mapping) else {}
-        return update, outputs.goto if isinstance(outputs.goto, str) else ""
-    return (outputs, "") if isinstance(outputs, Mapping) else ({}, "")
+def _update_of(outputs: Any) -> Mapping[str, Any]:
+    """What a node writes into the state."""
+    update = outputs.update if isinstance(outputs, Command) else outputs
+    return update if isinstance(update, Mapping) else {}
 
 
 def _record_id(
     identity: str, name: str, inputs: Any, state: Mapping[str, Any], update: Mapping[str, Any]
 ) -> str:
-    found = state.get("record_id") or update.get("record_id") or getattr(inputs, "record_id", "")
-    if found:
-        return str(found)
+    known = state.get("record_id") or update.get("record_id") or getattr(inputs, "record_id", "")
+    if known:
+        return str(known)
     worker = {**state, **update} if name == "take" else state
     if worker.get("place") and (name != "take" or "place" in update):
         return record_id(identity, str(worker["chain"]), int(worker["place"]))
@@ -89,8 +84,8 @@ def _asked(update: Mapping[str, Any]) -> list[str]:
 
 def _names(args: Mapping[str, Any]) -> list[str]:
     """The names among a call's arguments: experts and references, never a text."""
-    found = [args.get(key) for key in ("expert", "source", "draft", "question", "near")]
-    return [str(value) for value in found if value]
+    values = [args.get(key) for key in ("expert", "source", "draft", "question", "near")]
+    return [str(value) for value in values if value]
 
 
 def _problem(update: Mapping[str, Any], state: Mapping[str, Any]) -> str:
@@ -104,8 +99,8 @@ def _reason(name: str, state: Mapping[str, Any], update: Mapping[str, Any]) -> s
     """Why something was refused or rejected."""
     if name == "reject":
         return str(state.get("reason", ""))
-    if given := update.get("reason"):
-        return str(given)
+    if reason := update.get("reason"):
+        return str(reason)
     if refusals := update.get("refusals"):
         said = [str(message.content) for message in update.get("messages", ())]
         return said[-1].partition(": ")[2].replace("\n", ": ") if said else str(refusals[-1])

@@ -51,11 +51,11 @@ class _Workspaces:
         self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self, context: RunContext | None) -> Workspace:
-        given = context or RunContext()
+        chosen = context or RunContext()
         async with self._one_at_a_time:
-            key = given.model_dump_json()
+            key = chosen.model_dump_json()
             if key not in self._open:
-                self._open[key] = await self._make(given)
+                self._open[key] = await self._make(chosen)
             return self._open[key]
 
     async def _make(self, context: RunContext) -> Workspace:

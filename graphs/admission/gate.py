@@ -177,8 +177,8 @@ class Gate:
         """Distance, n-gram overlap and opening, against everything learnt and remembered."""
         limits = self._config
         head = opening(draft.text, self._opening_words)
-        found = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
-        nearest: Neighbour | None = found[0] if found else None
+        matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
+        nearest: Neighbour | None = matches[0] if matches else None
         repeated, overlap, same, openings = await asyncio.to_thread(self._repetition, draft)
         novelty = Novelty(
             nearest_id=nearest.id if nearest else overlap.id,
@@ -237,8 +237,8 @@ class Gate:
         return None
 
     def _language_problem(self, draft: Draft) -> Verdict | None:
-        found = words(draft.text)
-        if not self._config.check_language or len(found) < _LANGUAGE_NEEDS_WORDS:
+        tokens = words(draft.text)
+        if not self._config.check_language or len(tokens) < _LANGUAGE_NEEDS_WORDS:
             return None
         language = _language_of(draft.text)
         if language == self._language:

@@ -57,36 +57,36 @@ def unseen_mention(text: str, document: str, *, question: str = "") -> str:
         question: Where `text` is an answer, what it answers: its reader sees that as well, and
             what it carries may be spoken of.
     """
-    found = _MENTION.search(text[:_LOOKED_AT])
-    if found is None or _carries_text(question or text, document):
+    mention = _MENTION.search(text[:_LOOKED_AT])
+    if mention is None or _carries_text(question or text, document):
         return ""
-    if not question and _CARRIED.match(text, found.end()):
+    if not question and _CARRIED.match(text, mention.end()):
         return ""
-    return " ".join(found.group().split())
+    return " ".join(mention.group().split())
 
 
 def leaked_answer(question: str, answer: str) -> str:
     """How a question gives its answer away by a mark such as `Solution:`; "" where it does not."""
-    told = words(answer)
+    answer_words = words(answer)
     for mark in _SOLVED.finditer(question[:_LOOKED_AT]):
         after = words(question[mark.end() : mark.end() + 40 * _AFTER])[:_AFTER]
         runs = _runs(after, min(_TOLD, len(after)))
-        if runs and 2 * len(runs & _runs(told, min(_TOLD, len(after)))) > len(runs):
+        if runs and 2 * len(runs & _runs(answer_words, min(_TOLD, len(after)))) > len(runs):
             return " ".join([mark.group().strip(), *after])
     return ""
 
 
-def _runs(found: Sequence[str], size: int) -> set[tuple[str, ...]]:
+def _runs(tokens: Sequence[str], size: int) -> set[tuple[str, ...]]:
     """All that stand in a row, `size` words at a time; single words are common to any two texts."""
     if size == 0:
         return set()
-    return {tuple(found[start : start + size]) for start in range(len(found) - size + 1)}
+    return {tuple(tokens[start : start + size]) for start in range(len(tokens) - size + 1)}
 
 
 def answer_share(question: str, answer: str) -> float:
     """The share of an answer's runs of four words that stand in its question, 0 to 1."""
-    given = set(word_ngrams(answer, _GRAM))
-    return len(given & set(word_ngrams(question, _GRAM))) / len(given) if given else 0.0
+    grams = set(word_ngrams(answer, _GRAM))
+    return len(grams & set(word_ngrams(question, _GRAM))) / len(grams) if grams else 0.0
 
 
 def _carries_text(text: str, document: str) -> bool:

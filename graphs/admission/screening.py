@@ -172,10 +172,10 @@ class Screen(NoScreen):
     def _threshold(self) -> FollowingThreshold:
         return self._thresholds[self.round]
 
-    def _formed(self, id_: str, said: "Scored") -> Opinion:
-        if said.score is None:
-            return Opinion(id_, self.round, None, None, UNSCORED, said.reason)
-        score = round(said.score, _DIGITS)
+    def _formed(self, id_: str, scored: "Scored") -> Opinion:
+        if scored.score is None:
+            return Opinion(id_, self.round, None, None, UNSCORED, scored.reason)
+        score = round(scored.score, _DIGITS)
         limit = self.limit
         refusal = self._threshold.refusal(score, limit)
         detail = f"{self.scorer.criterion} {refusal}" if refusal else ""
@@ -184,8 +184,10 @@ class Screen(NoScreen):
         return Opinion(id_, self.round, score, value, code, detail)
 
     def _entry(self, text: str, opinion: Opinion) -> dict[str, Any]:
-        told = {name: value for name, value in opinion._asdict().items() if value not in (None, "")}
-        return {"id": opinion.id, "text": text, "score": None, **told}
+        fields = {
+            name: value for name, value in opinion._asdict().items() if value not in (None, "")
+        }
+        return {"id": opinion.id, "text": text, "score": None, **fields}
 
     def _learn(self, text: str, opinion: Opinion) -> None:
         self._opinions[opinion.id, text, opinion.round] = opinion

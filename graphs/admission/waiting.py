@@ -128,5 +128,7 @@ class WaitingRoom(NoRoom):
         del self._waiting[id_]
         self._chosen.discard(id_)
         self._unfinished = [
-            choice for choice in self._unfinished if any(one in self for one in choice.ids)
+            choice
+            for choice in self._unfinished
+            if any(waiting_id in self for waiting_id in choice.ids)
         ]

@@ -81,12 +81,12 @@ def shown_variables(shown: Shown) -> Mapping[str, object]:
 def shown_text(shown: Shown, *, without: set[str]) -> list[str]:
     """The paragraphs that follow a prompt; `without` are the variables that it mentions itself."""
     parts: list[str] = []
-    for name, told, texts in (
+    for name, introduction, texts in (
         ("exemplars", _REAL, shown.exemplars),
         ("earlier", _EARLIER, shown.earlier),
     ):
         if texts and name not in without:
-            parts.append(told)
+            parts.append(introduction)
             parts += [
                 fenced(Attachment(f"{name}-{number}", "document", text))
                 for number, (_, text) in enumerate(texts, start=1)

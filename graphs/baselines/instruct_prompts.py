@@ -132,16 +132,16 @@ async def eliminated(
         record_id=record_id,
         settings={"temperature": 0.0},
     )
-    said = str(reply.text).strip().lstrip("*#_ ").lower()
-    return "it asks for the same as before" if said.startswith("equal") else ""
+    judgement = str(reply.text).strip().lstrip("*#_ ").lower()
+    return "it asks for the same as before" if judgement.startswith("equal") else ""
 
 
 def answer_failed(answer: str) -> str:
     """Why an answer shows that its question cannot be answered; "" where it does not."""
-    found = words(answer)
-    if not any(len(word) > 1 or word.isdigit() for word in found):
+    tokens = words(answer)
+    if not any(len(word) > 1 or word.isdigit() for word in tokens):
         return "the answer has no word in it"
-    if "sorry" in found and len(found) < _SORRY_WORDS:
+    if "sorry" in tokens and len(tokens) < _SORRY_WORDS:
         return "the answer is sorry"
     return ""
 
@@ -150,14 +150,14 @@ def _asked(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
     if workspace.voices.experts.name == "embedded":
         return _asked_of_embedded(workspace, way, drawn)
     domain = workspace.config.domain
-    given = {"domain": domain.name, "language": domain.language}
+    about = {"domain": domain.name, "language": domain.language}
     if way == "evol_instruct":
         operation = OPERATIONS[drawn.operation]
         return [HumanMessage(_EVOLVE.format(shown=drawn.texts[0], operation=operation))]
     if way == "template_qa":
-        return [HumanMessage(_ASK_BOTH.format(shown=drawn.texts[0], **given))]
+        return [HumanMessage(_ASK_BOTH.format(shown=drawn.texts[0], **about))]
     shown = "\n\n".join(f"{n}. {text}" for n, text in enumerate(drawn.texts, start=1))
-    return [HumanMessage(_ANOTHER.format(shown=shown, **given))]
+    return [HumanMessage(_ANOTHER.format(shown=shown, **about))]
 
 
 def _asked_of_embedded(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
@@ -167,5 +167,5 @@ def _asked_of_embedded(workspace: Workspace, way: str, drawn: Drawn) -> list[Bas
         attached = [Attachment("document-1", "document", drawn.texts[0])]
         return expert_messages(roles["document_transformation"], _TURNED, attached, variables)
     attached = [Attachment("draft-1", "draft", drawn.texts[0])]
-    told = _HARDER if way == "evol_instruct" and drawn.operation != "breadth" else _NEW
-    return expert_messages(roles["editor"], told, attached, variables)
+    instruction = _HARDER if way == "evol_instruct" and drawn.operation != "breadth" else _NEW
+    return expert_messages(roles["editor"], instruction, attached, variables)

@@ -84,11 +84,13 @@ def read_document(
     text = encodable(str(reply.text)).strip()
     if config.candidates == 1:
         return TemplateReply(text, cut)
-    found = parse_verbalised(text, config.candidates)
-    if isinstance(found, str):
-        return TemplateReply(text, problem=f"{found}{', cut at the token limit' if cut else ''}")
+    candidates = parse_verbalised(text, config.candidates)
+    if isinstance(candidates, str):
+        return TemplateReply(
+            text, problem=f"{candidates}{', cut at the token limit' if cut else ''}"
+        )
     return TemplateReply(
-        (found[place] if config.take == "all" else draw_verbalised(found, rng)).text
+        (candidates[place] if config.take == "all" else draw_verbalised(candidates, rng)).text
     )
 
 

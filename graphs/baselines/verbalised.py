@@ -40,12 +40,12 @@ def parse_verbalised(reply: str, count: int) -> list[Verbalised] | str:
     found: list[Verbalised] = []
     place = 0
     while place < len(reply) and (match := _ONE.match(reply, place)):
-        text, said = match[1].strip(), _number(match[2])
-        if said is None or not 0 <= said <= 1:
+        text, probability = match[1].strip(), _number(match[2])
+        if probability is None or not 0 <= probability <= 1:
             return f"candidate {len(found) + 1}: {match[2]!r} is no probability"
         if not text or "<response>" in text or "<text>" in text:
             return f"candidate {len(found) + 1} has no text, or another one in it"
-        found.append(Verbalised(text, said))
+        found.append(Verbalised(text, probability))
         place = match.end()
     if reply[place:].strip():
         return f"after {len(found)} candidates it is not in the form that was asked for"
@@ -56,7 +56,7 @@ def parse_verbalised(reply: str, count: int) -> list[Verbalised] | str:
 
 def draw_verbalised(candidates: Sequence[Verbalised], rng: random.Random) -> Verbalised:
     """One of them by what they say of their probabilities; evenly where all say 0."""
-    weights = [one.probability for one in candidates]
+    weights = [candidate.probability for candidate in candidates]
     return rng.choices(candidates, weights if sum(weights) > 0 else None)[0]
 
 

@@ -22,13 +22,13 @@ def next_ref(kind: str, artifacts: Mapping[str, Artifact], reserved: set[str]) -
 
 def parents_of(attached: Mapping[str, Artifact]) -> list[str]:
     """The contexts that attached drafts were sampled with, or rewritten from what was."""
-    found = [
+    parents = [
         parent
         for artifact in attached.values()
         if artifact["kind"] == "draft"
         for parent in artifact.get("parents", [])
     ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(parents))
 
 
 def answered(call_id: str, text: str) -> DocumentState:
@@ -38,8 +38,8 @@ def answered(call_id: str, text: str) -> DocumentState:
 
 def latest_about(artifacts: Mapping[str, Artifact], kind: str, draft: str) -> str:
     """The text of the newest artifact of a kind that speaks of a draft; empty without one."""
-    found = [a["text"] for a in artifacts.values() if a["kind"] == kind and a["about"] == draft]
-    return found[-1] if found else ""
+    texts = [a["text"] for a in artifacts.values() if a["kind"] == kind and a["about"] == draft]
+    return texts[-1] if texts else ""
 
 
 def draft_of(state: DocumentState, ref: str) -> Draft:

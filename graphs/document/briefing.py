@@ -24,7 +24,7 @@ async def digest_for(
         genres = rng.sample(offered, min(_GENRES_OFFERED, len(offered)))
         return Digest(count=None, genres=genres), ""
     memory = workspace.memory
-    found = await memory.digest(
+    known = await memory.digest(
         seed_text,
         k=limits.neighbours,
         labels=limits.labels,
@@ -34,22 +34,22 @@ async def digest_for(
     )
     shown = _PERSONAS_SHOWN if workspace.config.conductor.personas else 0
     personas = [name for name, _ in memory.personas().most_common(shown)]
-    neighbours = [neighbour.summary for neighbour in found.neighbours]
+    neighbours = [neighbour.summary for neighbour in known.neighbours]
     digest = Digest(
-        count=found.records,
-        topics=_counts(found.topics, found.other_topics),
-        recent=found.labels,
+        count=known.records,
+        topics=_counts(known.topics, known.other_topics),
+        recent=known.labels,
         personas=personas,
         neighbours=neighbours,
-        claims=[claim.label for claim in found.claims],
+        claims=[claim.label for claim in known.claims],
         genres=least_used_genres(workspace, chain, most=_GENRES_OFFERED),
     )
     return digest, "\n".join(neighbours)
 
 
 def _counts(topics: tuple[tuple[str, int], ...], others: int) -> str:
-    told = ", ".join(f"{name} {count}" for name, count in topics)
-    return f"{told}, others {others}" if others else told
+    listed = ", ".join(f"{name} {count}" for name, count in topics)
+    return f"{listed}, others {others}" if others else listed
 
 
 def least_used_genres(workspace: Workspace, chain: str, *, most: int) -> list[str]:

@@ -181,10 +181,10 @@ def expert_variables(
     config: RunConfig, role: Role, *, persona: str = "", genre: str = ""
 ) -> dict[str, object]:
     """What the role's prompt may mention; a question has a bound of its own."""
-    given = prompt_variables(config, persona=persona, genre=genre)
+    variables = prompt_variables(config, persona=persona, genre=genre)
     if role.produces == "question":
-        given["max_words"] = config.instruct.max_question_words
-    return given
+        variables["max_words"] = config.instruct.max_question_words
+    return variables
 
 
 def normalised(reply: AIMessage, record_id: str, turn: int, most: int) -> AIMessage:

@@ -126,12 +126,12 @@ async def _drawn(workspace: Workspace, state: Sampling) -> AIMessage:
 
 def _usable(workspace: Workspace, response: AIMessage) -> list[_Draft]:
     samples: list[Mapping[str, Any]] = response.additional_kwargs["samples"]
-    found: dict[str, _Draft] = {}
+    drafts: dict[str, _Draft] = {}
     for sample in samples:
         text = str(sample["text"]).strip()
         if text and sample["stopped"] and not _sampler(workspace).contaminated(text):
-            found.setdefault(text, _Draft(text, str(sample["context_id"])))
-    return list(found.values())
+            drafts.setdefault(text, _Draft(text, str(sample["context_id"])))
+    return list(drafts.values())
 
 
 def _sampler(workspace: Workspace) -> DraftSampler:

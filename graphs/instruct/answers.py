@@ -128,10 +128,10 @@ def question_problem(workspace: Workspace, state: InstructState, question: str) 
     if not verdict.passed:
         return verdict
     document = state["seed"]["text"]
-    if found := unseen_mention(question, document):
-        return Verdict("mentions_document", f"{found!r}: its reader does not see it")
-    if found := leaked_answer(question, document):
-        return Verdict("answer_leaked", f"the question gives its answer away: {found!r}")
+    if fault := unseen_mention(question, document):
+        return Verdict("mentions_document", f"{fault!r}: its reader does not see it")
+    if fault := leaked_answer(question, document):
+        return Verdict("answer_leaked", f"the question gives its answer away: {fault!r}")
     if _asked_before(question, state.get("conversation", []), most=limits.max_likeness):
         return Verdict("too_close", "the conversation has this question already")
     return Verdict()
@@ -143,11 +143,11 @@ def answer_problem(workspace: Workspace, state: InstructState) -> Verdict:
     verdict = workspace.gate.turn(answer, cut=state.get("cut", False))
     if not verdict.passed:
         return verdict
-    if found := unseen_mention(answer, state["seed"]["text"], question=question):
-        return Verdict("mentions_document", f"the answer speaks of {found!r}, which no one sees")
+    if fault := unseen_mention(answer, state["seed"]["text"], question=question):
+        return Verdict("mentions_document", f"the answer speaks of {fault!r}, which no one sees")
     share = answer_share(question, answer)
-    if found := leaked_answer(question, answer):
-        return Verdict("answer_leaked", f"the question gives its answer away: {found!r}")
+    if fault := leaked_answer(question, answer):
+        return Verdict("answer_leaked", f"the question gives its answer away: {fault!r}")
     if share > workspace.config.instruct.max_leak:
         return Verdict("answer_leaked", f"{share:.0%} of the answer stands in the question")
     if state.get("conversation"):

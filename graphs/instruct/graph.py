@@ -192,9 +192,9 @@ class _Nodes:
         update = InstructState()
         if workspace.config.instruct.critic and tries_left:
             update["experts"] = [CRITIC]
-            if said := await complaint(workspace, state):
-                update["rejected_answers"] = with_rejected(state, by=CRITIC, reason=said)
-                return Command(update={**update, "critique": said}, goto="answer")
+            if advice := await complaint(workspace, state):
+                update["rejected_answers"] = with_rejected(state, by=CRITIC, reason=advice)
+                return Command(update={**update, "critique": advice}, goto="answer")
         return answered(workspace, state, verdict, update)
 
     async def follow_up(

@@ -53,13 +53,15 @@ async def unanswered(
     # what only the critic was against had passed everything else, and its word is advice
     spared = [each for each in rejected if each["turn"] == turn and each["by"] == CRITIC]
     if spared and verdict.code not in _OF_THE_QUESTION:
-        kept: InstructState = {
+        spared_state: InstructState = {
             **state,
             "answer": spared[-1]["content"],
             "rejected_answers": rejected,
         }
-        again = await asyncio.to_thread(answer_problem, workspace, {**kept, "cut": False})
-        return answered(workspace, kept, again, InstructState(answer=kept["answer"]))
+        again = await asyncio.to_thread(answer_problem, workspace, {**spared_state, "cut": False})
+        return answered(
+            workspace, spared_state, again, InstructState(answer=spared_state["answer"])
+        )
     if state["conversation"]:  # the turns before this one are whole
         return Command(update={"rejected_answers": rejected}, goto=after_gate(workspace))
     return refused(workspace, state, verdict, update={"rejected_answers": rejected})
@@ -83,10 +85,10 @@ def refused(
 ) -> Command[Literal["conductor", "reject"]]:
     """Tell the conductor why, unless its bound was reached before: then that was the last."""
     command = sent_back(workspace, state, verdict)
-    told = {**command.update, **(update or {})}
+    changes = {**command.update, **(update or {})}
     if state.get("stopped"):
-        return Command(update={**told, "messages": [], "reason": verdict.reason}, goto="reject")
-    return Command(update=told, goto=command.goto)
+        return Command(update={**changes, "messages": [], "reason": verdict.reason}, goto="reject")
+    return Command(update=changes, goto=command.goto)
 
 
 def stopped(state: InstructState, reason: str) -> Command[Literal["gate", "reject"]]:

@@ -22,10 +22,10 @@ _HALF = 30  # words at either end that stand for a question: what is asked may b
 
 def digest_of(question: str) -> str:
     """A question as it is compared: whole, or its beginning and its end."""
-    found = question.split()
-    if len(found) <= 2 * _HALF:
+    tokens = question.split()
+    if len(tokens) <= 2 * _HALF:
         return excerpt(question, 2 * _HALF)
-    return f"{excerpt(question, _HALF)} {' '.join(found[-_HALF:])}"
+    return f"{excerpt(question, _HALF)} {' '.join(tokens[-_HALF:])}"
 
 
 def asked_in(state: InstructState) -> str:
