@@ -95,7 +95,7 @@ class Screen(NoScreen):
     ) -> None:
         self.settings = settings
         self.scorer = scorer
-        self.room = room or NoRoom()
+        self.room = NoRoom() if room is None else room  # an empty one is falsy
         self.batch = settings.batch if self.room.chooses else 1
         self.keep = settings.keep if self.room.chooses else 1
         self._said = said
