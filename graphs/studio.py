@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from metasynth.compose.plan import plan_run
+from metasynth.compose.chat_models import make_voices
+from metasynth.compose.plan import RunPlan, plan_run, roles_of
 from metasynth.compose.run import open_run
 from metasynth.config.file import load_run_config
 from metasynth.config.run import ROLES, RunConfig
@@ -46,7 +47,7 @@ class _Workspaces:
     def __init__(self, graph: str) -> None:
         self._graph = graph
         self._open: dict[str, Workspace] = {}
-        self._runs: dict[str, Workspace] = {}
+        self._runs: dict[Path, Workspace] = {}
         self._stack = AsyncExitStack()
         self._one_at_a_time = asyncio.Lock()
 
@@ -61,12 +62,17 @@ class _Workspaces:
     async def _make(self, context: RunContext) -> Workspace:
         config = await asyncio.to_thread(_config_of, context, self._graph)
         plan = await asyncio.to_thread(plan_run, config)
-        if plan.identity in self._runs:  # another budget, or the review: its folder is held
-            return self._used(self._runs[plan.identity], config)
-        folder = _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
+        folder = await asyncio.to_thread(self._folder_of, plan)
+        if folder in self._runs:  # another address or budget, or the review: its folder is held
+            voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
+            return self._used(replace(self._runs[folder], voices=voices), config)
         workspace = await self._stack.enter_async_context(open_run(plan, folder))
-        self._runs[plan.identity] = workspace
+        self._runs[folder] = workspace
         return self._used(workspace, config)
+
+    def _folder_of(self, plan: RunPlan) -> Path:
+        """The run directory; it reads models' folders, whose contents are part of the identity."""
+        return _ROOT / "runs" / "studio" / f"{self._graph}-{plan.identity}"
 
     def _used(self, workspace: Workspace, config: RunConfig) -> Workspace:
         """The run as this graph uses it: what writes one record counts none."""

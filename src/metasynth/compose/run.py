@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,13 +64,15 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
     """
     async with AsyncExitStack() as stack:
         # What reads and writes files does so in threads, for a server's loop must not stand still.
-        directory = stack.enter_context(
-            await asyncio.to_thread(RunDirectory(out).open, _resolved(plan), identity=plan.identity)
-        )
+        directory = stack.enter_context(await asyncio.to_thread(_open_directory, plan, out))
         workspace = await _connect(plan, directory, stack)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
+
+
+def _open_directory(plan: RunPlan, out: Path) -> AbstractContextManager[RunDirectory]:
+    return RunDirectory(out).open(_resolved(plan), identity=plan.identity)
 
 
 def _ended_threads(
