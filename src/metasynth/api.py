@@ -313,6 +313,7 @@ def _in_own_loop(work: Coroutine[Any, Any, T]) -> T:
     """
     results: list[T] = []
     errors: list[BaseException] = []
+    ended = threading.Event()  # a join that is interrupted takes the thread for ended
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
 
@@ -322,15 +323,18 @@ def _in_own_loop(work: Coroutine[Any, Any, T]) -> T:
                 results.append(runner.run(_awaited(task)))
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
     thread = threading.Thread(target=target, name="metasynth")
     thread.start()
     try:
-        thread.join()
+        ended.wait()
     except BaseException:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join()
+        ended.wait()
         raise
+    thread.join()
     if errors:
         raise errors[0]
     return results[0]

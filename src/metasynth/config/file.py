@@ -19,7 +19,8 @@ def load_run_config(path: Path | str, overrides: Sequence[str] = ()) -> RunConfi
     """The run file at `path` with `--set key.path=value` overrides applied.
 
     Raises:
-        ConfigError: The file cannot be read or is not a valid run file; names file and key.
+        ConfigError: The file cannot be read (code `missing_file` where there is none) or is not a
+            valid run file (`unknown_key`, `missing_key`, `invalid_value`); names file and key.
     """
     return changed_run_config(_read(Path(path), seen=()), overrides, where=path)
 
@@ -74,8 +75,7 @@ def changed_softsrv_config(
     try:
         return SoftSRVConfig.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(dict(each), SoftSRVConfig) for each in error.errors()]
-        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+        raise _refusal(error, where, SoftSRVConfig) from None
 
 
 def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
+        raise ConfigError(f"{path}: no such file", code="missing_file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:
@@ -164,13 +164,22 @@ def _validated(data: Mapping[str, Any], path: Path | str) -> RunConfig:
     try:
         config = RunConfig.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(dict(each)) for each in error.errors()]
-        raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+        raise _refusal(error, path, RunConfig) from None
     check_paths(config, path)
     return config
 
 
-def _problem(error: Mapping[str, Any], root: type[BaseModel] = RunConfig) -> str:
+def _refusal(error: ValidationError, where: Path | str, root: type[BaseModel]) -> ConfigError:
+    """All problems that pydantic found, in one line, with the code of the first."""
+    codes = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
+    problems = error.errors()
+    return ConfigError(
+        f"{where}: " + "; ".join(_problem(dict(each), root) for each in problems),
+        code=codes.get(problems[0]["type"], "invalid_value"),
+    )
+
+
+def _problem(error: Mapping[str, Any], root: type[BaseModel]) -> str:
     """One problem that pydantic found, said with the path of its key."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(location)
