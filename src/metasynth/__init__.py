@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from metasynth.agents.models.provider import provider as provider
     from metasynth.agents.roles.book import RoleBook as RoleBook
     from metasynth.agents.roles.book import load_roles as load_roles
     from metasynth.agents.roles.role import Role as Role
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from metasynth.vectors.embed import load_embedder as load_embedder
 
 _MODULES = {
+    "metasynth.agents.models.provider": ("provider",),
     "metasynth.agents.roles.book": (
         "RoleBook",
         "load_roles",
