@@ -42,7 +42,9 @@ class Corpus:
             self._files = {path: path.open("ab") for path in (self.path, self.rejected_path)}
             _sync(directory)
         except OSError as error:
-            raise RequestError(f"{directory}: cannot be written ({error.strerror})") from error
+            raise RequestError(
+                f"{directory}: cannot be written ({error.strerror})", code="unwritable"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +129,9 @@ class Corpus:
             except OSError as error:
                 os.truncate(path, offset)
                 raise MetaSynthError(
-                    f"{path}: cannot be written ({error.strerror})", hint="is the disk full?"
+                    f"{path}: cannot be written ({error.strerror})",
+                    hint="is the disk full?",
+                    code="unwritable",
                 ) from error
             self._note(path, record.id, offset, record.reason)
             return True
@@ -142,12 +146,14 @@ class Corpus:
                     raise MetaSynthError(
                         f"{path}, line {number}: not a record ({error.errors()[0]['msg']})",
                         hint="restore the line from a copy, or remove it and run again",
+                        code="bad_record",
                     ) from error
                 if record.id in self._places:
                     raise MetaSynthError(
                         f"{path}, line {number}: the id {record.id} is there already "
                         f"({self._places[record.id][0].name})",
                         hint="remove one of the two lines and run again",
+                        code="taken_id",
                     )
                 self._note(path, record.id, offset, record.reason)
                 offset += len(line)

@@ -1,6 +1,5 @@
 """`traces.jsonl`: the spans of a run, each written once, as a whole line, when it has ended."""
 
-import os
 import threading
 import uuid
 from collections import defaultdict
@@ -9,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from metasynth.errors import MetaSynthError, RequestError
-from metasynth.memory.journal import cut_half_line
+from metasynth.errors import MetaSynthError
+from metasynth.memory.lines import LineFile
 
 from .spans import Span, Value, parse_line, span_id_of, span_line, trace_id_of
 
@@ -21,8 +20,7 @@ _RECORD = "metasynth.record.id"
 class TraceFile:
     """The traces of one run directory, new or gone on with.
 
-    A line is with the operating system before `add` returns, so it outlives the process. Half a
-    line, which a kill in the middle of a write leaves, is cut off when the file is opened. Ids are
+    A line is with the operating system before `add` returns, so it outlives the process. Ids are
     held for records that have not ended; of those that have, the trace alone.
 
     Args:
@@ -31,8 +29,8 @@ class TraceFile:
         also: Is given each span that was written, free of secrets, with its resource.
 
     Raises:
-        RequestError: The file cannot be written.
-        MetaSynthError: A line of it is broken; names the line.
+        RequestError: The file cannot be written (code `unwritable`).
+        MetaSynthError: A line of it is broken (code `bad_line`); names the line.
     """
 
     def __init__(
@@ -52,14 +50,14 @@ class TraceFile:
         self._began: dict[str, int] = {}
         self._records: dict[str, str] = {}
         self.run = ""
+        self._file = LineFile(path, synced=False)
         try:
-            cut_half_line(path)
-            for found, span in read_spans(path):
-                self.run = str(found.get(_RUN, ""))
+            for resource_of, span in read_spans(path):
+                self.run = str(resource_of.get(_RUN, ""))
                 self._note(span)
-            self._file = path.open("ab")
-        except OSError as error:
-            raise RequestError(f"{path}: cannot be written ({error.strerror})") from error
+        except BaseException:
+            self._file.close()
+            raise
         self.run = self.run or uuid.uuid4().hex
         self.resource = {**resource, _RUN: self.run}
 
@@ -71,8 +69,7 @@ class TraceFile:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._file.close()
+        self._file.close()
 
     def add(self, span: Span) -> bool:
         """Write a span; False, and nothing happens, if it or its record's end is there.
@@ -86,15 +83,7 @@ class TraceFile:
             if span.trace_id in self._ended or span.span_id in self._open.get(span.trace_id, ()):
                 return False
             span = _cleaned(span, self._clean)
-            place = self._file.tell()
-            try:
-                self._file.write(span_line(span, self.resource))
-                self._file.flush()
-            except OSError as error:
-                os.truncate(self.path, place)
-                raise MetaSynthError(
-                    f"{self.path}: cannot be written ({error.strerror})", hint="is the disk full?"
-                ) from error
+            self._file.append(span_line(span, self.resource))
             self._note(span)
             if self._also is not None:
                 self._also(span, self.resource)
@@ -149,7 +138,9 @@ def read_spans(path: Path) -> Iterator[tuple[dict[str, Value], Span]]:
                 resource, spans = parse_line(line)
             except ValueError as error:
                 raise MetaSynthError(
-                    f"{path}, line {number}: {error}", hint="remove the line and run again"
+                    f"{path}, line {number}: {error}",
+                    hint="remove the line and run again",
+                    code="bad_line",
                 ) from error
             for span in spans:
                 yield resource, span

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from metasynth.errors import RequestError
 from metasynth.records.rundir import RunDirectory, write_atomically
+from tests.raising import raises
 
 HOLD = """
 import sys
@@ -55,7 +56,7 @@ def test_any_identity_is_read_back_as_it_was_written(
 def test_a_second_opening_in_this_process_is_refused(tmp_path: Path) -> None:
     with (
         RunDirectory(tmp_path).open({}, identity="one"),
-        pytest.raises(RequestError, match="another process is running in it"),
+        raises(RequestError, "directory_in_use"),
     ):
         RunDirectory(tmp_path).open({}, identity="one")
 
@@ -71,7 +72,7 @@ def test_a_second_process_is_refused_and_the_folder_is_free_once_it_is_killed(
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(RequestError, match="another process is running in it"):
+        with raises(RequestError, "directory_in_use"):
             RunDirectory(tmp_path).open({}, identity="one")
         holder.kill()
     RunDirectory(tmp_path).open({}, identity="one").close()
@@ -88,7 +89,7 @@ def test_another_configuration_is_refused_and_leaves_the_folder_as_it_is(tmp_pat
     RunDirectory(tmp_path).open({"config": 1}, identity="one").close()
     (tmp_path / "rejected.jsonl").write_text("{}\n")
     before = (tmp_path / "run.yaml").read_bytes()
-    with pytest.raises(RequestError, match="belongs to another configuration") as caught:
+    with raises(RequestError, "other_identity") as caught:
         RunDirectory(tmp_path).open({"config": 2}, identity="two")
     assert caught.value.hint
     assert (tmp_path / "run.yaml").read_bytes() == before
@@ -97,14 +98,14 @@ def test_another_configuration_is_refused_and_leaves_the_folder_as_it_is(tmp_pat
 
 def test_a_corpus_that_nobody_claims_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").touch()
-    with pytest.raises(RequestError, match=r"holds a corpus but no run\.yaml"):
+    with raises(RequestError, "no_run_file"):
         RunDirectory(tmp_path).open({}, identity="one")
 
 
 @pytest.mark.parametrize("content", [b"identity: [", b"\xff\xfe"])
 def test_a_run_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.yaml").write_bytes(content)
-    with pytest.raises(RequestError, match=r"run\.yaml: cannot be read"):
+    with raises(RequestError, "unreadable_file"):
         RunDirectory(tmp_path).open({}, identity="one")
 
 
@@ -112,17 +113,17 @@ class TestUnwritable:
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for root in (tmp_path / "file", tmp_path / "file" / "run"):
-            with pytest.raises(RequestError, match="cannot be written"):
+            with raises(RequestError, "unwritable"):
                 RunDirectory(root).open({}, identity="one")
 
     def test_a_place_that_takes_no_files(self) -> None:
-        with pytest.raises(RequestError, match="cannot be written"):
+        with raises(RequestError, "unwritable"):
             RunDirectory(Path("/proc/self/run")).open({}, identity="one")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
     def test_a_folder_of_somebody_else(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
-        with pytest.raises(RequestError, match="cannot be written"):
+        with raises(RequestError, "unwritable"):
             RunDirectory(tmp_path).open({}, identity="one")
 
     def test_a_run_file_that_cannot_be_replaced_frees_the_folder_again(
@@ -130,7 +131,7 @@ class TestUnwritable:
     ) -> None:
         blocker = tmp_path / "run.yaml.partial"
         blocker.mkdir()
-        with pytest.raises(RequestError, match="cannot be written"):
+        with raises(RequestError, "unwritable"):
             RunDirectory(tmp_path).open({}, identity="one")
         blocker.rmdir()
         RunDirectory(tmp_path).open({}, identity="one").close()

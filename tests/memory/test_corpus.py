@@ -8,6 +8,7 @@ import pytest
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.memory.corpus import Corpus
 from metasynth.records.record import Record
+from tests.raising import raises
 
 HOSTILE = (
     '“a” {{b}} {% x %} """ \x00\x1b[31m \u2028\u2029\x85 \r\n <tool_call>{"name": 1}</tool_call> 𝄞'
@@ -106,7 +107,7 @@ def test_a_file_that_is_only_half_a_line(tmp_path: Path) -> None:
 def test_a_broken_line_in_the_middle_is_refused_and_named(tmp_path: Path, broken: str) -> None:
     lines = record("a").to_line() + broken + "\n" + record("b").to_line()
     (tmp_path / "corpus.jsonl").write_text(lines)
-    with pytest.raises(MetaSynthError, match=r"corpus\.jsonl, line 2: not a record") as raised:
+    with raises(MetaSynthError, "bad_record") as raised:
         Corpus(tmp_path)
     assert raised.value.hint
     assert (tmp_path / "corpus.jsonl").read_text() == lines
@@ -115,13 +116,13 @@ def test_a_broken_line_in_the_middle_is_refused_and_named(tmp_path: Path, broken
 def test_an_id_in_both_files_is_refused_and_named(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text(record("a").to_line())
     (tmp_path / "rejected.jsonl").write_text(record("a", reason="x").to_line())
-    with pytest.raises(MetaSynthError, match=r"rejected\.jsonl, line 1: the id a .*corpus\.jsonl"):
+    with raises(MetaSynthError, "taken_id"):
         Corpus(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match="cannot be written"):
+    with raises(RequestError, "unwritable"):
         Corpus(tmp_path / "file")
 
 
