@@ -5,16 +5,13 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from metasynth.agents.expert import expert_messages
-from metasynth.agents.messages import Attachment
+from metasynth.agents.models.embedded.prompts import another_like
 from metasynth.text.words import encodable
 
 from .workspace import Workspace
 
-ANOTHER = "Write another like this."
 _AGENT = "template"
 _CHAIN = "questions"
-_EDITOR = "editor"
 
 
 class TeacherAsk:
@@ -43,7 +40,6 @@ class TeacherAsk:
 
     def _messages(self, prompt: str) -> Sequence[BaseMessage]:
         workspace = self._workspace
-        if workspace.voices.experts.name != "embedded":
+        if workspace.voices.experts.follows_prompts:
             return [HumanMessage(prompt)]
-        attached = [Attachment("draft-1", "draft", prompt)]
-        return expert_messages(workspace.roles[_EDITOR], ANOTHER, attached, workspace.variables())
+        return another_like(prompt, workspace.roles, workspace.variables())

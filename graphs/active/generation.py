@@ -24,11 +24,11 @@ async def make_batch(workspace: ActiveWorkspace, check: Check) -> Batch:
     if workspace.steered is not None:
         return await _decoded(workspace, workspace.steered, check)
     settings, conducts = workspace.plan.settings, workspace.plan.conducts
-    teacher = workspace.voices.experts.name
+    follows = workspace.voices.experts.follows_prompts
     questions = []
     for row in workspace.rounds.selected:
         seed = workspace.plan.pool.by_id[row.seed_ids[0]]
-        request = None if conducts else request_for(seed, settings.teacher, teacher=teacher)
+        request = None if conducts else request_for(seed, settings.teacher, follows_prompts=follows)
         questions.append(Question(problem_of(seed), seed.id, request))
     return Batch(
         chain=workspace.chain_at(1),

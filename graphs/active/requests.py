@@ -11,19 +11,17 @@ from .pool import problem_of
 if TYPE_CHECKING:
     from metasynth.student.rows import StudentRow
 
-_EMBEDDED = "embedded"
 
-
-def request_for(seed: "StudentRow", asking: AskingConfig, *, teacher: str) -> Request:
+def request_for(seed: "StudentRow", asking: AskingConfig, *, follows_prompts: bool) -> Request:
     """The request for one new problem with its solution.
 
     Args:
-        teacher: The model's name; the embedded one follows no prompt, and is shown the seed alone.
+        follows_prompts: Of the teacher; one that follows none is shown the seed alone.
     """
     mark = asking.solution_mark
     solution = seed.answer.strip() if seed.is_answered else ""
     bare = solution.removeprefix(mark).strip()
-    if teacher == _EMBEDDED:
+    if not follows_prompts:
         prompt = f"{problem_of(seed)} {mark} {bare}" if bare else problem_of(seed)
     else:
         prompt = render_template(asking.prompt, {"problem": problem_of(seed), "solution": bare})

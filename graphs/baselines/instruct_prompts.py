@@ -13,8 +13,12 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from metasynth.agents.expert import expert_messages
-from metasynth.agents.messages import Attachment
+from metasynth.agents.models.embedded.prompts import (
+    SOLUTION_MARK,
+    another_like,
+    harder_than,
+    question_about,
+)
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.instruction_checks import without_label
@@ -57,9 +61,6 @@ _OF_THE_PROMPT = re.compile(
     r"\b(?:given|rewritten|new|original|created) (?:prompt|instruction)\b", re.IGNORECASE
 )
 _SORRY_WORDS = 80  # an answer that is sorry and shorter than this is none
-_NEW = "Write another like this."
-_HARDER = "Make it harder."
-_TURNED = "Turn the document into a question."
 
 
 class Drawn(NamedTuple):
@@ -105,8 +106,8 @@ async def ask(
     text = encodable(str(reply.text)).strip()
     if reply.response_metadata.get("finish_reason") == "length":
         return Reply(text, verdict=Verdict("too_long", "the reply was cut"))
-    if workspace.voices.experts.name == "embedded":
-        return Reply(text.partition(" Solution:")[0])
+    if not workspace.voices.experts.follows_prompts:
+        return Reply(text.partition(f" {SOLUTION_MARK}")[0])
     if way != "template_qa":
         return Reply(without_label(text))
     parts = _PARTED.split(text, maxsplit=1)
@@ -121,7 +122,7 @@ async def eliminated(
     """Why an evolution has failed before it is answered; "" where it has not."""
     if _OF_THE_PROMPT.search(question) and not _OF_THE_PROMPT.search(drawn.texts[0]):
         return "it speaks of the prompt that it was asked for with"
-    if workspace.voices.experts.name == "embedded":  # it cannot judge
+    if not workspace.voices.experts.follows_prompts:  # nor judges
         return "it did not change" if words(question) == words(drawn.texts[0]) else ""
     reply = await workspace.caller.call(
         workspace.voices.experts,
@@ -147,8 +148,8 @@ def answer_failed(answer: str) -> str:
 
 
 def _asked(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
-    if workspace.voices.experts.name == "embedded":
-        return _asked_of_embedded(workspace, way, drawn)
+    if not workspace.voices.experts.follows_prompts:
+        return _asked_by_roles(workspace, way, drawn)
     domain = workspace.config.domain
     about = {"domain": domain.name, "language": domain.language}
     if way == "evol_instruct":
@@ -160,12 +161,11 @@ def _asked(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
     return [HumanMessage(_ANOTHER.format(shown=shown, **about))]
 
 
-def _asked_of_embedded(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
-    """The embedded model follows no prompt; it knows these tasks by its roles."""
-    roles, variables = workspace.roles, workspace.variables()
+def _asked_by_roles(workspace: Workspace, way: str, drawn: Drawn) -> list[BaseMessage]:
+    """For a model that follows no prompt, but knows these tasks by roles."""
+    text, roles, variables = drawn.texts[0], workspace.roles, workspace.variables()
     if way == "template_qa":
-        attached = [Attachment("document-1", "document", drawn.texts[0])]
-        return expert_messages(roles["document_transformation"], _TURNED, attached, variables)
-    attached = [Attachment("draft-1", "draft", drawn.texts[0])]
-    instruction = _HARDER if way == "evol_instruct" and drawn.operation != "breadth" else _NEW
-    return expert_messages(roles["editor"], instruction, attached, variables)
+        return question_about(text, roles, variables)
+    if way == "evol_instruct" and drawn.operation != "breadth":
+        return harder_than(text, roles, variables)
+    return another_like(text, roles, variables)

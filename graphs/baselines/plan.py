@@ -1,5 +1,6 @@
 """What the graph template needs, checked before a run starts."""
 
+from metasynth.agents.models.provider import provider_of
 from metasynth.agents.roles.book import RoleBook
 from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
@@ -25,7 +26,7 @@ def plan_template(config: RunConfig, seeds: list[Seed]) -> list[Seed]:
     template = config.template
     render_template(template.prompt, TEMPLATE_VARIABLES)
     _check_mentions(template)
-    if config.model_for("experts").model == "embedded":
+    if not provider_of(config.model_for("experts").model).follows_prompts:
         _check_embedded(template)
     if template.exemplars is not None:
         source = SeedsConfig(

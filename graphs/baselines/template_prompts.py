@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from metasynth.agents.expert import expert_messages
-from metasynth.agents.messages import Attachment
+from metasynth.agents.models.embedded.prompts import another_like, document_with
 from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.template import TemplateConfig
 from metasynth.graphs.run.state import SeedState
-from metasynth.graphs.teacher_questions import ANOTHER
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable
 
@@ -54,12 +52,9 @@ def template_messages(
     if _by_roles(workspace):
         texts = [*shown.exemplars, *shown.earlier]
         if texts:
-            attached = [Attachment("draft-1", "draft", rng.choice(texts)[1])]
-            return expert_messages(workspace.roles["editor"], ANOTHER, attached, variables)
+            return another_like(rng.choice(texts)[1], workspace.roles, variables)
         keywords = ", ".join(seed["keywords"] or [seed["text"]])
-        attached = [Attachment("keywords-1", "keywords", keywords)]
-        asked = f"Write a {genre or 'document'}."
-        return expert_messages(workspace.roles["domain_expert"], asked, attached, variables)
+        return document_with(keywords, genre, workspace.roles, variables)
     config = workspace.config.template
     prompt = render_template(
         config.prompt,
@@ -96,5 +91,6 @@ def read_document(
 
 def _by_roles(workspace: Workspace) -> bool:
     return (
-        workspace.voices.experts.name == "embedded" and workspace.config.template.prompt == _DEFAULT
+        not workspace.voices.experts.follows_prompts
+        and workspace.config.template.prompt == _DEFAULT
     )

@@ -167,7 +167,7 @@ def _step(state: InstructState, what: str) -> str:
 
 def _reads_documents(workspace: Workspace) -> bool:
     """The embedded model works on questions that stand on their own, and has little context."""
-    return workspace.voices.experts.name != "embedded"
+    return workspace.voices.experts.follows_prompts
 
 
 def _grounds(state: InstructState) -> list[Attachment]:

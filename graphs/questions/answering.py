@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from metasynth.agents.expert import expert_messages
-from metasynth.agents.messages import Attachment
+from metasynth.agents.models.embedded.prompts import SOLVER, solution_of
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.gate import declines
@@ -14,7 +13,6 @@ from metasynth.graphs.document.consultation import expert_settings
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable, excerpt
 
-_SOLVER = "solution_expert"
 _TEACHER = "answer"  # the ledger's name for a teacher that plays no role
 
 
@@ -66,11 +64,9 @@ async def ask_for_answer(
 def _asked(
     workspace: Workspace, prompt: str
 ) -> tuple[str, Sequence[BaseMessage], dict[str, Any] | None]:
-    if workspace.voices.experts.name != "embedded":
+    if workspace.voices.experts.follows_prompts:
         return _TEACHER, [HumanMessage(prompt)], None
-    role = workspace.roles[_SOLVER]
-    attached = [Attachment("draft-1", "draft", prompt)]
-    messages = expert_messages(role, "Solve the problem.", attached, workspace.variables())
+    messages = solution_of(prompt, workspace.roles, workspace.variables())
     # the role's limit is meant for large models: here the context is the limit
-    settings = {**expert_settings(role, workspace.config), "max_tokens": None}
-    return _SOLVER, messages, settings
+    own = expert_settings(workspace.roles[SOLVER], workspace.config)
+    return SOLVER, messages, {**own, "max_tokens": None}

@@ -2,22 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from metasynth.agents.expert import expert_messages
-from metasynth.agents.messages import Attachment
+from metasynth.agents.models.embedded.prompts import EDITOR, another_like
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.gate import declines
-from metasynth.graphs.teacher_questions import ANOTHER
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable, excerpt
 
 from .queue import Request
 
-_EDITOR = "editor"
 _TEACHER = "teacher"
 
 
@@ -92,8 +89,6 @@ def _parted(text: str, mark: str) -> tuple[str, str]:
 
 
 def _asked(workspace: Workspace, prompt: str) -> tuple[str, Sequence[BaseMessage]]:
-    if workspace.voices.experts.name != "embedded":
+    if workspace.voices.experts.follows_prompts:
         return _TEACHER, [HumanMessage(prompt)]
-    attached: list[Any] = [Attachment("draft-1", "draft", prompt)]
-    role = workspace.roles[_EDITOR]
-    return _EDITOR, expert_messages(role, ANOTHER, attached, workspace.variables())
+    return EDITOR, another_like(prompt, workspace.roles, workspace.variables())

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from metasynth.agents.models.provider import provider_of
 from metasynth.config.active import CandidatesConfig
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
@@ -83,7 +84,7 @@ def check_criterion(config: RunConfig, scoring: ScoringConfig, key: str) -> None
             hint="name its folder or hub id as reward_model beside the criterion",
             code="no_reward_model",
         )
-    if "judge" in needs and config.model_for("experts").model == "embedded":
+    if "judge" in needs and not provider_of(config.model_for("experts").model).follows_prompts:
         raise ConfigError(
             f"{key}: {scoring.criterion}: the embedded model cannot judge", code="cannot_judge"
         )

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from metasynth.agents.models.provider import provider_of
 from metasynth.config.identity import identity_of
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
@@ -132,7 +133,8 @@ def _templates(config: RunConfig, section: SoftSRVConfig) -> "TaskTemplates":
 
     if section.answers.template:
         check_template(section.answers.template, "answer", where="softsrv.answers.template")
-    if config.graph == "softsrv" and config.model_for("experts").model == "embedded":
+    teacher = provider_of(config.model_for("experts").model)
+    if config.graph == "softsrv" and not teacher.follows_prompts:
         _check_embedded(section)
         # its editor is shown the exemplar alone, and told to write another like it
         return TaskTemplates(name="embedded", single="{{ exemplar }}", cut_before=(_SOLUTION,))
