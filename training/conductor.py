@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from metasynth.agents.models.embedded.prompts import ANOTHER
 from metasynth.domains.language.vocabulary import THEMES
 from metasynth.domains.language.words import theme_of
 
@@ -142,6 +143,6 @@ class _Policy:
             return [consult("editor", "Correct the answer.", [draft])]
         if reason in ("too_close", "overlap", "stock_opening") and self.rng.random() < 0.8:
             form = self.rng.choice(self.forms)
-            ways = ["Rewrite with other names and numbers."] * 2 + ["Write another like this."]
+            ways = ["Rewrite with other names and numbers."] * 2 + [ANOTHER]
             return [consult("editor", self.rng.choice([*ways, f"Rewrite as a {form}."]), [draft])]
         return [self._write()]

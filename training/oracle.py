@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 
+from metasynth.agents.models.embedded.prompts import ANOTHER, HARDER
 from metasynth.domains.language.vocabulary import NAMES, PLACE_OF, THEME_OF, THEMES, singular
 from metasynth.domains.language.words import theme_of
 
@@ -22,9 +23,9 @@ ROLES = (
 )
 CHANGES = {
     "Rewrite with other names and numbers.": "other names",
-    "Make it harder.": "harder",
+    HARDER: "harder",
     "Make it easier.": "easier",
-    "Write another like this.": "another",
+    ANOTHER: "another",
     "Tell it in the first person.": "first person",
     "Correct the answer.": "correct",
 }

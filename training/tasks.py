@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+from metasynth.agents.models.embedded.prompts import SOLVE
 from metasynth.domains.language.base import Item
 from metasynth.domains.language.vocabulary import NAMES, THEME_OF, THEMES
 
@@ -225,7 +226,7 @@ def _solve(craft: Craft, rng: random.Random) -> list[Message]:
     text = item.text.partition(" Solution:")[0]
     if rng.random() < 0.3:
         text = craft.spoil(item, rng)
-    return _expert("solution_expert", "Solve the problem.", [Attachment("draft", text)], rng)
+    return _expert("solution_expert", SOLVE, [Attachment("draft", text)], rng)
 
 
 def _note(craft: Craft, rng: random.Random) -> list[Message]:
