@@ -63,7 +63,7 @@ def test_the_conductors_prompt_has_a_bound_that_does_not_grow_with_the_corpus(
         run = small_run(server.base_url, budget__records=1, gate__min_distance=0)
         assert metasynth(*run, "--out", out) == 0
         longest = []
-        for held in (20, 1000):
+        for held in (20, 400):
             with (out / "corpus.jsonl").open("a") as corpus:
                 numbers = range(len(corpus_of(out)), held)
                 corpus.writelines(written_before(number).to_line() for number in numbers)
