@@ -28,9 +28,9 @@ from tests.teacher import Teacher
 
 # the key that the message begins with, and the code of what is wrong with it
 REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
-    "no section": ({"active": "null"}, "active", ""),
-    "no pool": ({"active__pool": "null"}, "active.pool", ""),
-    "no softsrv": ({"active__generate": "softsrv"}, "softsrv", ""),
+    "no section": ({"active": "null"}, "active", "invalid_value"),
+    "no pool": ({"active__pool": "null"}, "active.pool", "invalid_value"),
+    "no softsrv": ({"active__generate": "softsrv"}, "softsrv", "invalid_value"),
     "no file": ({"active__pool__path": "none.jsonl"}, "active.pool.path", "missing_file"),
     "no checker": ({"active__test__checker": "maths"}, "active.test.checker", "unknown_checker"),
     "no problem": ({"active__teacher__prompt": "Write!"}, "active.teacher.prompt", "bad_prompt"),
@@ -44,7 +44,7 @@ REFUSED: dict[str, tuple[dict[str, object], str, str]] = {
         "active.pool.scoring.criterion",
         "no_reward_model",
     ),
-    "no rounds": ({"active__rounds": 0}, "active.rounds", ""),
+    "no rounds": ({"active__rounds": 0}, "active.rounds", "invalid_value"),
 }
 
 
