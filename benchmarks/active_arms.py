@@ -18,7 +18,7 @@ from metasynth.config.student import Criterion, ScoringConfig, SelectionConfig
 from metasynth.lm.load import LoadedLM
 from metasynth.randomness import derive_seed, generator
 from metasynth.student.rows import StudentRow
-from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.criterion import CRITERIA
 from metasynth.student.scoring.scores import score_rows
 from metasynth.student.selection.embeddings import embed_gradients, embed_rows
 from metasynth.student.selection.selection import select

@@ -9,7 +9,7 @@ from metasynth.compose.graphs import GRAPHS
 from metasynth.eval.metric import NEEDS, all_metrics
 from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
-from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.criterion import CRITERIA
 
 from .markdown import code, table
 
@@ -81,8 +81,8 @@ def metrics_page() -> str:
 def criteria_page() -> str:
     """All criteria of a student."""
     rows = (
-        (code(name), spec.formula, spec.hard, ", ".join(sorted(spec.needs)), spec.cost, spec.source)
-        for name, spec in CRITERIA.items()
+        (code(name), part.formula, part.hard, ", ".join(sorted(part.needs)), part.cost, part.source)
+        for name, part in ((name, CRITERIA[name]) for name in CRITERIA.builtin())
     )
     head = ("name", "value", "hard", "needs", "cost of a row", "source")
     return f"{_CRITERIA}\n{table(head, rows)}"

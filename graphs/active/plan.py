@@ -128,7 +128,7 @@ def check_prompt(asking: AskingConfig) -> None:
 
 
 def _check_checker(pool: PoolConfig) -> None:
-    from metasynth.student.scoring.criteria import CRITERIA
+    from metasynth.student.scoring.criterion import CRITERIA
 
     criterion = pool.scoring.criterion
     if "checker" in CRITERIA[criterion].needs:

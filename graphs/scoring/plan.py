@@ -8,7 +8,7 @@ from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.errors import ConfigError
-from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.criterion import CRITERIA
 
 _KEY = "active.candidates.scoring.criterion"
 
@@ -48,22 +48,22 @@ def plan_screening(config: RunConfig) -> ScreeningPlan | None:
             f"active.candidates: this key is needed in graph {config.graph}", code="missing_key"
         )
     criterion = settings.scoring.criterion
-    if criterion == "learnable":
+    facts = CRITERIA[criterion]
+    if facts.needs_pool:
         raise ConfigError(
-            f"{_KEY}: learnable trains on hundreds of rows, and candidates are few at a time",
-            hint="take loss_gold here; learnable chooses from a pool of seeds",
+            f"{_KEY}: {criterion} trains on hundreds of rows, and candidates are few at a time",
+            hint=f"take loss_gold here; {criterion} chooses from a pool of seeds",
             code="unfit_criterion",
         )
-    needs = CRITERIA[criterion].needs
     check_criterion(config, settings.scoring, _KEY)
-    if ("own answer" in needs or criterion == "ifd") and not _has_prompts(config):
+    if facts.needs_question and not _has_prompts(config):
         raise ConfigError(
             f"{_KEY}: {criterion} needs a question that the student answers, and "
             f"{_why_no_prompts(config)}",
-            hint="take loss_gold, perplexity, el2n or random",
+            hint="take one of the given answer, such as loss_gold",
             code="unfit_criterion",
         )
-    if "checker" in needs and config.checker is None:
+    if "checker" in facts.needs and config.checker is None:
         raise ConfigError(f"checker: this key is needed by {_KEY}: {criterion}", code="no_checker")
     return ScreeningPlan(config.student, settings)
 

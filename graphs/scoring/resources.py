@@ -45,7 +45,7 @@ def resources_for(
         checker: Taken, or made of its name, where the criterion needs one.
     """
     from metasynth.student.scoring.checking import make_checker
-    from metasynth.student.scoring.criteria import CRITERIA
+    from metasynth.student.scoring.criterion import CRITERIA
 
     needs = CRITERIA[scoring.criterion].needs
     if "checker" not in needs:
@@ -53,7 +53,7 @@ def resources_for(
     return Resources(
         judge=teacher_judge(caller, teacher) if "judge" in needs else None,
         checker=make_checker(checker) if isinstance(checker, str) else checker,
-        reward=reward_loader(scoring, student),
+        reward=reward_loader(scoring, student) if "reward model" in needs else None,
     )
 
 
@@ -64,7 +64,7 @@ def reward_loader(
 
     The function raises `RequestError` where there is no such model, or it is no reward model.
     """
-    if scoring.criterion != "reward" or scoring.reward_model is None:
+    if scoring.reward_model is None:
         return None
     path = scoring.reward_model
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from metasynth.config.student import ScoringConfig
 from metasynth.lm.batches import Encoded
 from metasynth.lm.engine.loop import BatchEngine
 from metasynth.lm.engine.requests import GenerationRequest, GenerationSettings
@@ -28,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class OwnAnswer:
-    """What the student said.
+    """What the student replied.
 
     Attributes:
         token_ids: Without the end token.
@@ -40,15 +41,22 @@ class OwnAnswer:
     ended: bool
 
     def after(self, prompt_ids: Sequence[int], end_id: int | None) -> Encoded:
-        """Prompt and answer as tokens, the answer's as targets: with the end if it said it.
+        """Prompt and answer as tokens, the answer's as targets: with the end if it came to one.
 
         An answer that was cut has no end among its targets, so nothing is counted that the student
-        did not say; one that is empty has the end alone.
+        did not write; one that is empty has the end alone.
         """
         end = [end_id] if self.ended and end_id is not None else []
         answer = [*self.token_ids, *end]
         flags = [False] * len(prompt_ids) + [True] * len(answer)
         return Encoded([*prompt_ids, *answer], flags)
+
+
+def decoder_of(lm: LoadedLM, config: ScoringConfig, seed: int) -> "AnswerDecoder":
+    """The decoder that the section of a run file describes."""
+    return AnswerDecoder(
+        lm, max_new_tokens=config.max_new_tokens, temperature=config.temperature, seed=seed
+    )
 
 
 class AnswerDecoder:
@@ -83,16 +91,16 @@ class AnswerDecoder:
     def answers(self, questions: Sequence[Question]) -> list[OwnAnswer]:
         """The answers to questions, in their order."""
         # those of like length are read together, which spares padding
-        order = sorted(range(len(questions)), key=lambda one: -len(questions[one].prompt_ids))
+        order = sorted(range(len(questions)), key=lambda row: -len(questions[row].prompt_ids))
         futures = self._engine.submit_all([self._request(questions[number]) for number in order])
-        found = dict(zip(order, (future.result() for future in futures), strict=True))
+        replies = dict(zip(order, (future.result() for future in futures), strict=True))
         return [
-            OwnAnswer(one.text, one.token_ids, one.finish_reason == "stop")
-            for one in (found[number] for number in range(len(questions)))
+            OwnAnswer(reply.text, reply.token_ids, reply.finish_reason == "stop")
+            for reply in (replies[number] for number in range(len(questions)))
         ]
 
     def close(self) -> None:
-        """Let go of the model; what is being answered is cancelled."""
+        """Release the model; what is being answered is cancelled."""
         self._engine.close()
 
     def __enter__(self) -> Self:

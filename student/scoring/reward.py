@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from metasynth.errors import RequestError
 from metasynth.lm.batches import token_batches
 from metasynth.lm.load import LoadedLM, load_lm
@@ -27,6 +25,7 @@ class RewardModel:
             raise RequestError(
                 f"model {lm.name!r} gives {outputs} numbers, where a reward model gives one",
                 hint="name a reward model: a sequence classifier with one label",
+                code="not_a_reward_model",
             )
         self._lm = lm
         self._renderer = Renderer(lm)
@@ -38,7 +37,7 @@ class RewardModel:
         """A reward model from a folder or a hub id.
 
         Raises:
-            RequestError: There is none, or it is none.
+            RequestError: There is no such model, or it is no reward model.
         """
         return cls(load_lm(path_or_id, device=device, architecture="classifier"))
 
@@ -48,14 +47,14 @@ class RewardModel:
         The prompt goes through the reward model's own chat template. Rows of like length are read
         together, and alone or in company a row has the same reward.
         """
-        found: list[float | str] = []
+        rewards: list[float | str] = []
         encoded: dict[int, list[int]] = {}
         for number, (row, answer) in enumerate(rows):
-            found.append("")
+            rewards.append("")
             try:
                 encoded[number] = self._renderer.answered(row, answer)
             except BadRowError as error:
-                found[number] = f"for the reward model: {error}"
+                rewards[number] = f"for the reward model: {error}"
         numbers = list(encoded)
         lengths = [len(encoded[number]) for number in numbers]
         alone = 1 if self._pad is None else None
@@ -63,10 +62,12 @@ class RewardModel:
             chosen = [numbers[place] for place in batch]
             values = self._forward([encoded[number] for number in chosen])
             for number, value in zip(chosen, values, strict=True):
-                found[number] = value
-        return found
+                rewards[number] = value
+        return rewards
 
     def _forward(self, rows: list[list[int]]) -> list[float]:
+        import torch
+
         width = max(map(len, rows))
         ids = torch.full((len(rows), width), self._pad or 0)
         mask = torch.zeros_like(ids)

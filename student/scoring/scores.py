@@ -16,25 +16,14 @@ from metasynth.errors import RequestError
 from metasynth.lm.batches import WINDOW_BATCHES, windows
 from metasynth.lm.load import LoadedLM
 from metasynth.student.rendering import Renderer
-from metasynth.student.rows import BadRow, BadRowError, StudentRow
+from metasynth.student.rows import BadRow, StudentRow
 
-from .answering import AnswersMeasure, OwnAnswerMeasure, RewardMeasure, WrongMeasure
 from .checking import Checker
-from .criteria import CRITERIA
-from .judging import HARD_GAP, AskJudge, grade, lion_gap
-from .measures import (
-    Bench,
-    GivenAnswerMeasure,
-    IfdMeasure,
-    LearnableMeasure,
-    Measure,
-    RandomMeasure,
-    Scored,
-    unscored,
-)
+from .criterion import CRITERIA
+from .judging import AskJudge
+from .measures import Measure, Scored, ScoringTask
 from .reward import RewardModel
 
-JUDGES_AT_ONCE = 8
 _CHARACTERS_PER_TOKEN = 2  # fewer than there are, so that a window is not larger than one of tokens
 
 Rows = Iterable[StudentRow | BadRow]
@@ -54,12 +43,13 @@ async def score_rows(
 ) -> AsyncGenerator[Scored, None]:
     """Score rows by one criterion; what is no row passes through without a score.
 
-    A row's score does not depend on the other rows (but for `learnable`, which learns from them)
+    A row's score does not depend on the other rows (but for criteria that learn from them)
     nor on their order, up to rounding.
 
     Args:
         lm: The student; its weights must not change meanwhile.
-        rows: What is scored, read as it is needed. `learnable` goes through them twice.
+        rows: What is scored, read as it is needed. A criterion that needs a training goes through
+            them twice.
         config: The criterion, and how answers are decoded.
         ask: The judge, for `judge` and `lion`.
         checker: For `wrong`.
@@ -78,22 +68,41 @@ async def score_rows(
     """
     stopped = threading.Event()
 
-    def told(tokens: int) -> None:
+    def count(tokens: int) -> None:
         if stopped.is_set():
             raise _StoppedError
         if on_batch is not None:
             on_batch(tokens)
 
-    bench = Bench(lm, Renderer(lm), config, seed, told)
     require(config, ask=ask, checker=checker, reward=reward)
+    criterion = CRITERIA[config.criterion]
+    task = ScoringTask(
+        lm,
+        Renderer(lm),
+        config,
+        criterion,
+        seed,
+        count,
+        judge=ask,
+        checker=checker,
+        reward=reward,
+    )
+    if criterion.needs_pool and iter(rows) is rows:
+        raise RequestError(
+            f"{config.criterion} goes through the rows twice, and these can be read only once",
+            hint="give a list, or a RowFile",
+            code="rows_read_twice",
+        )
     measure: Measure[Any] | None = None
     try:
-        measure = await asyncio.to_thread(_measure, bench, rows, checker, reward)
+        measure = await asyncio.to_thread(criterion.measure, task)
+        if criterion.needs_pool:
+            await asyncio.to_thread(measure.begin, rows)
         ahead = windows(
             islice(rows, skip, None), lambda row: _size(row, config), _window_size(config)
         )
         while (window := await asyncio.to_thread(next, ahead, None)) is not None:
-            for scored in await _scored(measure, window, ask):
+            for scored in await _scored(measure, window):
                 yield scored
     finally:
         stopped.set()  # where a caller gave up, its thread gives up at the next batch
@@ -111,42 +120,19 @@ def require(
     """Refuse a criterion whose judge, checker or reward model is not there.
 
     Raises:
-        RequestError: It names what is missing.
+        RequestError: It names what is missing (code `missing_helper`), or there is no such
+            criterion (code `unknown_part`).
     """
-    given = {"judge": ask, "checker": checker, "reward model": reward}
+    helpers = {"judge": ask, "checker": checker, "reward model": reward}
     for need in sorted(CRITERIA[config.criterion].needs):
-        if need in given and given[need] is None:
-            raise RequestError(f"criterion {config.criterion} needs a {need}")
+        if need in helpers and helpers[need] is None:
+            raise RequestError(
+                f"criterion {config.criterion} needs a {need}", code="missing_helper"
+            )
 
 
 class _StoppedError(Exception):
-    """Nobody waits for the result any more."""
-
-
-def _measure(
-    bench: Bench, rows: Rows, checker: Checker | None, reward: RewardModel | None
-) -> Measure[Any]:
-    name = bench.config.criterion
-    if name == "random":
-        return RandomMeasure(bench)
-    if name in ("loss_gold", "perplexity", "el2n"):
-        return GivenAnswerMeasure(bench)
-    if name == "ifd":
-        return IfdMeasure(bench)
-    if name == "learnable":
-        if iter(rows) is rows:
-            raise RequestError(
-                "learnable goes through the rows twice, and these can be read only once",
-                hint="give a list, or a RowFile",
-            )
-        return LearnableMeasure(bench, rows)
-    if name == "wrong":
-        assert checker is not None
-        return WrongMeasure(bench, checker)
-    if name == "reward":
-        assert reward is not None
-        return RewardMeasure(bench, reward)
-    return AnswersMeasure(bench) if name in ("judge", "lion") else OwnAnswerMeasure(bench)
+    """The caller waits for the result no longer."""
 
 
 def _window_size(config: ScoringConfig) -> int:
@@ -162,49 +148,11 @@ def _size(row: StudentRow | BadRow, config: ScoringConfig) -> int:
     return 16 + characters // _CHARACTERS_PER_TOKEN + answer
 
 
-async def _scored(
-    measure: Measure[Any], window: Sequence[StudentRow | BadRow], ask: AskJudge | None
-) -> list[Scored]:
+async def _scored(measure: Measure[Any], window: Sequence[StudentRow | BadRow]) -> list[Scored]:
     rows = [row for row in window if isinstance(row, StudentRow)]
-    found = await asyncio.to_thread(measure.scored, rows)
-    if ask is not None and measure.bench.config.criterion in ("judge", "lion"):
-        found = await _judged(measure.bench, rows, found, ask)
-    scored = iter(found)
+    measured = await asyncio.to_thread(measure.scored, rows)
+    scored = iter(await measure.finish(rows, measured))
     return [
         Scored("", row.line, None, row.reason) if isinstance(row, BadRow) else next(scored)
         for row in window
     ]
-
-
-async def _judged(
-    bench: Bench, rows: Sequence[StudentRow], answered: Sequence[Scored], ask: AskJudge
-) -> list[Scored]:
-    """Ask the judge about each answer, some at a time."""
-    places = asyncio.Semaphore(JUDGES_AT_ONCE)
-
-    async def judged(row: StudentRow, one: Scored) -> Scored:
-        if one.answer is None:
-            return one
-        async with places:
-            try:
-                return await _judgement(bench, row, one, ask)
-            except BadRowError as error:
-                return unscored(row, error, one.detail, answer=one.answer)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            pairs = zip(rows, answered, strict=True)
-            tasks = [group.create_task(judged(row, one)) for row, one in pairs]
-    except BaseExceptionGroup as failed:  # one is told; the others were cancelled
-        raise failed.exceptions[0] from None
-    return [task.result() for task in tasks]
-
-
-async def _judgement(bench: Bench, row: StudentRow, one: Scored, ask: AskJudge) -> Scored:
-    answer = one.answer or ""
-    if bench.config.criterion == "judge":
-        return bench.scored(row, await grade(ask, row, answer), one.detail, answer=answer)
-    found = await lion_gap(ask, row, answer)
-    hard = float(found.gap >= HARD_GAP)
-    gap = {"teacher": found.teacher, "student": found.student, "hard": hard}
-    return bench.scored(row, found.gap, {**one.detail, **gap}, answer=answer)

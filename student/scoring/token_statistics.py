@@ -1,120 +1,118 @@
-"""What a criterion sees in a next-token distribution, and what an answer's places come to together.
+"""Numbers of each token of an answer, from the next-token distribution that stands before it.
 
 p_j is the softmax of the student's logits at place j of T, at temperature 1 whatever the answer was
 decoded with, and y_j the token that stands there. Natural logarithms throughout.
 """
 
-import math
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from metasynth.lm.batches import Encoded
+from metasynth.lm.load import LoadedLM
+from metasynth.lm.logprobs import Places, Statistics, log_probabilities
 
-from metasynth.lm.logprobs import Places, Reduce, Statistics
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Fold = Callable[[Tensor], dict[str, float]]
-
-
-class TokenStatistic(NamedTuple):
-    """A number for each place of an answer, and what an answer's numbers come to.
-
-    Attributes:
-        of_places: Places to {"value": [places]}.
-        fold: The numbers of one answer, [T] in float64, to the criterion's own value under "value",
-            and what else is worth knowing.
-    """
-
-    of_places: Reduce
-    fold: Fold
+Statistic = Callable[[Places], "Tensor"]
+"""Places to [places]."""
 
 
-def _loss(places: Places) -> Statistics:
+def loss(places: Places) -> "Tensor":
     """-log p_j(y_j)."""
     logs = places.logits.log_softmax(-1)
-    return {"value": -logs.gather(-1, places.targets[:, None])[:, 0]}
+    return -logs.gather(-1, places.targets[:, None])[:, 0]
 
 
-def _entropy(places: Places) -> Statistics:
+def entropy(places: Places) -> "Tensor":
     """-Σ_v p_jv log p_jv."""
-    return {"value": torch.special.entr(places.logits.softmax(-1)).sum(-1)}
+    import torch
+
+    entropies: Tensor = torch.special.entr(places.logits.softmax(-1)).sum(-1)
+    return entropies
 
 
-def _margin(places: Places) -> Statistics:
+def margin(places: Places) -> "Tensor":
     """The likeliest token's probability less the second's."""
-    best = places.logits.softmax(-1).topk(2, dim=-1).values
-    return {"value": best[:, 0] - best[:, 1]}
+    best: Tensor = places.logits.softmax(-1).topk(2, dim=-1).values
+    return best[:, 0] - best[:, 1]
 
 
-def _log_confidence(places: Places) -> Statistics:
+def log_confidence(places: Places) -> "Tensor":
     """log max_v p_jv."""
-    return {"value": places.logits.log_softmax(-1).max(-1).values}
+    return places.logits.log_softmax(-1).max(-1).values
 
 
-def _error_norm(places: Places) -> Statistics:
+def error_norm(places: Places) -> "Tensor":
     """||p_j - onehot(y_j)||₂."""
+    import torch
+
     error = places.logits.softmax(-1)
     error.scatter_add_(-1, places.targets[:, None], -torch.ones_like(error[:, :1]))
-    return {"value": error.norm(dim=-1)}
+    norms: Tensor = error.norm(dim=-1)
+    return norms
 
 
-def _mean(values: Tensor) -> dict[str, float]:
-    return {"value": float(values.mean())}
-
-
-def _mean_and_sum(values: Tensor) -> dict[str, float]:
-    return {"value": float(values.mean()), "sum": float(values.sum())}
-
-
-def _perplexity(values: Tensor) -> dict[str, float]:
-    mean = float(values.mean())
-    return {"value": math.exp(mean) if mean < 700 else math.inf, "loss": mean}
-
-
-def _least_confidence(values: Tensor) -> dict[str, float]:
-    """1 - mean_j max p_j, and of the sequence 1 - Π_j max p_j, through logarithms."""
-    return {
-        "value": float(1 - values.exp().mean()),
-        "sequence": float(-torch.expm1(values.sum())),
-    }
-
-
-def _least(values: Tensor) -> dict[str, float]:
-    return {"value": float(values.min())}
-
-
-def _greatest(values: Tensor) -> dict[str, float]:
-    return {"value": float(values.max())}
-
-
-LOSS = TokenStatistic(_loss, _mean_and_sum)
-
-TOKEN_STATISTICS: Mapping[str, TokenStatistic] = {
-    "loss_self": LOSS,
-    "loss_gold": LOSS,
-    "entropy": TokenStatistic(_entropy, _mean),
-    "margin": TokenStatistic(_margin, _mean),
-    "least_confidence": TokenStatistic(_log_confidence, _least_confidence),
-    "min_margin": TokenStatistic(_margin, _least),
-    "max_entropy": TokenStatistic(_entropy, _greatest),
-    "perplexity": TokenStatistic(_loss, _perplexity),
-    "el2n": TokenStatistic(_error_norm, _mean),
+STATISTICS: Mapping[str, Statistic] = {
+    each.__name__: each for each in (loss, entropy, margin, log_confidence, error_norm)
 }
 
 
-def with_likeliest_end(reduce: Reduce, end_ids: frozenset[int]) -> Reduce:
-    """The same, where any of a model's several end tokens stands for the likeliest of them.
+def token_statistics(
+    lm: LoadedLM,
+    encoded: Sequence[Encoded],
+    statistics: Sequence[str | Statistic],
+    *,
+    end_ids: frozenset[int] = frozenset(),
+    tokens_per_batch: int,
+    on_batch: Callable[[int], object] | None = None,
+) -> "list[tuple[Tensor, ...]]":
+    """Each of `statistics` [T] in float64 for the targets of each sequence, in one forward pass.
 
-    An engine does not say with which of them an answer ended; decoded greedily it was this one.
+    Args:
+        lm: The student.
+        encoded: Sequences with T targets each.
+        statistics: Functions, or their names in `STATISTICS`.
+        end_ids: Where a model has several end tokens, any of them as a target stands for the
+            likeliest: an engine does not say with which an answer ended; greedily it was this one.
+        tokens_per_batch: Tokens of one forward pass.
+        on_batch: See `log_probabilities`.
+
+    Raises:
+        KeyError: There is no statistic of that name.
     """
-    if len(end_ids) < 2:
-        return reduce
+    functions = [STATISTICS[each] if isinstance(each, str) else each for each in statistics]
 
-    def of_places(places: Places) -> Statistics:
-        ends = torch.tensor(sorted(end_ids), device=places.targets.device)
-        likeliest = ends[places.logits[:, ends].argmax(-1)]
-        is_end = torch.isin(places.targets, ends)
-        targets = torch.where(is_end, likeliest, places.targets)
-        return reduce(Places(places.logits, targets, places.hidden))
+    def reduce(places: Places) -> Statistics:
+        if len(end_ids) > 1:
+            places = _with_likeliest_end(places, end_ids)
+        return {str(number): function(places) for number, function in enumerate(functions)}
 
-    return of_places
+    results = log_probabilities(
+        lm, encoded, reduce=reduce, tokens_per_batch=tokens_per_batch, on_batch=on_batch
+    )
+    numbers = [str(number) for number in range(len(functions))]
+    return [tuple(result[number].double() for number in numbers) for result in results]
+
+
+def mean_losses(
+    lm: LoadedLM,
+    encoded: Sequence[Encoded],
+    *,
+    tokens_per_batch: int,
+    on_batch: Callable[[int], object] | None = None,
+) -> list[float]:
+    """The mean loss of each sequence's targets; arguments as above."""
+    losses = token_statistics(
+        lm, encoded, ("loss",), tokens_per_batch=tokens_per_batch, on_batch=on_batch
+    )
+    return [float(loss.mean()) for (loss,) in losses]
+
+
+def _with_likeliest_end(places: Places, end_ids: frozenset[int]) -> Places:
+    import torch
+
+    ends = torch.tensor(sorted(end_ids), device=places.targets.device)
+    likeliest = ends[places.logits[:, ends].argmax(-1)]
+    is_end = torch.isin(places.targets, ends)
+    return Places(places.logits, torch.where(is_end, likeliest, places.targets), places.hidden)

@@ -165,7 +165,7 @@ class TestScores:
     def test_learnable_goes_through_the_file_twice(
         self, shell: Shell, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from metasynth.student.scoring import learnable
+        from metasynth.student.scoring.criteria import learnable
 
         monkeypatch.setattr(learnable, "STEPS", 2)
         monkeypatch.setattr(learnable, "TRIAL_STEPS", 1)
@@ -188,7 +188,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "expected"),
         [
-            (["--criterion", "los"], "no criterion 'los'; one of: random, loss_self"),
+            (["--criterion", "los"], "--criterion: no criterion 'los'"),
             (["--criterion", "judge"], "criterion judge needs --judge"),
             (["--criterion", "reward"], "criterion reward needs --reward"),
             (["--criterion", "wrong"], "criterion wrong needs --checker"),

@@ -16,8 +16,8 @@ from metasynth.errors import RequestError
 from metasynth.lm.load import LoadedLM, wrap_lm
 from metasynth.student.rendering import Renderer
 from metasynth.student.rows import StudentRow, make_row
-from metasynth.student.scoring import learnable as module
-from metasynth.student.scoring.learnable import LearnableScale
+from metasynth.student.scoring.criteria import learnable as module
+from metasynth.student.scoring.criteria.learnable import LearnableScale
 from metasynth.student.scoring.low_rank import LowRankStep
 from metasynth.student.scoring.measures import Scored
 from metasynth.student.scoring.scores import score_rows

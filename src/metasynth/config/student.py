@@ -12,24 +12,7 @@ from .marks import NotIdentity, PartOf, RelativeToFile
 from .section import Section
 from .weights import WeightsConfig
 
-Criterion = Literal[
-    "random",
-    "loss_self",
-    "loss_gold",
-    "entropy",
-    "margin",
-    "least_confidence",
-    "min_margin",
-    "max_entropy",
-    "perplexity",
-    "ifd",
-    "el2n",
-    "reward",
-    "judge",
-    "lion",
-    "wrong",
-    "learnable",
-]
+Criterion = Annotated[str, PartOf("criterion")]
 Strategy = Annotated[str, PartOf("strategy")]
 
 

@@ -12,19 +12,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 from metasynth.cli.screen.bars import Bar
 from metasynth.cli.screen.options import checked_section
 from metasynth.config.model import ModelConfig
-from metasynth.config.student import Criterion, ScoringConfig, StudentConfig
+from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.domains.checkers import checker_file
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.graphs.scoring.judge import judge_by
 from metasynth.lm.weights import load_weights, weights_source
 from metasynth.student.rows import RowFile
 from metasynth.student.scoring.checking import make_checker
-from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.criterion import CRITERIA
 
 from .sink import ScoreSink, opened_sink
 from .summary import ScoreSummary
@@ -68,9 +68,7 @@ class ScoreRequest:
         Raises:
             RequestError: It names what is wrong or missing.
         """
-        if scoring["criterion"] not in get_args(Criterion):
-            known = ", ".join(get_args(Criterion))
-            raise RequestError(f"no criterion {scoring['criterion']!r}", hint=f"one of: {known}")
+        CRITERIA.check(scoring["criterion"], "--criterion")
         made = cls(
             scoring=checked_section(ScoringConfig, scoring),
             student=checked_section(StudentConfig, student),

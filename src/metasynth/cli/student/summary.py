@@ -10,7 +10,7 @@ from typing import Any
 
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.student import ScoringConfig
-from metasynth.student.scoring.criteria import CRITERIA
+from metasynth.student.scoring.criterion import CRITERIA
 
 _SAMPLE = 10_000  # scores by which the quartiles are told
 _LINES = 12  # of each reason that are named

@@ -35,17 +35,20 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from metasynth.errors import RequestError
 from metasynth.lm.batches import Encoded
 from metasynth.lm.load import LoadedLM
-from metasynth.lm.logprobs import log_probabilities
 from metasynth.randomness import derive_seed, generator
 from metasynth.student.rendering import Renderer
 from metasynth.student.rows import BadRow, BadRowError, StudentRow
+from metasynth.student.scoring.criterion import criterion
+from metasynth.student.scoring.measures import Measure, Scored
+from metasynth.student.scoring.token_statistics import mean_losses
 
-from .low_rank import LowRankStep
-from .token_statistics import LOSS
+if TYPE_CHECKING:
+    from metasynth.student.scoring.low_rank import LowRankStep
 
 TRAIN_ROWS = 512  # of each half
 VALIDATION_ROWS = 128  # of the same half, by which the learning rate is chosen
@@ -56,6 +59,46 @@ STEPS = 64  # with the best of them, its trial included
 LEARNING_RATES = (3e-4, 1e-3, 3e-3)
 
 logger = logging.getLogger(__name__)
+
+
+@criterion(
+    "exp(-NLL'(y | x)) - exp(-NLL(y | x)), NLL' the mean loss after a short training on rows of "
+    "the other half",
+    hard="high",
+    needs=("answer", "training"),
+    cost="two forward passes, and two short trainings for all rows together",
+    source="ours, after RHO-LOSS (Mindermann et al. 2022)",
+)
+class Learnable(Measure[Encoded]):
+    """The two short trainings are made once, of all rows."""
+
+    def begin(self, rows: Iterable[StudentRow | BadRow]) -> None:
+        """Train on a sample of each half."""
+        task = self.task
+        self._scale = LearnableScale(
+            task.lm,
+            rows,
+            renderer=task.renderer,
+            seed=task.seed,
+            tokens_per_batch=task.config.tokens_per_batch,
+            on_batch=task.on_batch,
+        )
+
+    def prepare(self, row: StudentRow) -> Encoded:
+        """The row's tokens."""
+        return self.task.renderer.encode(row)
+
+    def measure(self, rows: Sequence[StudentRow], prepared: Sequence[Encoded]) -> list[Scored]:
+        """The growth of the answers' probabilities."""
+        named = [(row.id, encoded) for row, encoded in zip(rows, prepared, strict=True)]
+        return [
+            self.task.scored(
+                row,
+                math.exp(-after) - math.exp(-before),
+                {"loss": before, "loss_after": after},
+            )
+            for row, (before, after) in zip(rows, self._scale.losses(named), strict=True)
+        ]
 
 
 def half_of(row_id: str, seed: int) -> int:
@@ -136,6 +179,7 @@ class LearnableScale:
                 f"learnable: {len(samples[0])} and {len(samples[1])} rows in the two halves are "
                 f"too few, {LEAST_ROWS} are needed in each",
                 hint="give more rows, or take loss_gold",
+                code="not_enough_rows",
             )
         # a row is scored with what the other half taught
         self._steps = {1 - half: self._trained(half, samples[half]) for half in (0, 1)}
@@ -147,8 +191,8 @@ class LearnableScale:
         for half, step in self._steps.items():
             numbers = [n for n, (id_, _) in enumerate(rows) if half_of(id_, self._seed) == half]
             with step.applied():
-                found = self._mean_losses([rows[number][1] for number in numbers])
-            for number, loss in zip(numbers, found, strict=True):
+                losses = self._mean_losses([rows[number][1] for number in numbers])
+            for number, loss in zip(numbers, losses, strict=True):
                 after[number] = loss
         return list(zip(before, after, strict=True))
 
@@ -156,7 +200,7 @@ class LearnableScale:
         """Inside, the student is as it would be scored for this row: taught by the other half."""
         return self._steps[half_of(row_id, self._seed)].applied()
 
-    def _trained(self, half: int, sample: HalfSample) -> LowRankStep:
+    def _trained(self, half: int, sample: HalfSample) -> "LowRankStep":
         """The short training on a half, with the learning rate that is best for unseen rows."""
         train, held = sample.split()
         begun = [
@@ -164,12 +208,12 @@ class LearnableScale:
             for rate in LEARNING_RATES
         ]
         before = self._mean_probability(held)
-        found = []
+        trials = []
         for training in begun:
             self._run(training, TRIAL_STEPS)
             with training.step.applied():
-                found.append(self._mean_probability(held))
-        best = begun[found.index(max(found))]
+                trials.append(self._mean_probability(held))
+        best = begun[trials.index(max(trials))]
         self._run(best, STEPS - TRIAL_STEPS)
         with best.step.applied():
             after = self._mean_probability(held)
@@ -196,20 +240,17 @@ class LearnableScale:
         return fmean(0.0 if math.isnan(loss) else math.exp(-loss) for loss in losses)
 
     def _mean_losses(self, rows: Sequence[Encoded]) -> list[float]:
-        found = log_probabilities(
-            self._lm,
-            rows,
-            reduce=LOSS.of_places,
-            tokens_per_batch=self._tokens_per_batch,
-            on_batch=self._on_batch,
+        return mean_losses(
+            self._lm, rows, tokens_per_batch=self._tokens_per_batch, on_batch=self._on_batch
         )
-        return [float(one["value"].double().mean()) for one in found]
 
 
 class _Training:
     """A short training that can go on."""
 
     def __init__(self, lm: LoadedLM, rows: Sequence[Encoded], rate: float, seed: int) -> None:
+        from metasynth.student.scoring.low_rank import LowRankStep
+
         self.step = LowRankStep(lm, seed=seed)
         self.optimizer = self.step.optimizer(rate)
         self.batches = _endless_batches(rows, seed)

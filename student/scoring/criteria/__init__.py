@@ -1,0 +1,1 @@
+"""Criteria of scores, one file each."""
