@@ -21,7 +21,7 @@ from metasynth.config.softsrv import BackboneConfig, EncoderConfig, PromptConfig
 from metasynth.lm.load import load_lm
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
-from metasynth.softsrv.soft_prompt import make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
 from metasynth.softsrv.training.batches import BatchPlan, TokenRows
 from metasynth.softsrv.training.optimisation import Optimisation, Schedule, TrainingData
 

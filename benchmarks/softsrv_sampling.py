@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from metasynth.config.softsrv import EncoderConfig, SamplingConfig
+from metasynth.config.softsrv import EncoderConfig, PromptConfig, SamplingConfig
 from metasynth.config.weights import WeightsConfig
 from metasynth.domains.story.domain import StoryDomain
 from metasynth.lm.load import LoadedLM, wrap_lm
@@ -34,8 +34,8 @@ from metasynth.lm.weights import load_weights
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.initialisation import empty_soft_prompt
 from metasynth.softsrv.sampling.soft_sampler import SoftSampler
-from metasynth.softsrv.soft_prompt import MixturePrompt, NonContextualPrompt
 from metasynth.softsrv.target import TargetRow
 
 CONTEXTS = 64
@@ -77,14 +77,14 @@ def beginnings(backbone: Backbone) -> Tensor:
 def steering(backbone: Backbone, prefixes: Tensor) -> SteeringArtifact:
     """A soft prompt that gives `prefixes`, one for each context, or the only one for all."""
     rows = [TargetRow(id=f"target-{number}", text=str(number)) for number in range(CONTEXTS)]
-    sizes = {"tokens": SOFT_TOKENS, "width": backbone.width, "context_width": CONTEXTS}
     if len(prefixes) == 1:
-        prompt: Any = NonContextualPrompt(**sizes)
-        values = {"columns": prefixes[0]}
+        kind, values = "np", {"columns": prefixes[0]}
     else:
-        prompt = MixturePrompt(**sizes, bases=CONTEXTS)
+        kind = "mp"
         gate = GATE * torch.eye(CONTEXTS)
         values = {"bases": prefixes, "gate_weight": gate, "gate_bias": torch.zeros(CONTEXTS)}
+    config = PromptConfig(parameterisation=kind, tokens=SOFT_TOKENS, bases=CONTEXTS)
+    prompt = empty_soft_prompt(config, width=backbone.width, context_width=CONTEXTS)
     prompt.load_state_dict(values)
     texts = [row.text for row in rows]
     encoder = ContextEncoder.fit(EncoderConfig(), texts, backbone=backbone, cache=None, seed=0)

@@ -26,7 +26,9 @@ from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.version import code_version
 
 from .backbone import Backbone
-from .soft_prompt import SoftPrompt, empty_soft_prompt
+from .initialisation import empty_soft_prompt
+from .parameterisation import PARAMETERISATIONS
+from .soft_prompt import SoftPrompt
 from .target import TargetRow
 
 FORMAT = 1
@@ -82,7 +84,8 @@ def read_artifact_config(folder: Path) -> dict[str, Any]:
     """What an artifact says of itself: `backbone`, `prompt`, `encoder`, `settings`, `report`, ….
 
     Raises:
-        RequestError: There is no artifact, or one that this version does not read.
+        RequestError: There is no artifact, or one that this version does not read, or its
+            parameterisation is a plug-in that is not known here (code `unknown_part`).
     """
     try:
         found = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
@@ -100,6 +103,11 @@ def read_artifact_config(folder: Path) -> dict[str, Any]:
         )
     if missing := sorted(_PARTS - found.keys()):
         raise RequestError(f"{folder / _CONFIG}: lacks {', '.join(missing)}", hint="train again")
+    try:
+        PARAMETERISATIONS.check(found["prompt"]["parameterisation"], str(folder))
+    except RequestError as error:
+        hint = "give the --plugins, or the `plugins` of the run file, that it was trained with"
+        raise RequestError(error.message, hint=hint, code=error.code) from None
     return found
 
 
@@ -146,7 +154,7 @@ def _write(artifact: SteeringArtifact, folder: Path, backbone: Backbone) -> None
     told = {
         "format": FORMAT,
         "prompt": {
-            **artifact.prompt.settings.model_dump(include=_SHAPE),
+            **artifact.prompt.config.model_dump(include=_SHAPE),
             "width": artifact.prompt.width,
             "context_width": artifact.prompt.context_width,
             "parameters": sum(one.numel() for one in artifact.prompt.parameters()),

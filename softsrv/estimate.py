@@ -13,7 +13,8 @@ from metasynth.config.softsrv import BackboneConfig, EncoderConfig, SoftSRVConfi
 from metasynth.errors import RequestError
 from metasynth.lm.sizes import ModelSizes
 
-from .soft_prompt import parameter_count
+from .initialisation import parameter_count
+from .parameterisation import PARAMETERISATIONS
 from .token_costs import LOGITS_AT_ONCE
 
 FLOAT_BYTES = 4
@@ -226,14 +227,13 @@ def layer_bytes(model: ModelSizes, length: int, weight_bytes: int) -> int:
 def soft_prompt_bytes(
     settings: SoftSRVConfig, model: ModelSizes, rows: int, weight_bytes: int, row_tokens: int
 ) -> int:
-    """P, its gradient, what the MLPs keep, and the input that P becomes a part of."""
+    """P, its gradient, what its own arithmetic keeps, and the input that P becomes a part of."""
     prompt = settings.prompt
+    kind = PARAMETERISATIONS[prompt.parameterisation]
+    kept = rows * kind.kept_numbers(prompt) * FLOAT_BYTES
     columns = rows * prompt.tokens
-    hidden = 0
-    if prompt.parameterisation == "mc":
-        hidden = columns * prompt.hidden * (prompt.layers - 1) * 2 * FLOAT_BYTES
     fed = rows * (prompt.tokens + row_tokens) * model.width * weight_bytes
-    return hidden + columns * model.width * (2 * FLOAT_BYTES + weight_bytes) + 2 * fed
+    return kept + columns * model.width * (2 * FLOAT_BYTES + weight_bytes) + 2 * fed
 
 
 def logits_bytes(model: ModelSizes, targets: int, weight_bytes: int) -> int:
@@ -256,7 +256,8 @@ def step_flops(
     frozen = passes * rows * length * model.layer_parameters
     frozen += 2 * rows * (passes + 2) * scores  # two products forward, four backward
     frozen += 4 * rows * row_tokens * model.vocabulary * model.width
-    reads = 0 if settings.prompt.parameterisation == "np" else 6 * rows * trained
+    kind = PARAMETERISATIONS[settings.prompt.parameterisation]
+    reads = 6 * rows * trained if kind.uses_context else 0
     return training.accumulate * (frozen + reads)
 
 

@@ -26,7 +26,7 @@ from metasynth.lm.engine.stream import answers_in_order
 from metasynth.randomness import derive_seed, generator
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.soft_prompt import NonContextualPrompt, SoftPrompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 
 from .samples import Sample
 
@@ -228,13 +228,13 @@ class _SharedPrefixes:
 
     def __init__(self, prompt: SoftPrompt) -> None:
         self._prompt = prompt
-        self._is_constant = isinstance(prompt, NonContextualPrompt)
         self._device = next(prompt.parameters()).device
         self._alive: weakref.WeakValueDictionary[bytes, SoftPrefix] = weakref.WeakValueDictionary()
 
     def of(self, z: Tensor) -> list[SoftPrefix]:
         """The prefix of each context vector [B, d_e]."""
-        keys = [b"" if self._is_constant else row.numpy().tobytes() for row in z.float().cpu()]
+        uses_context = self._prompt.uses_context
+        keys = [row.numpy().tobytes() if uses_context else b"" for row in z.float().cpu()]
         found = {key: held for key in keys if (held := self._alive.get(key)) is not None}
         missing = {key: row for row, key in enumerate(keys) if key not in found}
         if missing:

@@ -13,7 +13,7 @@ from torch import Tensor
 from metasynth.lm.load import vocabulary_size
 from metasynth.randomness import generator
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.soft_prompt import NonContextualPrompt, SoftPrompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 
 from .batches import TokenRows, parts_by_length
 from .optimisation import told_out_of_memory
@@ -66,7 +66,6 @@ def evaluate(
     own = torch.zeros(len(rows), 2)  # nats of each row: all tokens, the first five
     other = torch.zeros(len(rows))
     partner = _derangement(len(rows), seed=seed)
-    looks_at_z = not isinstance(prompt, NonContextualPrompt)
     norms = []
     for part in parts_by_length(rows.lengths, batch):
         ids, lengths = rows.padded(part)
@@ -74,13 +73,13 @@ def evaluate(
             prompts = prompt(rows.z[part])
             costs = backbone.token_losses(prompts, ids, lengths)  # [b, L]
             own[part] = torch.stack([costs.sum(1), costs[:, :FIRST_TOKENS].sum(1)], 1).cpu()
-            if looks_at_z:
+            if prompt.uses_context:
                 exchanged = prompt(rows.z[[partner[row] for row in part]])
                 other[part] = backbone.token_losses(exchanged, ids, lengths).sum(1).cpu()
             norms.append(prompts.norm(dim=-1).mean(1).cpu())
         progress()
     lengths = torch.tensor(rows.lengths, dtype=torch.float64)
-    differences = (other - own[:, 0]).double() if looks_at_z else torch.zeros(len(rows))
+    differences = (other - own[:, 0]).double() if prompt.uses_context else torch.zeros(len(rows))
     gap, error = ratio_with_error(differences, lengths)
     return Evaluation(
         rows=len(rows),

@@ -11,16 +11,14 @@ from dataclasses import asdict, dataclass
 
 from metasynth.config.softsrv import SoftSRVConfig
 from metasynth.errors import MetaSynthError
-from metasynth.softsrv.soft_prompt import make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 
 from .checkpoints import TrainingFolder
 from .evaluation import evaluate
 from .optimisation import NotANumberError, Optimisation, Schedule, TrainingData
 from .progress import Teller
 
-# What SS_NP and SS_MP learn are embeddings: their rates are shares of the embeddings' spread.
-_OF_THE_SPREAD = (0.01, 0.03, 0.1, 0.3)
-_PER_TOKEN = (1e-4, 3e-4, 1e-3, 3e-3)
 _FURTHER = 2  # trials beyond the candidates, where the best one is the last of them
 _FACTOR = 10**0.5
 _AS_GOOD = 0.01  # share of the lowest loss; within it the lower rate is taken, which moves θ less
@@ -50,9 +48,7 @@ def rates_to_try(settings: SoftSRVConfig, *, embedding_std: float) -> tuple[floa
         return ()
     if config.candidates:
         return config.candidates
-    if settings.prompt.parameterisation == "mc":
-        return _PER_TOKEN
-    return tuple(float(f"{share * embedding_std:.2g}") for share in _OF_THE_SPREAD)
+    return PARAMETERISATIONS[settings.prompt.parameterisation].learning_rates(embedding_std)
 
 
 def choose_learning_rate(

@@ -7,7 +7,8 @@ from functools import partial
 from torch import Tensor
 
 from metasynth.config.softsrv import SoftSRVConfig
-from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 
 from .checkpoints import TrainingFolder
 from .curves import CurveFile, CurvePoint

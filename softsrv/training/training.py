@@ -15,7 +15,8 @@ from metasynth.errors import MetaSynthError, RequestError
 from metasynth.softsrv.artifact import SteeringArtifact, save_artifact
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
-from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 from metasynth.softsrv.target import Split, TargetRow, split_hash, write_target
 
 from .batches import TokenRows

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +14,14 @@ import torch
 import yaml
 
 from metasynth.cli.screen.bars import Bar
-from metasynth.errors import RunInterruptedError
+from metasynth.errors import RequestError, RunInterruptedError
 from metasynth.records.rundir import held
+from metasynth.softsrv.artifact import read_artifact_config
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.sampling.samples import read_candidates, read_samples
 from metasynth.softsrv.training.curves import read_curves
-from tests.commands import metasynth
+from tests.commands import failure, metasynth
+from tests.raising import raises
 from tests.tiny_lm import save_tiny_lm
 from tests.tiny_steering import TEXTS
 
@@ -203,7 +207,7 @@ class TestBadInput:
             (["--model", "openai:gpt"], "backbone.model: "),
             (["--model", "local:/nosuch"], "no model folder at '/nosuch'"),
             (["--set", "encoder.model=lm:/nosuch"], "no model folder at '/nosuch'"),
-            (["--parameterisation", "xx"], "--parameterisation"),
+            (["--parameterisation", "xx"], "prompt.parameterisation: no parameterisation 'xx'"),
         ],
     )
     def test_train_tells_it_in_one_line(
@@ -311,6 +315,72 @@ class TestSample:
         assert done.status == 0, done.err
         assert "nothing was checked for contamination" not in done.out
         assert not set(texts) & {one.text for one in read_candidates(shell.folder / "q.jsonl")}
+
+
+SHIFTED = """\
+import torch
+from torch import nn
+
+from metasynth.softsrv.parameterisation import parameterisation
+from metasynth.softsrv.soft_prompt import SoftPrompt
+
+
+@parameterisation("one trained matrix, all of whose columns are moved by W z")
+class ShiftedPrompt(SoftPrompt):
+    def __init__(self, config, *, width, context_width):
+        super().__init__(config, width=width, context_width=context_width)
+        self.columns = nn.Parameter(torch.empty(self.tokens, width))
+        self.shift = nn.Parameter(torch.empty(width, context_width))
+
+    def forward(self, z):  # [B, d_e] to [B, t, d]
+        return self.columns + (z @ self.shift.mT)[:, None]
+
+    def initialise(self, start):
+        self.columns.copy_(start.columns[0])
+        self.shift.zero_()
+"""
+
+
+class TestOwnParameterisation:
+    @pytest.fixture(autouse=True)
+    def _forgotten_afterwards(self, shell: Shell) -> Iterator[None]:
+        (shell.folder / "parts").mkdir()
+        (shell.folder / "parts" / "shifted.py").write_text(SHIFTED)
+        yield
+        PARAMETERISATIONS.forget("shifted")
+
+    def test_a_file_of_ones_own_is_trained_and_sampled_from(self, shell: Shell) -> None:
+        own = ("--plugins", shell.folder / "parts")
+        planned = shell.train(*own, "--parameterisation", "shifted", "--dry-run")
+        assert planned.status == 0, planned.err
+        trained = shell.train(*own, "--parameterisation", "shifted", "--quiet")
+        assert trained.status == 0, trained.err
+        assert "soft prompt shifted, 3 tokens for" in trained.out
+        assert "loss rises by" in trained.out
+        told = read_artifact_config(shell.folder / "out" / "artifact")["prompt"]
+        assert (told["parameterisation"], told["width"]) == ("shifted", 64)
+        assert told["parameters"] == 64 * (3 + told["context_width"])
+        assert f"shifted: {told['parameters']:,} numbers trained" in planned.out
+        done = shell.sample("--raw", "--count", 3, *own)
+        assert done.status == 0, done.err
+        assert numbers(shell.folder / "q.jsonl") == [0, 1, 2]
+        self._is_refused_without_it(shell)
+
+    def _is_refused_without_it(self, shell: Shell) -> None:
+        PARAMETERISATIONS.forget("shifted")
+        with raises(RequestError, "unknown_part"):
+            read_artifact_config(shell.folder / "out" / "artifact")
+        assert "no parameterisation 'shifted'" in shell.refused(shell.sample(out="more.jsonl"))
+
+    def test_a_run_file_names_its_directory(self, shell: Shell) -> None:
+        settings = yaml.safe_load((shell.folder / "settings.yaml").read_text())
+        settings["prompt"]["parameterisation"] = "shifted"
+        run = {"domain": "eggs", "graph": "softsrv", "softsrv": settings}
+        run["teacher"] = {"model": "openai:test", "base_url": "http://127.0.0.1:9/v1"}
+        (shell.folder / "run.yaml").write_text(yaml.safe_dump(run))
+        assert failure("validate", shell.folder / "run.yaml").code == "unknown_part"
+        (shell.folder / "run.yaml").write_text(yaml.safe_dump({**run, "plugins": "parts"}))
+        assert metasynth("validate", shell.folder / "run.yaml") == 0
 
 
 class TestInterruption:

@@ -15,7 +15,7 @@ from metasynth.errors import RequestError
 from metasynth.lm.sizes import ModelSizes, model_sizes, read_model_sizes
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.estimate import context_width_of, estimate_run, weight_bytes_of
-from metasynth.softsrv.soft_prompt import make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
 from tests.tiny_families import FAMILIES, tiny_family
 from tests.tiny_lm import save_tiny_lm
 

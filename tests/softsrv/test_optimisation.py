@@ -17,7 +17,8 @@ from metasynth.config.softsrv import TrainingConfig
 from metasynth.errors import MetaSynthError
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
-from metasynth.softsrv.soft_prompt import SoftPrompt, make_soft_prompt
+from metasynth.softsrv.initialisation import make_soft_prompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 from metasynth.softsrv.training.batches import BatchPlan, TokenRows, parts_by_length
 from metasynth.softsrv.training.curves import CurveFile, CurvePoint, read_curves
 from metasynth.softsrv.training.evaluation import evaluate, ratio_with_error

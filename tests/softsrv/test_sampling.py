@@ -16,9 +16,9 @@ from metasynth.lm.load import wrap_lm
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.initialisation import make_soft_prompt
 from metasynth.softsrv.sampling.samples import Sample
 from metasynth.softsrv.sampling.soft_sampler import SamplingSummary, SoftSampler, unconditional
-from metasynth.softsrv.soft_prompt import make_soft_prompt
 from metasynth.softsrv.target import TargetRow
 from tests.tiny_lm import END, tiny_llama, tiny_tokenizer
 

@@ -9,18 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from metasynth.config.softsrv import Parameterisation, PromptConfig
+from metasynth.config.softsrv import PromptConfig
 from metasynth.errors import ConfigError
 from metasynth.softsrv.backbone import Backbone
-from metasynth.softsrv.soft_prompt import (
-    MixturePrompt,
-    NonContextualPrompt,
-    PerTokenPrompt,
-    SoftPrompt,
-    empty_soft_prompt,
-    make_soft_prompt,
-    parameter_count,
-)
+from metasynth.softsrv.initialisation import empty_soft_prompt, make_soft_prompt, parameter_count
+from metasynth.softsrv.prompts.mc import PerTokenPrompt
+from metasynth.softsrv.prompts.mp import MixturePrompt
+from metasynth.softsrv.prompts.np import NonContextualPrompt
+from metasynth.softsrv.soft_prompt import SoftPrompt
 from tests.tiny_families import VOCABULARY, tiny_family
 
 # Width d, context width d_e; then SS_NP, SS_MP2, SS_MP4, SS_MC of one MLP and of all, at t = 128
@@ -35,7 +31,7 @@ TABLE = [
     (1024, 1024, 131_072, 264_194, 528_388, 279_808, 35_815_424),
     (576, 576, 73_728, 148_610, 297_220, 164_672, 21_078_016),
 ]
-KINDS: tuple[Parameterisation, ...] = ("np", "mp", "mc")
+KINDS = ("np", "mp", "mc")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +39,7 @@ def backbone() -> Backbone:
     return Backbone(tiny_family("gemma2", bos=True))
 
 
-def config_for(kind: Parameterisation, **values: Any) -> PromptConfig:
+def config_for(kind: str, **values: Any) -> PromptConfig:
     return PromptConfig(parameterisation=kind, **values)
 
 
@@ -51,7 +47,7 @@ def numbers_in(prompt: SoftPrompt) -> int:
     return sum(parameter.numel() for parameter in prompt.parameters())
 
 
-def filled(kind: Parameterisation, *, seed: int = 0, **values: Any) -> Any:
+def filled(kind: str, *, seed: int = 0, **values: Any) -> Any:
     """A soft prompt of width 6 for contexts of 5, with random numbers everywhere."""
     prompt = empty_soft_prompt(config_for(kind, **values), width=6, context_width=5)
     generator = torch.Generator().manual_seed(seed)
@@ -103,13 +99,13 @@ def test_another_hidden_layer_adds_what_the_other_reading_of_the_paper_adds() ->
     rows=st.integers(0, 4),
 )
 def test_shape_count_and_settings_agree(
-    kind: Parameterisation, tokens: int, bases: int, hidden: int, layers: int, rows: int
+    kind: str, tokens: int, bases: int, hidden: int, layers: int, rows: int
 ) -> None:
     config = config_for(kind, tokens=tokens, bases=bases, hidden=hidden, layers=layers)
     prompt = filled(kind, tokens=tokens, bases=bases, hidden=hidden, layers=layers)
     assert prompt(contexts(rows)).shape == (rows, tokens, 6)
     assert numbers_in(prompt) == parameter_count(config, width=6, context_width=5)
-    again = empty_soft_prompt(prompt.settings, width=6, context_width=5)
+    again = empty_soft_prompt(prompt.config, width=6, context_width=5)
     shapes = {name: tensor.shape for name, tensor in prompt.state_dict().items()}
     assert {name: tensor.shape for name, tensor in again.state_dict().items()} == shapes
     assert all(parameter.dtype == torch.float32 for parameter in prompt.parameters())
@@ -199,7 +195,7 @@ def nearest(backbone: Backbone, columns: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_start_near_distinct_embeddings_as_the_model_sees_them(
-    backbone: Backbone, kind: Parameterisation
+    backbone: Backbone, kind: str
 ) -> None:
     """Gemma's module scales: raw rows of its weight would be some six times too small here."""
     config = config_for(kind, tokens=9, bases=1)
@@ -227,7 +223,7 @@ def test_mlps_start_with_a_context_that_matters_a_little(backbone: Backbone) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("init", ["vocabulary", "random"])
 def test_the_first_column_starts_at_the_bos_embedding(
-    backbone: Backbone, kind: Parameterisation, init: str
+    backbone: Backbone, kind: str, init: str
 ) -> None:
     z = contexts(3)
     wanted = backbone.embed(torch.tensor(backbone.bos_id)).float()
@@ -268,7 +264,7 @@ def test_noise_starts_at_the_size_of_embeddings(backbone: Backbone) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_the_same_start_whatever_torch_drew_before(
-    backbone: Backbone, kind: Parameterisation
+    backbone: Backbone, kind: str
 ) -> None:
     made = []
     for seed in (1, 1, 2):
@@ -313,7 +309,7 @@ def test_a_vocabulary_that_is_too_small_repeats_tokens(backbone: Backbone) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_parameters_are_float32_under_a_bfloat16_model(kind: Parameterisation) -> None:
+def test_parameters_are_float32_under_a_bfloat16_model(kind: str) -> None:
     lm = tiny_family("llama")
     model: Any = lm.model
     model.to(torch.bfloat16)
@@ -328,7 +324,7 @@ def test_parameters_are_float32_under_a_bfloat16_model(kind: Parameterisation) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_soft_prompt_learns_what_it_is_to_say(backbone: Backbone, kind: Parameterisation) -> None:
+def test_a_soft_prompt_learns_what_it_is_to_say(backbone: Backbone, kind: str) -> None:
     """Contextual prompts tell two texts apart by z; the one matrix cannot."""
     prompt = make_soft_prompt(config_for(kind, tokens=3, hidden=16), backbone, 5, seed=0)
     z = contexts(2)

@@ -15,8 +15,8 @@ from metasynth.errors import RequestError
 from metasynth.randomness import generator
 from metasynth.softsrv.artifact import SteeringArtifact
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
+from metasynth.softsrv.initialisation import make_soft_prompt
 from metasynth.softsrv.sampling.soft_sampler import SoftSampler
-from metasynth.softsrv.soft_prompt import make_soft_prompt
 from metasynth.softsrv.target import TargetRow
 from metasynth.student.contexts.adaptive_contexts import (
     ContextOptions,

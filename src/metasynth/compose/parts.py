@@ -13,10 +13,16 @@ from metasynth.eval.metric import METRICS
 from metasynth.graphs.admission.check import CHECKS
 from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
-from metasynth.student.scoring.criterion import CRITERIA
-from metasynth.student.selection.strategy import STRATEGIES
 
-REGISTRIES: tuple[Registry[Any], ...] = (CHECKS, CRITERIA, METRICS, PROVIDERS, SHAPES, STRATEGIES)
+REGISTRIES: tuple[Registry[Any], ...] = (
+    CHECKS,
+    CRITERIA,
+    METRICS,
+    PARAMETERISATIONS,
+    PROVIDERS,
+    SHAPES,
+    STRATEGIES,
+)
 """All of them: a kind is known to a directory of plug-ins once its module is imported."""
 
 

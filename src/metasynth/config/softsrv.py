@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .marks import NotIdentity, RelativeToFile
+from .marks import NotIdentity, PartOf, RelativeToFile
 from .section import Section
 from .weights import WeightsConfig
 
-Parameterisation = Literal["np", "mp", "mc"]
 Preset = Literal["practical", "paper"]
 Method = Literal["soft", "template", "template_single", "template_refine", "unconditional"]
 
@@ -29,7 +28,9 @@ class PromptConfig(Section):
     `np`: one trained matrix; `mp`: a mixture of k matrices, weights from z; `mc`: one MLP a token.
     """
 
-    parameterisation: Parameterisation = Field(default="mc", description="how P depends on z")
+    parameterisation: Annotated[str, PartOf("parameterisation")] = Field(
+        default="mc", description="how P depends on z"
+    )
     tokens: int = Field(default=32, ge=1, description="t: soft tokens")
     bases: int = Field(default=2, ge=1, description="k: matrices of a mixture (mp)")
     hidden: int = Field(default=128, ge=1, description="h: width of the MLPs (mc)")

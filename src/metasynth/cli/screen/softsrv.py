@@ -66,9 +66,9 @@ def _facts(stages: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "samples" in stages:
         yield from _samples(stages["samples"])
     if copies := stages.get("copies"):
-        yield "copies", _copies(copies["samples"])
+        yield "copies", copy_shares(copies["samples"])
         if copies["held_out"]["texts"]:
-            yield "held-out rows", _copies(copies["held_out"])
+            yield "held-out rows", copy_shares(copies["held_out"])
     if "postprocess" in stages:
         done = stages["postprocess"]
         yield "kept", " → ".join(f"{name} {count}" for name, count in done["counts"].items())
@@ -90,11 +90,15 @@ def _training(report: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _copies(found: Mapping[str, Any]) -> str:
-    """How many texts repeat a row; shown for samples and, to compare, for real texts."""
-    shares, nearest = found["any"], found["any_similarity"]
+def copy_shares(copying: Mapping[str, Any]) -> str:
+    """How many texts repeat a row; shown for samples and, to compare, for real texts.
+
+    Args:
+        copying: A `Copying` of the copy audit, or what JSON keeps of it.
+    """
+    shares, nearest = copying["any"], copying["any_similarity"]
     if not shares or not nearest:
-        return "none to compare"
+        return "no rows to compare with"
     return (
         f"{shares['exact']:.1%} equal a row, {shares['ngram']:.1%} share 13 words, "
         f"{shares['near']:.1%} are near; nearest row at {nearest['median']:.2f} (median cosine)"

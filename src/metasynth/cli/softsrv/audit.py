@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from metasynth.cli.screen.bars import Bar
+from metasynth.cli.screen.softsrv import copy_shares
 from metasynth.cli.screen.terminal import tell
 from metasynth.softsrv.postprocess.copy_audit import copy_audit
 from metasynth.softsrv.run_folder import SoftSRVFolder
@@ -47,12 +48,12 @@ def audit_copies(samples: Sequence[Sample], folder: Path, *, quiet: bool) -> "Co
 
     try:
         with Bar("text", quiet=quiet) as bar:
-            found = copy_audit(samples, rows, [row.text for row in held_out], embed)
+            result = copy_audit(samples, rows, [row.text for row in held_out], embed)
     finally:
         embedder.close()
-    tell("  copied     " + _told(found["samples"]))
-    tell("  held out   " + (_told(found["held_out"]) if held_out else "no rows to compare with"))
-    return found
+    tell(f"  copied     {copy_shares(result['samples'])}")
+    tell(f"  held out   {copy_shares(result['held_out'])}")
+    return result
 
 
 def _rows(path: Path) -> list[TargetRow]:
@@ -60,11 +61,3 @@ def _rows(path: Path) -> list[TargetRow]:
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
     return [TargetRow(**json.loads(line)) for line in lines if line]
-
-
-def _told(copying: Any) -> str:
-    shares, nearest = copying["any"], copying["any_similarity"]
-    return (
-        f"{shares['exact']:.1%} equal a row, {shares['ngram']:.1%} share 13 words, "
-        f"{shares['near']:.1%} are near; nearest row at {nearest['median']:.2f} (median cosine)"
-    )

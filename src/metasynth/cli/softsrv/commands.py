@@ -1,12 +1,18 @@
 """`softsrv train|sample`: SoftSRV alone."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metasynth.cli.screen.options import PluginsOption, with_plugins
 from metasynth.errors import RequestError
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
+
+if TYPE_CHECKING:
+    from metasynth.config.softsrv import SoftSRVConfig
 
 app = typer.Typer(
     help="Soft prompts that steer a frozen model toward a target sample.", no_args_is_help=True
@@ -17,14 +23,6 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the settings"),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="no live progress")]
-
-
-class Kind(StrEnum):
-    """The parameterisations."""
-
-    np = "np"
-    mp = "mp"
-    mc = "mc"
 
 
 class PresetName(StrEnum):
@@ -54,7 +52,13 @@ def train(
         typer.Option("--config", metavar="FILE", help="settings (YAML), or a run file"),
     ] = None,
     set_: SetOption = None,
-    parameterisation: Annotated[Kind | None, typer.Option(help="of the soft prompt [mc]")] = None,
+    parameterisation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"{', '.join(PARAMETERISATIONS.builtin())}, or one of --plugins [mc]",
+        ),
+    ] = None,
     preset: Annotated[PresetName | None, typer.Option(help="where numbers come from")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser steps")] = None,
     dry_run: Annotated[
@@ -63,32 +67,38 @@ def train(
     gigabytes: Annotated[
         float | None, typer.Option(min=0, help="with --dry-run: must it fit? [this machine's]")
     ] = None,
+    plugins: PluginsOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Train a soft prompt, or go on with the training in DIR."""
-    from metasynth.config.file import load_softsrv_config
-
+    with_plugins(plugins)
     options = {
         "target.file": target,
         "target.field": field,
         "backbone.model": model,
-        "prompt.parameterisation": _plain(parameterisation),
-        "preset": _plain(preset),
+        "prompt.parameterisation": parameterisation,
+        "preset": None if preset is None else str(preset),
         "training.steps": steps,
     }
-    settings = load_softsrv_config(config, set_ or (), options=_given(options))
+    settings = _settings(config, set_ or (), options)
     if dry_run:
         from .estimate import print_estimate
 
         print_estimate(settings, gigabytes=gigabytes)
         return 0
     if settings.target is None:
-        raise RequestError("softsrv train: no target", hint="give --target FILE and --field NAME")
+        raise RequestError(
+            "softsrv train: no target",
+            hint="give --target FILE and --field NAME",
+            code="missing_option",
+        )
     if out is None:
-        raise RequestError("softsrv train: no place for the result", hint="give --out DIR")
-    from .train import carry_out_training
+        raise RequestError(
+            "softsrv train: no place for the result", hint="give --out DIR", code="missing_option"
+        )
+    from .train import run_training
 
-    carry_out_training(settings, out, quiet=quiet)
+    run_training(settings, out, quiet=quiet)
     return 0
 
 
@@ -122,9 +132,11 @@ def sample(
         str | None, typer.Option(metavar="MODEL", help="where the backbone lies now")
     ] = None,
     set_: SetOption = None,
+    plugins: PluginsOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Sample from a soft prompt and post-process, or add samples."""
+    with_plugins(plugins)
     options = {
         "sampling.count": count,
         "sampling.temperature": temperature,
@@ -133,17 +145,28 @@ def sample(
         "postprocess.contaminants": [str(file) for file in test_set] if test_set else None,
         "backbone.model": model,
     }
-    from .sample import SampleRequest, carry_out_sampling
+    from .sample import Nearest, SampleFiles, artifact_folder, run_sampling, settings_of
 
-    request = SampleRequest(artifact, out, near=near, contexts=contexts, raw=raw, audit=audit)
-    carry_out_sampling(request, set_ or (), _given(options), quiet=quiet)
+    files = SampleFiles(out, raw=raw)
+    folder = artifact_folder(artifact)
+    settings = settings_of(folder, set_ or (), _given(options))
+    nearest = Nearest(near, contexts) if near else None
+    run_sampling(folder, settings, files, near=nearest, audit=audit, quiet=quiet)
     return 0
+
+
+def _settings(
+    config: Path | None, overrides: Sequence[str], options: dict[str, Any]
+) -> "SoftSRVConfig":
+    """The settings of a training, its parts by name checked."""
+    from metasynth.compose.parts import check_parts
+    from metasynth.config.file import load_softsrv_config
+
+    settings = load_softsrv_config(config, overrides, options=_given(options))
+    check_parts(settings, config or "softsrv")
+    return settings
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {key: value for key, value in options.items() if value is not None}
-
-
-def _plain(value: StrEnum | None) -> str | None:
-    return None if value is None else str(value)

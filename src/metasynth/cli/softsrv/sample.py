@@ -1,4 +1,4 @@
-"""Carrying out `softsrv sample`: samples appended to a file, candidates chosen, counts printed.
+"""The work of `softsrv sample`: samples appended to a file, candidates chosen, counts printed.
 
 Beside FILE.jsonl with the candidates lie FILE.samples.jsonl with every sample (with --raw they are
 FILE.jsonl itself) and FILE.manifest.json with settings and counts.
@@ -8,10 +8,10 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from metasynth.cli.screen.bars import Bar, clock
 from metasynth.cli.screen.terminal import tell
@@ -22,6 +22,7 @@ from metasynth.graphs.softsrv.steering.backbone import load_backbone
 from metasynth.records.rundir import held
 from metasynth.softsrv.artifact import load_artifact, read_artifact_config
 from metasynth.softsrv.manifest import Manifest, read_manifest
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.postprocess.pipeline import PostprocessResult, postprocess
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.sampling.samples import Sample, SampleFile, read_samples, write_candidates
@@ -34,82 +35,103 @@ from .audit import audit_copies
 _SHOWN = 3  # texts that are printed
 
 
-@dataclass(frozen=True)
-class SampleRequest:
-    """What the command line says besides settings.
+class Nearest(NamedTuple):
+    """The contexts to sample from: so many, nearest to a text."""
+
+    text: str
+    contexts: int
+
+
+class SampleFiles:
+    """Where the results go.
+
+    Args:
+        out: FILE.jsonl.
+        raw: Samples are wanted as they come.
 
     Attributes:
-        near: Sample from the contexts nearest to this text only, `contexts` of them.
-        raw: Samples are wanted as they come.
-        audit: Compare them with the rows trained on.
+        apart: Where samples go beside candidates.
+        samples: Where samples go: `out` itself, or `apart`.
+        manifest: Where settings and counts go.
+
+    Raises:
+        RequestError: `out` has another ending (code `wrong_format`).
     """
 
-    artifact: Path
-    out: Path
-    near: str | None = None
-    contexts: int = 16
-    raw: bool = False
-    audit: bool = False
-
-    @property
-    def samples(self) -> Path:
-        """Where samples go."""
-        return self.out if self.raw else self.apart
-
-    @property
-    def apart(self) -> Path:
-        """Where samples go beside candidates."""
-        return self.out.with_suffix(".samples.jsonl")
-
-    @property
-    def manifest(self) -> Path:
-        """Where settings and counts go."""
-        return self.out.with_suffix(".manifest.json")
+    def __init__(self, out: Path, *, raw: bool) -> None:
+        if out.suffix.lower() != ".jsonl":
+            raise RequestError(
+                f"--out {out}: expected a name that ends in .jsonl", code="wrong_format"
+            )
+        self.out = out
+        self.raw = raw
+        self.apart = out.with_suffix(".samples.jsonl")
+        self.samples = out if raw else self.apart
+        self.manifest = out.with_suffix(".manifest.json")
 
 
-def carry_out_sampling(
-    request: SampleRequest, overrides: Sequence[str], options: Mapping[str, Any], *, quiet: bool
+def artifact_folder(path: Path) -> Path:
+    """The artifact itself, whether it or the folder of its training was named."""
+    inner = SoftSRVFolder(path).artifact
+    return inner if (inner / "config.json").is_file() else path
+
+
+def settings_of(
+    folder: Path, overrides: Sequence[str], options: Mapping[str, Any]
+) -> SoftSRVConfig:
+    """The settings that an artifact was trained with, changed.
+
+    Raises:
+        RequestError: As `read_artifact_config`.
+        ConfigError: A key or a value is wrong.
+    """
+    stored = dict(read_artifact_config(folder)["settings"])
+    return changed_softsrv_config(stored, overrides, options=options, where=str(folder))
+
+
+def run_sampling(
+    folder: Path,
+    settings: SoftSRVConfig,
+    files: SampleFiles,
+    *,
+    near: Nearest | None,
+    audit: bool,
+    quiet: bool,
 ) -> None:
-    """Draw the samples that are missing, choose candidates, and print the summary."""
-    if request.out.suffix.lower() != ".jsonl":
-        raise RequestError(f"--out {request.out}: expected a name that ends in .jsonl")
-    folder = _artifact_folder(request.artifact)
-    told = read_artifact_config(folder)
-    settings = changed_softsrv_config(
-        dict(told["settings"]), overrides, options=options, where=str(folder)
-    )
+    """Draw the samples that are missing, choose candidates, and print the summary.
+
+    Args:
+        folder: The artifact.
+        near: The contexts to sample from; None: all.
+        audit: Compare the samples with the rows trained on.
+    """
     contaminants = _contaminants(settings.postprocess)
-    with held(request.out.parent, lock=f".{request.out.name}.lock"):
-        manifest = _claimed(request, settings, folder)
-        drawn, seconds = _draw(request, settings, folder, quiet=quiet)
-        samples = list(islice(read_samples(request.samples), settings.sampling.count))
+    with held(files.out.parent, lock=f".{files.out.name}.lock"):
+        manifest = _claimed(files, settings, folder, near)
+        drawn, seconds = _draw(files, settings, folder, near, quiet=quiet)
+        samples = list(islice(read_samples(files.samples), settings.sampling.count))
         summary = SamplingSummary.of(samples)
         manifest.finish("samples", {**asdict(summary), "stop_rate": round(summary.stop_rate, 4)})
         tell()
         _print_samples(summary, settings, drawn, seconds)
-        if told["prompt"]["parameterisation"] == "np" and request.near:
-            tell("  note       this soft prompt (np) looks at no context: --near changes nothing")
-        if request.audit:
+        name = settings.prompt.parameterisation
+        if near and not PARAMETERISATIONS[name].uses_context:
+            tell(f"  note       this soft prompt ({name}) uses no context: --near changes nothing")
+        if audit:
             manifest.finish("copies", dict(audit_copies(samples, folder, quiet=quiet)))
-        if request.raw:
+        if files.raw:
             _print_texts([sample.text for sample in samples])
-            tell(f"\n  samples    {request.samples}")
+            tell(f"\n  samples    {files.samples}")
             return
         result = postprocess(
             samples, settings.postprocess, seed=settings.random_seed, contaminants=contaminants
         )
-        write_candidates(request.out, result.candidates)
+        write_candidates(files.out, result.candidates)
         manifest.finish("postprocess", result.manifest())
     _print_result(result)
-    tell(f"\n  questions  {request.out}")
-    tell(f"  samples    {request.samples}")
-    tell(f"  counts     {request.manifest}")
-
-
-def _artifact_folder(path: Path) -> Path:
-    """The artifact itself, whether it or the folder of its training was named."""
-    inner = SoftSRVFolder(path).artifact
-    return inner if (inner / "config.json").is_file() else path
+    tell(f"\n  questions  {files.out}")
+    tell(f"  samples    {files.samples}")
+    tell(f"  counts     {files.manifest}")
 
 
 def _contaminants(config: PostprocessConfig) -> Any:
@@ -123,7 +145,9 @@ def _contaminants(config: PostprocessConfig) -> Any:
     )
 
 
-def _claimed(request: SampleRequest, settings: SoftSRVConfig, folder: Path) -> Manifest:
+def _claimed(
+    files: SampleFiles, settings: SoftSRVConfig, folder: Path, near: Nearest | None
+) -> Manifest:
     """The manifest, if what is in the file was drawn with the same settings.
 
     Raises:
@@ -134,17 +158,17 @@ def _claimed(request: SampleRequest, settings: SoftSRVConfig, folder: Path) -> M
         "soft_prompt": weights[:16],
         **settings.sampling.model_dump(exclude={"count", "max_batch"}),
         "random_seed": settings.random_seed,
-        "near": request.near,
-        "contexts": request.contexts if request.near else None,
-        "raw": request.raw,
+        "near": near.text if near else None,
+        "contexts": near.contexts if near else None,
+        "raw": files.raw,
     }
     identity = hashlib.sha256(json.dumps(drawn_with).encode()).hexdigest()[:16]
-    before = read_manifest(request.manifest).get("settings", {})
-    manifest = Manifest(request.manifest, identity=identity)
-    if any(map(_holds_something, (request.out, request.apart))):
+    before = read_manifest(files.manifest).get("settings", {})
+    manifest = Manifest(files.manifest, identity=identity)
+    if any(map(_holds_something, (files.out, files.apart))):
         for key, value in drawn_with.items():
             if before.get(key, value if before else None) != value or not before:
-                raise _other_settings(request, key if before else "")
+                raise _other_settings(files, key if before else "")
     manifest.finish("settings", drawn_with)
     return manifest
 
@@ -153,30 +177,37 @@ def _holds_something(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def _other_settings(request: SampleRequest, key: str) -> RequestError:
+def _other_settings(files: SampleFiles, key: str) -> RequestError:
     if not key:
         return RequestError(
-            f"{request.out}: the file, or its samples, are there without {request.manifest.name}",
+            f"{files.out}: the file, or its samples, are there without {files.manifest.name}",
             hint="give another --out",
+            code="other_settings",
         )
     return RequestError(
-        f"{request.out}: its samples were drawn with another {key}",
+        f"{files.out}: its samples were drawn with another {key}",
         hint="give another --out, or the settings that it was begun with",
+        code="other_settings",
     )
 
 
 def _draw(
-    request: SampleRequest, settings: SoftSRVConfig, folder: Path, *, quiet: bool
+    files: SampleFiles,
+    settings: SoftSRVConfig,
+    folder: Path,
+    near: Nearest | None,
+    *,
+    quiet: bool,
 ) -> tuple[int, float]:
     """Append the samples that are missing; how many they were, and the seconds it took."""
     count = settings.sampling.count
     began, drawn = time.monotonic(), 0
-    with SampleFile(request.samples) as file:
+    with SampleFile(files.samples) as file:
         if file.next_number >= count:
             return 0, 0.0
         with Bar("sample", quiet=quiet) as bar:
             bar.update(file.next_number, count, f"loading {settings.backbone.model}")
-            for sample in _drawn(request, settings, folder, start=file.next_number):
+            for sample in _drawn(settings, folder, near, start=file.next_number):
                 began = began if drawn else time.monotonic()
                 file.append(sample)
                 drawn += 1
@@ -185,7 +216,7 @@ def _draw(
 
 
 def _drawn(
-    request: SampleRequest, settings: SoftSRVConfig, folder: Path, *, start: int
+    settings: SoftSRVConfig, folder: Path, near: Nearest | None, *, start: int
 ) -> Iterator[Sample]:
     backbone = load_backbone(settings.backbone)
     artifact = load_artifact(folder, backbone=backbone)
@@ -193,7 +224,7 @@ def _drawn(
         with SoftSampler(
             backbone, artifact, settings.sampling, seed=settings.random_seed
         ) as sampler:
-            contexts = sampler.near(request.near, request.contexts) if request.near else None
+            contexts = sampler.near(near.text, near.contexts) if near else None
             missing = settings.sampling.count - start
             yield from sampler.sample(missing, start=start, contexts=contexts)
     finally:

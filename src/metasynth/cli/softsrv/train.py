@@ -1,4 +1,4 @@
-"""Carrying out `softsrv train`, and the summary that it ends with."""
+"""The training of `softsrv train`, and the summary that it ends with."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from metasynth.config.softsrv import SoftSRVConfig
 from metasynth.graphs.softsrv.steering.backbone import load_backbone, start_ids
 from metasynth.records.rundir import held
 from metasynth.softsrv.artifact import save_artifact
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.target import read_target, split_target
 from metasynth.softsrv.training.training import train_soft_prompt
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _FEW_ERRORS = 2.0  # standard errors; a gap within them may be chance
 
 
-def carry_out_training(settings: SoftSRVConfig, out: Path, *, quiet: bool) -> None:
+def run_training(settings: SoftSRVConfig, out: Path, *, quiet: bool) -> None:
     """Train into `out`, or go on with what is there, and print the summary."""
     assert settings.target is not None
     sample = read_target(settings.target)
@@ -33,7 +34,7 @@ def carry_out_training(settings: SoftSRVConfig, out: Path, *, quiet: bool) -> No
             split,
             settings,
             work=folder.training,
-            progress=lambda now: bar.update(now.done, now.total, _told(now)),
+            progress=lambda now: bar.update(now.done, now.total, _progress_line(now)),
             start_ids=start_ids(backbone),
         )
         save_artifact(artifact, folder.artifact, backbone=backbone)
@@ -70,7 +71,7 @@ def print_training(
     tell(f"  next:        metasynth softsrv sample {folder.root} --out {name}")
 
 
-def _told(now: "TrainingProgress") -> str:
+def _progress_line(now: "TrainingProgress") -> str:
     if now.phase == "encoding":
         return f"contexts of {now.texts} rows"
     parts: list[str] = [now.phase]
@@ -85,19 +86,15 @@ def _told(now: "TrainingProgress") -> str:
 
 def _prompt(settings: SoftSRVConfig) -> str:
     prompt = settings.prompt
-    more = {
-        "np": "",
-        "mp": f", {prompt.bases} bases",
-        "mc": f", {prompt.layers} layers of {prompt.hidden}",
-    }
-    return f"{prompt.parameterisation}, {prompt.tokens} tokens{more[prompt.parameterisation]}"
+    sizes = PARAMETERISATIONS[prompt.parameterisation].sizes(prompt)
+    return f"{prompt.parameterisation}, {prompt.tokens} tokens{f', {sizes}' if sizes else ''}"
 
 
 def _rate(report: dict[str, Any]) -> str:
     tried = [
-        f"{one['learning_rate']:g}: "
-        + ("no number" if one["held_out_nll"] is None else f"{one['held_out_nll']:.3f}")
-        for one in report["trials"]
+        f"{trial['learning_rate']:g}: "
+        + ("no number" if trial["held_out_nll"] is None else f"{trial['held_out_nll']:.3f}")
+        for trial in report["trials"]
     ]
     return f"{report['learning_rate']:g}" + (f" (tried {', '.join(tried)})" if tried else "")
 
@@ -110,8 +107,8 @@ def _steps(report: dict[str, Any]) -> str:
 
 
 def _gap(settings: SoftSRVConfig, after: dict[str, Any]) -> str:
-    if settings.prompt.parameterisation == "np":
+    if not PARAMETERISATIONS[settings.prompt.parameterisation].uses_context:
         return "none, by construction"
     gap, error = after["shuffled_gap"], after["shuffled_gap_error"]
-    told = f"loss rises by {gap:.4f} ± {error:.4f} when contexts are exchanged"
-    return told if gap > _FEW_ERRORS * error else f"{told}: not shown to be used"
+    line = f"loss rises by {gap:.4f} ± {error:.4f} when contexts are exchanged"
+    return line if gap > _FEW_ERRORS * error else f"{line}: not shown to be used"
