@@ -13,6 +13,9 @@ from metasynth.eval.metric import METRICS
 from metasynth.graphs.admission.check import CHECKS
 from metasynth.records.shape import SHAPES
 from metasynth.registry import FoundPart, Registry, registry_of, use_plugins
+from metasynth.softsrv.parameterisation import PARAMETERISATIONS
+from metasynth.student.scoring.criterion import CRITERIA
+from metasynth.student.selection.strategy import STRATEGIES
 
 REGISTRIES: tuple[Registry[Any], ...] = (
     CHECKS,
