@@ -124,7 +124,7 @@ def _identity(backbone: Backbone, rows: Split, settings: SoftSRVConfig) -> dict[
             "text_prefix": backbone.text_prefix,
         },
         "prompt": settings.prompt.model_dump(mode="json"),
-        "encoder": identity_of(settings.encoder),
+        "encoder": identity_of(settings.encoder, defaults=True),
         "training": settings.training.model_dump(mode="json", exclude=_PACE),
         "random_seed": settings.random_seed,
         "data": {"rows": len(rows.train), "sha256": split_hash(rows)},

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from metasynth.cli.student import summary as student_summary
-from metasynth.cli.student.score import ScoreRequest
+from metasynth.cli.student.score import FileScoring
+from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.records.rundir import held
 from tests.commands import metasynth
 from tests.tiny_lm import save_tiny_lm
@@ -49,22 +50,16 @@ class Shell:
 
     def partial(self) -> Path:
         """Under which name a scoring into `out` is kept until it is complete."""
-        request = ScoreRequest.checked(
-            file=self.rows,
-            out=self.out,
-            scoring={
-                "criterion": "loss_self",
-                "max_new_tokens": 6,
-                "temperature": 0.0,
-                "tokens_per_batch": 8192,
-            },
-            student={"model": f"local:{self._model}"},
+        return FileScoring(
+            self.rows,
+            self.out,
+            scoring=ScoringConfig(max_new_tokens=6),
+            student=StudentConfig(model=f"local:{self._model}"),
             judge=None,
             reward=None,
             checker=None,
             seed=0,
-        )
-        return request.partial
+        ).partial
 
     def hidden(self) -> list[Path]:
         return list(self.folder.glob(".*.partial"))
@@ -193,7 +188,7 @@ class TestBadInput:
             (["--criterion", "reward"], "criterion reward needs --reward"),
             (["--criterion", "wrong"], "criterion wrong needs --checker"),
             (["--criterion", "wrong", "--checker", "x"], "no checker 'x'"),
-            (["--criterion", "judge", "--judge", "gpt"], "--model: "),
+            (["--criterion", "judge", "--judge", "gpt"], "--judge: "),
             (["--model", "openai:gpt"], "--model: "),
             (["--model", "local:/nosuch"], "no model folder at '/nosuch'"),
             (["--device", "abacus"], "unknown device 'abacus'"),

@@ -21,11 +21,14 @@ _WHOLE = 1 << 25  # bytes of a file that is hashed as a whole; of a larger one i
 _END = 1 << 20
 
 
-def identity_of(section: BaseModel, fields: Collection[str] | None = None) -> dict[str, Any]:
+def identity_of(
+    section: BaseModel, fields: Collection[str] | None = None, *, defaults: bool = False
+) -> dict[str, Any]:
     """The values that shape texts, ready for JSON.
 
     Args:
         fields: The keys that count; None for all.
+        defaults: Keep values that equal their defaults, for whoever shows a difference to people.
 
     Raises:
         ConfigError: A file cannot be read (code `unreadable_file`).
@@ -35,12 +38,14 @@ def identity_of(section: BaseModel, fields: Collection[str] | None = None) -> di
     for name, field in type(section).model_fields.items():
         value, default = getattr(section, name), field.get_default(call_default_factory=True)
         marks = {type(mark): mark for mark in field.metadata}
-        if NotIdentity in marks or value == default or (fields is not None and name not in fields):
+        if NotIdentity in marks or (fields is not None and name not in fields):
+            continue
+        if value == default and not defaults:
             continue
         if isinstance(value, BaseModel):
-            result[name] = identity_of(value)
-            if isinstance(default, BaseModel) and identity_of(default) == result[name]:
-                del result[name]
+            inner = identity_of(value, defaults=defaults)
+            if defaults or not isinstance(default, BaseModel) or inner != identity_of(default):
+                result[name] = inner
         elif RelativeToFile in marks:
             result[name] = _without_place(data[name], marks[RelativeToFile])
         else:
@@ -54,7 +59,9 @@ def _without_place(value: Any, mark: RelativeToFile) -> Any:
     path = None if value is None else mark.path_in(value)
     if path is None:
         return value
-    return mark.without_path(value) + (f" {content_hash(path)}" if mark.hashed else "")
+    if not (mark.hashed and path.exists()):  # whoever reads it says what is missing
+        return mark.without_path(value)
+    return f"{mark.without_path(value)} {content_hash(path)}"
 
 
 def content_hash(path: Path) -> str:

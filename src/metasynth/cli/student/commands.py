@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from metasynth.cli.screen.options import PluginsOption, checked_section, with_plugins
+from metasynth.student.scoring.criterion import CRITERIA
+
 app = typer.Typer(
     help="The model that learns: what it finds hard, and its training.", no_args_is_help=True
 )
@@ -63,8 +66,7 @@ def score(
         typer.Option(
             "--criterion",
             metavar="NAME",
-            help="random, loss_self, loss_gold, entropy, margin, least_confidence, min_margin, "
-            "max_entropy, perplexity, ifd, el2n, reward, judge, lion, wrong or learnable",
+            help=f"{', '.join(CRITERIA.builtin())}, or one of --plugins",
         ),
     ] = "loss_self",
     model: ModelOption = "embedded",
@@ -99,6 +101,7 @@ def score(
     dtype: PrecisionOption = Precision.auto,
     revision: RevisionOption = None,
     trust_remote_code: TrustOption = False,
+    plugins: PluginsOption = None,
     quiet: QuietOption = False,
 ) -> int:
     """Score the rows of FILE, in its order; a high score is hard.
@@ -107,31 +110,42 @@ def score(
     what cannot be scored has the score null and a `reason`, and is counted in the summary. With
     --out, a scoring that was interrupted goes on where it stopped.
     """
-    from .score import ScoreRequest, carry_out_scoring
+    with_plugins(plugins)
+    CRITERIA.check(criterion, "--criterion")
+    if judge:
+        from metasynth.agents.models.provider import check_model
 
-    request = ScoreRequest.checked(
-        file=file,
-        out=out,
-        scoring={
-            "criterion": criterion,
-            "max_new_tokens": max_new_tokens,
-            "temperature": temperature,
-            "tokens_per_batch": tokens_per_batch,
-        },
-        student={
-            "model": model,
-            "revision": revision,
-            "device": device,
-            "dtype": str(dtype),
-            "trust_remote_code": trust_remote_code,
-        },
-        judge={"model": judge, "base_url": base_url} if judge else None,
+        check_model(judge, "--judge")
+    from metasynth.config.model import ModelConfig
+    from metasynth.config.student import ScoringConfig, StudentConfig
+
+    from .score import FileScoring
+
+    scoring = {
+        "criterion": criterion,
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "tokens_per_batch": tokens_per_batch,
+    }
+    student = {
+        "model": model,
+        "revision": revision,
+        "device": device,
+        "dtype": str(dtype),
+        "trust_remote_code": trust_remote_code,
+    }
+    asked = {"model": judge, "base_url": base_url}
+    FileScoring(
+        file,
+        out,
+        scoring=checked_section(ScoringConfig, scoring),
+        student=checked_section(StudentConfig, student),
+        judge=checked_section(ModelConfig, asked) if judge else None,
         reward=reward,
         checker=checker,
         seed=seed,
         trained=trained,
-    )
-    carry_out_scoring(request, quiet=quiet)
+    ).run(quiet=quiet)
     return 0
 
 
@@ -179,33 +193,38 @@ def train(
     What cannot be trained on is counted and named with its line. A training that was interrupted or
     killed goes on by the same command, and ends with the same weights.
     """
-    from .train import TrainRequest, carry_out_student_training
+    from metasynth.config.student import StudentConfig
 
-    request = TrainRequest.checked(
-        file=file,
-        out=out,
+    from .train import run_student_training
+
+    student = {
+        "model": model,
+        "revision": revision,
+        "device": device,
+        "dtype": str(dtype),
+        "trust_remote_code": trust_remote_code,
+        "adapt": str(adapt),
+        "lora_rank": lora_rank,
+        "lora_alpha": lora_alpha,
+        "loss_on": str(loss_on),
+        "start": "continue" if earlier else "base",
+        "learning_rate": learning_rate,
+        "epochs": epochs,
+        "steps": steps,
+        "batch_size": batch_size,
+        "micro_batch": micro_batch,
+        "gradient_checkpointing": gradient_checkpointing,
+        "max_tokens": max_tokens,
+        "save_seconds": save_seconds,
+    }
+    given = {name: value for name, value in student.items() if value is not None}
+    run_student_training(
+        file,
+        out,
+        checked_section(StudentConfig, given),
         earlier=earlier,
         seed=seed,
-        student={
-            "model": model,
-            "revision": revision,
-            "device": device,
-            "dtype": str(dtype),
-            "trust_remote_code": trust_remote_code,
-            "adapt": str(adapt),
-            "lora_rank": lora_rank,
-            "lora_alpha": lora_alpha,
-            "loss_on": str(loss_on),
-            "start": "continue" if earlier else "base",
-            "learning_rate": learning_rate,
-            "epochs": epochs,
-            "steps": steps,
-            "batch_size": batch_size,
-            "micro_batch": micro_batch,
-            "gradient_checkpointing": gradient_checkpointing,
-            "max_tokens": max_tokens,
-            "save_seconds": save_seconds,
-        },
+        as_json=json_,
+        quiet=quiet,
     )
-    carry_out_student_training(request, as_json=json_, quiet=quiet)
     return 0

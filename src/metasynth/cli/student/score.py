@@ -9,13 +9,11 @@ import contextlib
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from metasynth.cli.screen.bars import Bar
-from metasynth.cli.screen.options import checked_section
 from metasynth.config.model import ModelConfig
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.domains.checkers import checker_file
@@ -37,11 +35,17 @@ _EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
-    """What the command line says.
+class FileScoring:
+    """The scores of a file's rows.
 
     Attributes:
+        file: The rows.
+        out: Where scores go; stdout where it is None.
         trained: A finished training of the student, whose result is scored with.
+
+    Raises:
+        RequestError: What the criterion needs is missing (code `missing_option`), or the file
+            (code `missing_file`).
     """
 
     file: Path
@@ -54,48 +58,56 @@ class ScoreRequest:
     seed: int
     trained: Path | None = None
 
-    @classmethod
-    def checked(
-        cls,
-        *,
-        scoring: Mapping[str, Any],
-        student: Mapping[str, Any],
-        judge: Mapping[str, Any] | None,
-        **others: Any,
-    ) -> Self:
-        """The request, if it can be carried out as far as one can tell without loading anything.
-
-        Raises:
-            RequestError: It names what is wrong or missing.
-        """
-        CRITERIA.check(scoring["criterion"], "--criterion")
-        made = cls(
-            scoring=checked_section(ScoringConfig, scoring),
-            student=checked_section(StudentConfig, student),
-            judge=checked_section(ModelConfig, judge) if judge else None,
-            **others,
-        )
-        given = {"judge": judge, "checker": made.checker, "reward model": made.reward}
-        for need in sorted(CRITERIA[made.scoring.criterion].needs):
+    def __post_init__(self) -> None:
+        given = {"judge": self.judge, "checker": self.checker, "reward model": self.reward}
+        for need in sorted(CRITERIA[self.scoring.criterion].needs):
             if need in given and given[need] is None:
                 option = "--reward" if need == "reward model" else f"--{need}"
-                raise RequestError(f"criterion {made.scoring.criterion} needs {option}")
-        if not made.file.is_file():
-            raise RequestError(f"no such file: {made.file}")
-        return made
+                raise RequestError(
+                    f"criterion {self.scoring.criterion} needs {option}", code="missing_option"
+                )
+        if not self.file.is_file():
+            raise RequestError(f"no such file: {self.file}", code="missing_file")
+
+    def run(self, *, quiet: bool) -> None:
+        """Score what is not scored yet, and print the summary."""
+        checker = make_checker(self.checker) if self.checker else None
+        ask = judge_by(self.judge) if self.judge else None
+        total = _count_lines(self.file)
+        summary = ScoreSummary(self.scoring, self.student.model)
+        with (
+            opened_sink(self.out, summary, partial=lambda: self.partial) as sink,
+            Bar("line", quiet=quiet) as bar,
+        ):
+            bar.update(sink.line, total, f"loading {self.student.model}")
+            work = _Work(self, sink, summary)
+            try:
+                asyncio.run(work.run(bar, total, ask=ask, checker=checker))
+            except RunInterruptedError as error:
+                if self.out is None:
+                    hint = "with --out FILE the same command can go on where it stopped"
+                    raise RunInterruptedError(error.message, hint=hint) from None
+                raise
+        if not summary.rows:
+            raise RequestError(f"{self.file}: holds no rows", code="no_rows")
+        summary.tell(self.out)
+        if not summary.scored:
+            raise MetaSynthError(
+                f"{self.file}: no row could be scored", hint=summary.main_reason, code="no_scores"
+            )
 
     @property
     def partial(self) -> Path:
         """Where scores are collected: its name says which file, model and settings they are of."""
         assert self.out is not None
-        told = {
+        settings = {
             "file": _stamp(self.file),
             "student": {**self.student.model_dump(mode="json"), "weights": self._weights()},
             "scoring": self.scoring.model_dump(mode="json"),
             "judge": self.judge.model_dump(mode="json") if self.judge else None,
             "others": [self.reward, self._checker(), self.seed],
         }
-        identity = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+        identity = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
         return self.out.with_name(f".{self.out.name}.{identity}.partial")
 
     def _checker(self) -> str | list[Any] | None:
@@ -109,37 +121,11 @@ class ScoreRequest:
         return [_stamp(path) for path in files if path.is_file()]
 
 
-def carry_out_scoring(request: ScoreRequest, *, quiet: bool) -> None:
-    """Score what is not scored yet, and print the summary."""
-    checker = make_checker(request.checker) if request.checker else None
-    ask = judge_by(request.judge) if request.judge else None
-    total = _count_lines(request.file)
-    summary = ScoreSummary(request.scoring, request.student.model)
-    with (
-        opened_sink(request.out, summary, partial=lambda: request.partial) as sink,
-        Bar("line", quiet=quiet) as bar,
-    ):
-        bar.update(sink.line, total, f"loading {request.student.model}")
-        scoring = _Scoring(request, sink, summary)
-        try:
-            asyncio.run(scoring.run(bar, total, ask=ask, checker=checker))
-        except RunInterruptedError as error:
-            if request.out is None:
-                hint = "with --out FILE the same command can go on where it stopped"
-                raise RunInterruptedError(error.message, hint=hint) from None
-            raise
-    if not summary.rows:
-        raise RequestError(f"{request.file}: holds no rows")
-    summary.tell(request.out)
-    if not summary.scored:
-        raise MetaSynthError(f"{request.file}: no row could be scored", hint=summary.main_reason)
-
-
-class _Scoring:
+class _Work:
     """The scoring itself, beside a bar that looks at it now and then."""
 
-    def __init__(self, request: ScoreRequest, sink: ScoreSink, summary: ScoreSummary) -> None:
-        self._request = request
+    def __init__(self, job: FileScoring, sink: ScoreSink, summary: ScoreSummary) -> None:
+        self._job = job
         self._sink = sink
         self._summary = summary
         self._tokens = 0
@@ -160,15 +146,15 @@ class _Scoring:
         await work
 
     async def _score(self, **needs: Any) -> None:
-        request = self._request
+        job = self._job
         lm, reward = await asyncio.to_thread(self._load)
         from metasynth.student.scoring.scores import score_rows
 
         found = score_rows(
             lm,
-            RowFile(request.file),
-            request.scoring,
-            seed=request.seed,
+            RowFile(job.file),
+            job.scoring,
+            seed=job.seed,
             skip=self._summary.rows,
             on_batch=self._count,
             reward=reward,
@@ -181,16 +167,16 @@ class _Scoring:
 
     def _load(self) -> "tuple[LoadedLM, RewardModel | None]":
         """The models; the slow libraries come with them."""
-        request = self._request
-        lm = load_weights(request.student)
+        job = self._job
+        lm = load_weights(job.student)
         from metasynth.student.scoring.reward import RewardModel
         from metasynth.student.training.fine_tuning import load_trained
 
-        if request.trained is not None:
-            lm = load_trained(lm, request.trained, in_place=True)
-        if request.reward is None:
+        if job.trained is not None:
+            lm = load_trained(lm, job.trained, in_place=True)
+        if job.reward is None:
             return lm, None
-        return lm, RewardModel.load(request.reward, device=request.student.device)
+        return lm, RewardModel.load(job.reward, device=job.student.device)
 
     def _count(self, tokens: int) -> None:
         self._tokens += tokens

@@ -1,13 +1,12 @@
 """Carrying out `student train`, and the summary that it ends with."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from metasynth.cli.screen.bars import Bar, clock
-from metasynth.cli.screen.options import checked_section
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.student import StudentConfig
 from metasynth.errors import RequestError
@@ -22,65 +21,56 @@ if TYPE_CHECKING:
 _EVERY_ROWS = 256
 
 
-@dataclass(frozen=True)
-class TrainRequest:
-    """What the command line says.
+def run_student_training(
+    file: Path,
+    out: Path,
+    student: StudentConfig,
+    *,
+    earlier: Path | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Train into the folder `out`, or go on with what is there, and print the summary.
 
-    Attributes:
+    Args:
         earlier: A finished training that this one goes on from.
+
+    Raises:
+        RequestError: There is no such file (code `missing_file`), or `earlier` is `out` (code
+            `one_folder`).
     """
-
-    file: Path
-    out: Path
-    student: StudentConfig
-    earlier: Path | None
-    seed: int
-
-    @classmethod
-    def checked(cls, *, student: Mapping[str, Any], **others: Any) -> Self:
-        """The request, if it can be carried out as far as one can tell without loading anything.
-
-        Raises:
-            RequestError: It names what is wrong or missing.
-        """
-        given = {name: value for name, value in student.items() if value is not None}
-        made = cls(student=checked_section(StudentConfig, given), **others)
-        if not made.file.is_file():
-            raise RequestError(f"no such file: {made.file}")
-        if made.earlier is not None and made.earlier.resolve() == made.out.resolve():
-            raise RequestError(f"--from and --out are one folder: {made.out}")
-        return made
-
-
-def carry_out_student_training(request: TrainRequest, *, as_json: bool, quiet: bool) -> None:
-    """Train into the folder, or go on with what is there, and print the summary."""
+    if not file.is_file():
+        raise RequestError(f"no such file: {file}", code="missing_file")
+    if earlier is not None and earlier.resolve() == out.resolve():
+        raise RequestError(f"--from and --out are one folder: {out}", code="one_folder")
     with Bar("step", quiet=quiet) as bar:
-        bar.update(0, 1, f"loading {request.student.model}")
-        lm = _loaded(request)
+        bar.update(0, 1, f"loading {student.model}")
+        lm = _loaded(student, earlier)
         from metasynth.student.training.fine_tuning import fine_tune
 
         report = fine_tune(
             lm,
-            _watched(request.file, bar),
-            request.student,
-            request.out,
-            seed=request.seed,
+            _watched(file, bar),
+            student,
+            out,
+            seed=seed,
             on_step=lambda done, total, loss: bar.update(done, total, f"loss {loss:.3f}"),
         )
     if as_json:
-        tell(json.dumps({"out": str(request.out), **asdict(report)}, ensure_ascii=True))
+        tell(json.dumps({"out": str(out), **asdict(report)}, ensure_ascii=True))
     else:
-        _print_report(request, report)
+        _print_report(student, out, report, is_first=earlier is None)
 
 
-def _loaded(request: TrainRequest) -> "LoadedLM":
+def _loaded(student: StudentConfig, earlier: Path | None) -> "LoadedLM":
     """The model to start from; the slow libraries come with it."""
-    lm = load_weights(request.student)
-    if request.earlier is None:
+    lm = load_weights(student)
+    if earlier is None:
         return lm
     from metasynth.student.training.fine_tuning import load_trained
 
-    return load_trained(lm, request.earlier, in_place=True)
+    return load_trained(lm, earlier, in_place=True)
 
 
 def _watched(file: Path, bar: Bar) -> Iterator[StudentRow | BadRow]:
@@ -91,8 +81,10 @@ def _watched(file: Path, bar: Bar) -> Iterator[StudentRow | BadRow]:
         yield row
 
 
-def _print_report(request: TrainRequest, report: "TrainingReport") -> None:
-    student, bad = request.student, len(report.left_out)
+def _print_report(
+    student: StudentConfig, out: Path, report: "TrainingReport", *, is_first: bool
+) -> None:
+    bad = len(report.left_out)
     how = f"LoRA of rank {student.lora_rank}" if student.adapt == "lora" else "all weights"
     tell(f"{student.model}: {how}, trained on {report.rows:,} of {report.rows + bad:,} rows")
     tell(
@@ -106,8 +98,8 @@ def _print_report(request: TrainRequest, report: "TrainingReport") -> None:
         for reason in told_reasons(report.left_out):
             tell(f"    {reason}")
     tell(f"  time      {clock(report.seconds)}")
-    tell(f"  weights   {request.out}")
-    tell(f"  curve     {request.out / 'steps.jsonl'}")
-    if request.earlier is None:
+    tell(f"  weights   {out}")
+    tell(f"  curve     {out / 'steps.jsonl'}")
+    if is_first:
         model = f" --model {student.model}" if student.model != "embedded" else ""
-        tell(f"  next:     metasynth student score FILE{model} --trained {request.out}")
+        tell(f"  next:     metasynth student score FILE{model} --trained {out}")
