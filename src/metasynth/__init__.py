@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from metasynth.results.export import export_run as export_run
     from metasynth.results.report.report import write_report as write_report
     from metasynth.results.run.files import read_run as read_run
+    from metasynth.softsrv.parameterisation import parameterisation as parameterisation
+    from metasynth.student.scoring.criterion import criterion as criterion
     from metasynth.student.selection.selection import select as select
     from metasynth.student.selection.strategy import strategy as strategy
     from metasynth.student.training.fine_tuning import fine_tune as fine_tune
@@ -117,7 +119,9 @@ _MODULES = {
     "metasynth.results.export": ("export_run",),
     "metasynth.results.report.report": ("write_report",),
     "metasynth.results.run.files": ("read_run",),
+    "metasynth.softsrv.parameterisation": ("parameterisation",),
     "metasynth.student.selection.selection": ("select",),
+    "metasynth.student.scoring.criterion": ("criterion",),
     "metasynth.student.selection.strategy": ("strategy",),
     "metasynth.student.training.fine_tuning": (
         "fine_tune",
