@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,18 @@ from metasynth.cli.student import summary as student_summary
 from metasynth.cli.student.score import FileScoring
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.records.rundir import held
+from metasynth.student.scoring.criterion import CRITERIA
 from tests.commands import metasynth
 from tests.tiny_lm import save_tiny_lm
+
+WORST_TOKEN = """\
+from metasynth.student.scoring.criterion import criterion
+
+
+@criterion("max_j -log p_j(y_j)", hard="high", needs="answer", statistics="loss", source="ours")
+def worst_token(loss):
+    return float(loss.max())
+"""
 
 
 class Done(NamedTuple):
@@ -177,6 +188,29 @@ class TestScores:
         done = shell("--criterion", "loss_gold", "--quiet")
         assert "not JSON: 30 (lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 and 18 more)" in done.err
         assert "other reasons: 2 (lines 33, 34)" in done.err
+
+
+class TestOwnCriterion:
+    @pytest.fixture(autouse=True)
+    def _forgotten_afterwards(self) -> Iterator[None]:
+        yield
+        CRITERIA.forget("worst_token")
+
+    def test_a_file_of_ones_own_scores(self, shell: Shell) -> None:
+        parts = shell.folder / "parts"
+        parts.mkdir()
+        (parts / "worst_token.py").write_text(WORST_TOKEN)
+        assert "no criterion 'worst_token'" in refused(shell("--criterion", "worst_token"))
+        worst = shell("--criterion", "worst_token", "--plugins", parts, "--quiet").lines
+        mean = shell("--criterion", "loss_gold", "--quiet").lines
+        pairs = [
+            (own["score"], usual["score"])
+            for own, usual in zip(worst, mean, strict=True)
+            if usual["score"] is not None
+        ]
+        assert len(pairs) == 6
+        assert all(own >= usual for own, usual in pairs)
+        assert any(own > usual for own, usual in pairs)
 
 
 class TestBadInput:
