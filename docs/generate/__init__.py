@@ -4,6 +4,7 @@ from .catalogues import (
     criteria_page,
     graphs_page,
     metrics_page,
+    parts_page,
     roles_page,
     shapes_page,
     tasks_page,
@@ -22,6 +23,7 @@ PAGES = {
     "reference/criteria.md": criteria_page,
     "reference/tasks.md": tasks_page,
     "reference/shapes.md": shapes_page,
+    "reference/parts.md": parts_page,
 }
 """Where each page stands in the site, and what makes its text."""
 

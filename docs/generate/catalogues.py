@@ -6,6 +6,7 @@ from metasynth.agents.roles.book import library_domains, library_roles, packaged
 from metasynth.agents.roles.role import Role
 from metasynth.cli.graph import drawable
 from metasynth.compose.graphs import GRAPHS
+from metasynth.compose.parts import REGISTRIES
 from metasynth.eval.metric import NEEDS, all_metrics
 from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.records.shape import LINEAGE, SHAPES
@@ -44,6 +45,12 @@ _SHAPES = """\
 What `metasynth export DIR PATH --to NAME` writes; see
 [Export and train](../guides/export-and-train.md). A shape of your own is
 [one file](../extending.md), which `--plugins DIR` finds.
+"""
+_PARTS = """\
+# Parts
+
+What is one file each, called by its file's name. Those of the package, by kind; how yours join
+them stands in [Extending](../extending.md).
 """
 _ROLES = """\
 # Experts
@@ -109,6 +116,19 @@ def shapes_page() -> str:
     )
     head = ("name", "columns", "a row", "made of", "read by")
     return f"{_SHAPES}\n{table(head, rows)}\nLineage follows in columns of its own: {lineage}.\n"
+
+
+def parts_page() -> str:
+    """All parts of the package, by kind."""
+    sections = (
+        f"## {registry.title.capitalize()}\n\n"
+        + table(
+            ("name", "what it is"),
+            ((code(name), registry.summary(name)) for name in registry.builtin()),
+        )
+        for registry in REGISTRIES
+    )
+    return "\n".join((_PARTS, *sections))
 
 
 def roles_page() -> str:

@@ -73,6 +73,11 @@ class Registry(Generic[Part]):
         """The names of the package's own parts, sorted; nothing is imported."""
         return _modules_of(self._package)
 
+    def summary(self, name: str) -> str:
+        """The first line of the docstring of a built-in part's file; nothing is imported."""
+        text = (_folder_of(self._package) / f"{name}.py").read_text(encoding="utf-8")
+        return (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+
     def names(self) -> tuple[str, ...]:
         """All names, sorted: built-in, of plug-ins, added by hand; nothing is imported."""
         return tuple(sorted({*self.builtin(), *self._others, *self._parts}))
@@ -234,8 +239,12 @@ def _decorator(node: ast.expr) -> str:
 
 @cache
 def _modules_of(package: str) -> tuple[str, ...]:
-    folder = Path(_spec(package).submodule_search_locations[0])  # type: ignore[index]
-    return tuple(sorted(file.stem for file in folder.glob("*.py") if file.stem != "__init__"))
+    files = _folder_of(package).glob("*.py")
+    return tuple(sorted(file.stem for file in files if file.stem != "__init__"))
+
+
+def _folder_of(package: str) -> Path:
+    return Path(_spec(package).submodule_search_locations[0])  # type: ignore[index]
 
 
 def _spec(module: str) -> ModuleSpec:

@@ -28,3 +28,9 @@ def test_there_is_a_file_of_every_kind_and_each_adds_its_part(parts: Path) -> No
     known = {part.kind: part.name for part in find_plugins([parts])}
     assert set(known) == {registry.kind for registry in REGISTRIES}
     assert all(registry_of(kind)[name] is not None for kind, name in known.items())
+
+
+def test_every_part_of_the_package_says_what_it_is() -> None:
+    summaries = [registry.summary(name) for registry in REGISTRIES for name in registry.builtin()]
+    assert all(summary.endswith((".", "?")) for summary in summaries)
+    assert len(set(summaries)) == len(summaries) > 40
