@@ -45,12 +45,14 @@ class NoScreen:
     """The part of a student that has no say: all pass, and none has a score.
 
     Attributes:
+        has_say: Whether it has to be asked.
         room: Where candidates wait for a choice.
         batch: Of so many candidates a choice takes
         keep: so many.
         past: What records pass with it, in the words of a stall.
     """
 
+    has_say = False
     room: NoRoom = NoRoom()
     batch = 1
     keep = 1
@@ -83,6 +85,8 @@ class Screen(NoScreen):
         room: Where candidates wait, with `accept: best`.
         is_ours: Whether a record id is of this run's configuration.
     """
+
+    has_say = True
 
     def __init__(
         self,

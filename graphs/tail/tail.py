@@ -77,9 +77,10 @@ class Tail(Generic[State, Refused, Done]):
     ) -> Command[Literal["approve", "admit"] | Refused]:
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
-        verdict = await workspace.screen.judge(await self._record(workspace, state))
-        if not verdict.passed:
-            return self._ending.refuse(workspace, state, verdict)
+        if workspace.screen.has_say:  # a record is made for it alone, with what the ledger counts
+            verdict = await workspace.screen.judge(await self._record(workspace, state))
+            if not verdict.passed:
+                return self._ending.refuse(workspace, state, verdict)
         return Command(goto="approve" if workspace.config.review.ask else "admit")
 
     async def approve(
