@@ -17,7 +17,6 @@ Errors of the network are better raised as `ModelCallError`, and a prompt that i
 long as a `PromptError`: else the run ends in a traceback where it could go on.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,7 +50,31 @@ class Provider:
         return f"{name}:{self.takes}" if self.takes else name
 
 
-PROVIDERS: Registry[Provider] = Registry("provider", "metasynth.agents.models.providers")
+class Providers(Registry[Provider]):
+    """The providers; a run file names a model of one, `PROVIDER` or `PROVIDER:NAME`."""
+
+    def check_value(self, value: str, where: str = "") -> None:
+        """Refuse a model whose provider is unknown, or that is not written as that takes it.
+
+        Others' providers are known by name alone: nothing of theirs is imported.
+
+        Raises:
+            RequestError: There is no such provider (code `unknown_part`), or what stands behind the
+                colon is missing or too much (code `bad_model`).
+        """
+        name = value.partition(":")[0]
+        self.check(name, where)
+        if name in self.builtin():
+            _check_rest(self[name], value, where)
+
+    def expected(self) -> str:
+        """How models are written: `embedded, local:PATH_OR_HUB_ID or openai:NAME`."""
+        builtin = self.builtin()
+        forms = [self[name].form(name) if name in builtin else f"{name}:…" for name in self]
+        return f"expected {', '.join(forms[:-1])} or {forms[-1]}"
+
+
+PROVIDERS = Providers("provider", "metasynth.agents.models.providers")
 
 
 def provider(
@@ -129,39 +152,8 @@ def provider_of(model: str) -> Provider:
     Raises:
         RequestError: There is none (code `unknown_part`), or its file is none (code `bad_part`).
     """
-    check_model(model)
+    PROVIDERS.check_value(model)
     return PROVIDERS[model.partition(":")[0]]
-
-
-def check_model(model: str, where: str = "") -> None:
-    """Refuse a model's name whose provider is unknown, or that is not written as that takes it.
-
-    Others' providers are known by name alone: nothing of theirs is imported.
-
-    Args:
-        where: What the message begins with, such as the key of a run file.
-
-    Raises:
-        RequestError: There is no such provider (code `unknown_part`), or what stands behind the
-            colon is missing or too much (code `bad_model`).
-    """
-    name = model.partition(":")[0]
-    if name not in PROVIDERS:
-        close = difflib.get_close_matches(name, PROVIDERS.names(), n=1)
-        meant = f" (did you mean {close[0]!r}?)" if close else ""
-        raise RequestError(
-            f"{where}{': ' if where else ''}no provider {name!r}{meant}; expected {model_forms()}",
-            code="unknown_part",
-        )
-    if name in PROVIDERS.builtin():
-        _check_rest(PROVIDERS[name], model, where)
-
-
-def model_forms() -> str:
-    """How models of each provider are written: `embedded, local:PATH_OR_HUB_ID or openai:NAME`."""
-    builtin = PROVIDERS.builtin()
-    forms = [PROVIDERS[name].form(name) if name in builtin else f"{name}:…" for name in PROVIDERS]
-    return f"{', '.join(forms[:-1])} or {forms[-1]}"
 
 
 def _check_rest(known: Provider, model: str, where: str = "") -> None:

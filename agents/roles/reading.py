@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from metasynth.agents.messages import one_line
-from metasynth.agents.models.provider import check_model
+from metasynth.agents.models.provider import PROVIDERS
 from metasynth.errors import ConfigError, RequestError
 
 from .role import Role, fields
@@ -100,7 +100,7 @@ class RoleText:
             yield Problem(self.line("name"), f"name: {data['name']!r} is taken, choose another")
         if isinstance(model := data.get("model"), str):
             try:
-                check_model(model, "model")
+                PROVIDERS.check_value(model, "model")
             except RequestError as error:
                 yield Problem(self.line("model"), error.message)
         if isinstance(source := data.get("instructions"), str):

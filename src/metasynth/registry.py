@@ -131,10 +131,21 @@ class Registry(Generic[Part]):
         close = difflib.get_close_matches(name, known, n=1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
         raise RequestError(
-            f"{where}{': ' if where else ''}no {self.title} {name!r}{meant}; there are "
-            f"{', '.join(known)}",
+            f"{where}{': ' if where else ''}no {self.title} {name!r}{meant}; {self.expected()}",
             code="unknown_part",
         )
+
+    def check_value(self, value: str, where: str = "") -> None:
+        """Refuse what a key of a run file may not say: a name, unless the kind knows more of it.
+
+        Raises:
+            RequestError: As `check`.
+        """
+        self.check(value, where)
+
+    def expected(self) -> str:
+        """What a message says that there is."""
+        return f"there are {', '.join(self.names())}"
 
     def add(self, part: Part, *, module: str, name: str | None = None) -> None:
         """Add a part; decorators call this.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from metasynth.agents.models.provider import PROVIDERS, check_model
+from metasynth.agents.models.provider import PROVIDERS
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
 from metasynth.errors import ConfigError, RequestError
@@ -50,12 +50,9 @@ def check_parts(section: Section, where: Path | str = "run file") -> None:
         ConfigError: There is no such part (code `unknown_part`), or a model is not written as its
             provider takes it (code `bad_model`); names key and known parts.
     """
-    for key, value, name, registry in _named(section):
+    for key, value, _, registry in _named(section):
         try:
-            if registry is PROVIDERS:
-                check_model(value, key)
-            else:
-                registry.check(name, key)
+            registry.check_value(value, key)
         except RequestError as error:
             raise ConfigError(f"{where}: {error.message}", code=error.code) from None
 

@@ -10,8 +10,6 @@ import pytest
 from metasynth.agents.models.provider import (
     PROVIDERS,
     chat_model,
-    check_model,
-    model_forms,
     provider,
     provider_of,
 )
@@ -167,11 +165,11 @@ class TestModelsOfARunFile:
 class TestBuiltIn:
     def test_they_are_the_files_of_their_folder(self) -> None:
         assert PROVIDERS.builtin() == ("embedded", "local", "openai")
-        assert model_forms() == "embedded, local:PATH_OR_HUB_ID or openai:NAME"
+        assert PROVIDERS.expected() == "expected embedded, local:PATH_OR_HUB_ID or openai:NAME"
 
     @pytest.mark.parametrize("model", ["embedded", "local:/a/b", "openai:ft:gpt-4o:org"])
     def test_their_models_are_told_by_what_stands_before_the_colon(self, model: str) -> None:
-        check_model(model)
+        PROVIDERS.check_value(model)
         name = model.partition(":")[0]
         assert provider_of(model) is PROVIDERS[name]
         assert PROVIDERS[name].priced is (name == "openai")

@@ -186,11 +186,11 @@ def tasks(
 def _endpoint(model: str, base_url: str | None) -> "ModelConfig":
     from pydantic import ValidationError
 
-    from metasynth.agents.models.provider import check_model
+    from metasynth.agents.models.provider import PROVIDERS
     from metasynth.config.model import ModelConfig
 
     try:
-        check_model(model)
+        PROVIDERS.check_value(model)
         return ModelConfig(model=model, base_url=base_url)
     except (ValidationError, RequestError):
         raise _unknown_model(model) from None

@@ -113,9 +113,9 @@ def score(
     with_plugins(plugins)
     CRITERIA.check(criterion, "--criterion")
     if judge:
-        from metasynth.agents.models.provider import check_model
+        from metasynth.agents.models.provider import PROVIDERS
 
-        check_model(judge, "--judge")
+        PROVIDERS.check_value(judge, "--judge")
     from metasynth.config.model import ModelConfig
     from metasynth.config.student import ScoringConfig, StudentConfig
 
