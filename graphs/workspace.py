@@ -18,6 +18,7 @@ from metasynth.graphs.run.budget import Budget, Quota
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.prompts import prompt_variables
 from metasynth.graphs.run.review import Reviewer, ask_by_interrupt
+from metasynth.graphs.run.state import DocumentInput
 from metasynth.graphs.run.threads import NoThreads, record_id
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.seeding.seeding import Seeds
@@ -113,6 +114,11 @@ class Workspace:
         while self.has_ended(self.record_id(chain, number)):
             number += 1
         return number
+
+    def place_of(self, given: DocumentInput) -> tuple[int, str]:
+        """Number and id of the record that a graph begins; the chain's next where none is given."""
+        number = given.number if given.record_id else self.next_number(given.chain)
+        return number, given.record_id or self.record_id(given.chain, number)
 
 
 class RunContext(BaseModel):

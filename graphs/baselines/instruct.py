@@ -78,8 +78,7 @@ class _Nodes:
         """Choose what the question is made from."""
         workspace = await self._source(runtime.context)
         chain = state.chain
-        number = state.number if state.record_id else workspace.next_number(chain)
-        record_id = state.record_id or workspace.record_id(chain, number)
+        number, record_id = workspace.place_of(state)
         pool = workspace.gate.likeness
         if isinstance(pool, InstructionPool):
             rng = generator(workspace.config.random_seed, "draw", record_id)

@@ -71,12 +71,8 @@ class _Nodes:
     async def seed(self, state: DocumentInput, runtime: Runtime[RunContext]) -> TemplateState:
         """Choose what the record starts from and what is shown beside the prompt."""
         workspace = await self._source(runtime.context)
-        number = state.number if state.record_id else workspace.next_number(state.chain)
-        begun = TemplateState(
-            record_id=state.record_id or workspace.record_id(state.chain, number),
-            chain=state.chain,
-            number=number,
-        )
+        number, record_id = workspace.place_of(state)
+        begun = TemplateState(record_id=record_id, chain=state.chain, number=number)
         if (number - 1) % _taken(workspace):
             return {**begun, **await asyncio.to_thread(_as_the_first, workspace, begun)}
         seed = await workspace.seeds.pick(state.chain)

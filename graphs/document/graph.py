@@ -7,16 +7,14 @@ brief ─► conductor ⇄ consult, sample / decide ─► gate ─► score (�
 
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, SystemMessage
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from metasynth.agents.conductor.documents import NUDGE, brief, conductor_prompt
-from metasynth.agents.conductor.history import bounded, estimated_tokens
 from metasynth.agents.conductor.tools import tool_schemas
 from metasynth.agents.messages import parse_keywords
-from metasynth.errors import PromptError
 from metasynth.graphs.run.nodes import Command, add_node
 from metasynth.graphs.run.state import (
     Consultation,
@@ -30,10 +28,11 @@ from metasynth.graphs.workspace import RunContext, Source, Workspace
 
 from .artifacts import new_artifact
 from .briefing import digest_for
-from .consultation import consult_expert, normalised, prepare
+from .consultation import consult_expert, prepare
 from .decision import Decision, lost
 from .ending import DocumentEnding
 from .sampling import draw_drafts, offer_of
+from .turn import take_turn
 
 GRAPH = "document"
 
@@ -70,8 +69,7 @@ class _Nodes:
         """Choose the seed and tell the conductor what the memory holds."""
         workspace = await self._source(runtime.context)
         chain = state.chain
-        number = state.number if state.record_id else workspace.next_number(chain)
-        record_id = state.record_id or workspace.record_id(chain, number)
+        number, record_id = workspace.place_of(state)
         seed = await workspace.seeds.pick(chain)
         digest, neighbours = await digest_for(workspace, seed.text, chain, number)
         shown = _seed_line(seed.text, bool(seed.keywords))
@@ -97,36 +95,25 @@ class _Nodes:
     ) -> Command[Literal["consult", "sample", "decide", "conductor", "reject"]]:
         """Ask the conductor what to do next."""
         workspace = await self._source(runtime.context)
-        limits = workspace.config.conductor
-        turn = state["turns"] + 1
-        if turn > limits.max_turns:
-            return lost(f"turns: no draft accepted within {limits.max_turns} turns")
-        system = _system(workspace)
-        messages = bounded([system, *state["messages"]], limits.max_prompt_tokens)
-        if estimated_tokens(messages) > limits.max_prompt_tokens:
-            return lost(f"prompt: longer than {limits.max_prompt_tokens} tokens")
-        try:
-            reply = await workspace.caller.call(
-                workspace.voices.conductor,
-                messages,
-                chain=state["chain"],
-                step=f"{state['number']}/{turn}",
-                agent="conductor",
-                record_id=state["record_id"],
-                tools=tool_schemas(sampling=workspace.sampler.offered),
-            )
-        except PromptError as error:
-            return lost(f"prompt: {error.message}")
-        reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
-        if not reply.tool_calls:
-            nudge = HumanMessage(NUDGE, id=f"{state['record_id']}/{turn}/nudge")
-            return Command(update={"messages": [reply, nudge], "turns": turn}, goto="conductor")
-        turned = prepare(workspace, state, reply, turn, graph=GRAPH)
-        update = {"messages": [reply], "turns": turn, "results": turned.results}
-        sends = [Send("consult", consultation) for consultation in turned.consultations]
-        if turned.samplings:
-            sends += [Send("sample", sampling) for sampling in turned.samplings]
-            update["samplings"] = state.get("samplings", 0) + len(turned.samplings)
+        turn = await take_turn(
+            workspace,
+            state,
+            _system(workspace),
+            tools=tool_schemas(sampling=workspace.sampler.offered),
+            out_of_turns=(
+                f"turns: no draft accepted within {workspace.config.conductor.max_turns} turns"
+            ),
+        )
+        if isinstance(turn, str):
+            return lost(turn)
+        if not turn.reply.tool_calls:
+            return Command(update=turn.nudged(state["record_id"], NUDGE), goto="conductor")
+        calls = prepare(workspace, state, turn.reply, turn.number, graph=GRAPH)
+        update = {"messages": [turn.reply], "turns": turn.number, "results": calls.results}
+        sends = [Send("consult", consultation) for consultation in calls.consultations]
+        if calls.samplings:
+            sends += [Send("sample", sampling) for sampling in calls.samplings]
+            update["samplings"] = state.get("samplings", 0) + len(calls.samplings)
         return Command(update=update, goto=sends or "decide")
 
     async def consult(self, state: Consultation, runtime: Runtime[RunContext]) -> DocumentState:

@@ -19,8 +19,7 @@ _ASKED_SHOWN = 6  # earlier instructions of the document that the conductor is t
 async def instruct_begun(workspace: Workspace, state: DocumentInput) -> InstructState:
     """The state with its document, and a brief on what was asked of it before."""
     chain = state.chain
-    number = state.number if state.record_id else workspace.next_number(chain)
-    record_id = state.record_id or workspace.record_id(chain, number)
+    number, record_id = workspace.place_of(state)
     seed = await workspace.seeds.pick(chain)
     asked = workspace.gate.likeness.asked_of(seed.id)[-_ASKED_SHOWN:]
     digest, neighbours = await digest_for(workspace, seed.text, chain, number)

@@ -13,18 +13,17 @@ which order is the conductor's choice; who answers is not known from the paper.
 import asyncio
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from metasynth.agents.conductor.history import bounded, estimated_tokens
 from metasynth.agents.conductor.instructions import INSTRUCT_NUDGE
 from metasynth.agents.conductor.tools import INSTRUCT_TOOLS, InstructConsult, instruct_schemas
-from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
-from metasynth.graphs.document.consultation import consult_expert, normalised, prepare
+from metasynth.graphs.document.consultation import consult_expert, prepare
 from metasynth.graphs.document.decision import Decision
+from metasynth.graphs.document.turn import take_turn
 from metasynth.graphs.run.nodes import Command, add_node
 from metasynth.graphs.run.state import Consultation, DocumentInput, DocumentOutput, DocumentState
 from metasynth.graphs.tail.tail import Tail, after_gate
@@ -86,42 +85,31 @@ class _Nodes:
     ) -> Command[Literal["consult", "decide", "conductor", "gate", "reject"]]:
         """Ask the conductor what to do next; at its bounds, its last question is taken."""
         workspace = await self._source(runtime.context)
-        limits = workspace.config.conductor
-        turn = state["turns"] + 1
-        if turn > limits.max_turns:
-            return stopped(state, f"turns: no instruction accepted within {limits.max_turns}")
-        messages = bounded(
-            [instruct_system(workspace), *state["messages"]], limits.max_prompt_tokens
-        )
-        if estimated_tokens(messages) > limits.max_prompt_tokens:
-            return stopped(state, f"prompt: longer than {limits.max_prompt_tokens} tokens")
-        try:
-            reply = await workspace.caller.call(
-                workspace.voices.conductor,
-                messages,
-                chain=state["chain"],
-                step=f"{state['number']}/{turn}",
-                agent="conductor",
-                record_id=state["record_id"],
-                tools=instruct_schemas(),
-            )
-        except PromptError as error:
-            return stopped(state, f"prompt: {error.message}")
-        reply = normalised(reply, state["record_id"], turn, limits.max_calls_per_turn)
-        if not reply.tool_calls:
-            nudge = HumanMessage(INSTRUCT_NUDGE, id=f"{state['record_id']}/{turn}/nudge")
-            return Command(update={"messages": [reply, nudge], "turns": turn}, goto="conductor")
-        turned = prepare(
+        turn = await take_turn(
             workspace,
             state,
-            reply,
-            turn,
+            instruct_system(workspace),
+            tools=instruct_schemas(),
+            out_of_turns=(
+                f"turns: no instruction accepted within {workspace.config.conductor.max_turns}"
+            ),
+        )
+        if isinstance(turn, str):
+            return stopped(state, turn)
+        if not turn.reply.tool_calls:
+            update = turn.nudged(state["record_id"], INSTRUCT_NUDGE)
+            return Command(update=update, goto="conductor")
+        calls = prepare(
+            workspace,
+            state,
+            turn.reply,
+            turn.number,
             graph=GRAPH,
             tools=INSTRUCT_TOOLS,
             nudge=INSTRUCT_NUDGE,
         )
-        update = {"messages": [reply], "turns": turn, "results": turned.results}
-        sends = [Send("consult", consultation) for consultation in turned.consultations]
+        update = {"messages": [turn.reply], "turns": turn.number, "results": calls.results}
+        sends = [Send("consult", consultation) for consultation in calls.consultations]
         return Command(update=update, goto=sends or "decide")
 
     async def consult(self, state: Consultation, runtime: Runtime[RunContext]) -> DocumentState:
