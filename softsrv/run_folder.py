@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from .target import TargetRow
 
 
+def artifact_in(path: Path) -> Path:
+    """The artifact itself, whether it or the folder of its training was named."""
+    inner = SoftSRVFolder(path).artifact
+    return inner if (inner / "config.json").is_file() else path
+
+
 class SoftSRVFolder:
     """The places in the folder.
 

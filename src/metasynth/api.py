@@ -178,12 +178,10 @@ def train_softsrv(
     Raises:
         RequestError: The settings name no target, or it cannot be read.
     """
-    from metasynth.graphs.softsrv.steering.backbone import load_backbone, start_ids
+    from metasynth.graphs.softsrv.steering.training import train_into
     from metasynth.records.rundir import held
-    from metasynth.softsrv.artifact import save_artifact
     from metasynth.softsrv.run_folder import SoftSRVFolder
     from metasynth.softsrv.target import read_target, split_target
-    from metasynth.softsrv.training.training import train_soft_prompt
 
     if settings.target is None:
         raise RequestError("target: there are no rows to train on", code="no_target")
@@ -192,17 +190,7 @@ def train_softsrv(
     )
     folder = SoftSRVFolder(Path(out))
     with held(folder.root):
-        backbone = load_backbone(settings.backbone)
-        artifact = train_soft_prompt(
-            backbone,
-            split,
-            settings,
-            work=folder.training,
-            progress=progress,
-            start_ids=start_ids(backbone),
-        )
-        save_artifact(artifact, folder.artifact, backbone=backbone)
-    return artifact
+        return train_into(folder, split, settings, progress=progress)
 
 
 def sample_softsrv(
@@ -218,11 +206,10 @@ def sample_softsrv(
     from metasynth.config.file import changed_softsrv_config
     from metasynth.graphs.softsrv.steering.backbone import load_backbone
     from metasynth.softsrv.artifact import load_artifact, read_artifact_config
-    from metasynth.softsrv.run_folder import SoftSRVFolder
+    from metasynth.softsrv.run_folder import artifact_in
     from metasynth.softsrv.sampling.soft_sampler import SoftSampler
 
-    inner = SoftSRVFolder(Path(folder)).artifact
-    place = inner if inner.is_dir() else Path(folder)
+    place = artifact_in(Path(folder))
     trained_with = dict(read_artifact_config(place)["settings"])
     settings = changed_softsrv_config(trained_with, changes, where=str(place))
     backbone = load_backbone(settings.backbone)

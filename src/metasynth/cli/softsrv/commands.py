@@ -1,13 +1,13 @@
 """`softsrv train|sample`: SoftSRV alone."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from metasynth.cli.screen.options import PluginsOption, with_plugins
+from metasynth.config.softsrv import Preset
 from metasynth.errors import RequestError
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 
@@ -23,13 +23,6 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the settings"),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="no live progress")]
-
-
-class PresetName(StrEnum):
-    """The presets."""
-
-    practical = "practical"
-    paper = "paper"
 
 
 @app.command()
@@ -59,7 +52,7 @@ def train(
             help=f"{', '.join(PARAMETERISATIONS.builtin())}, or one of --plugins [mc]",
         ),
     ] = None,
-    preset: Annotated[PresetName | None, typer.Option(help="where numbers come from")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="where numbers come from")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="optimiser steps")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="parameters, memory and FLOPs; train nothing")
@@ -77,7 +70,7 @@ def train(
         "target.field": field,
         "backbone.model": model,
         "prompt.parameterisation": parameterisation,
-        "preset": None if preset is None else str(preset),
+        "preset": preset,
         "training.steps": steps,
     }
     settings = _settings(config, set_ or (), options)
@@ -145,10 +138,12 @@ def sample(
         "postprocess.contaminants": [str(file) for file in test_set] if test_set else None,
         "backbone.model": model,
     }
-    from .sample import Nearest, SampleFiles, artifact_folder, run_sampling, settings_of
+    from metasynth.softsrv.run_folder import artifact_in
+
+    from .sample import Nearest, SampleFiles, run_sampling, settings_of
 
     files = SampleFiles(out, raw=raw)
-    folder = artifact_folder(artifact)
+    folder = artifact_in(artifact)
     settings = settings_of(folder, set_ or (), _given(options))
     nearest = Nearest(near, contexts) if near else None
     run_sampling(folder, settings, files, near=nearest, audit=audit, quiet=quiet)

@@ -24,7 +24,6 @@ from metasynth.softsrv.artifact import load_artifact, read_artifact_config
 from metasynth.softsrv.manifest import Manifest, read_manifest
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.postprocess.pipeline import PostprocessResult, postprocess
-from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.sampling.samples import Sample, SampleFile, read_samples, write_candidates
 from metasynth.softsrv.sampling.soft_sampler import SamplingSummary, SoftSampler
 from metasynth.text.contamination import read_contamination
@@ -68,12 +67,6 @@ class SampleFiles:
         self.apart = out.with_suffix(".samples.jsonl")
         self.samples = out if raw else self.apart
         self.manifest = out.with_suffix(".manifest.json")
-
-
-def artifact_folder(path: Path) -> Path:
-    """The artifact itself, whether it or the folder of its training was named."""
-    inner = SoftSRVFolder(path).artifact
-    return inner if (inner / "config.json").is_file() else path
 
 
 def settings_of(

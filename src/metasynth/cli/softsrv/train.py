@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 from metasynth.cli.screen.bars import Bar, clock
 from metasynth.cli.screen.terminal import tell
 from metasynth.config.softsrv import SoftSRVConfig
-from metasynth.graphs.softsrv.steering.backbone import load_backbone, start_ids
+from metasynth.graphs.softsrv.steering.training import train_into
 from metasynth.records.rundir import held
-from metasynth.softsrv.artifact import save_artifact
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.run_folder import SoftSRVFolder
 from metasynth.softsrv.target import read_target, split_target
-from metasynth.softsrv.training.training import train_soft_prompt
 
 if TYPE_CHECKING:
     from metasynth.softsrv.training.progress import TrainingProgress
@@ -28,16 +26,12 @@ def run_training(settings: SoftSRVConfig, out: Path, *, quiet: bool) -> None:
     folder = SoftSRVFolder(out)
     with held(out), Bar("step", quiet=quiet) as bar:
         bar.update(0, settings.training.steps, f"loading {settings.backbone.model}")
-        backbone = load_backbone(settings.backbone)
-        artifact = train_soft_prompt(
-            backbone,
+        artifact = train_into(
+            folder,
             split,
             settings,
-            work=folder.training,
             progress=lambda now: bar.update(now.done, now.total, _progress_line(now)),
-            start_ids=start_ids(backbone),
         )
-        save_artifact(artifact, folder.artifact, backbone=backbone)
         artifact.encoder.close()
     report = {**artifact.report, "notes": [*sample.notes, *artifact.report["notes"]]}
     print_training(settings, report, folder, rows=len(artifact.rows))

@@ -1,40 +1,17 @@
 """`student score|train`: the student alone, on any JSONL."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from metasynth.cli.screen.options import PluginsOption, checked_section, with_plugins
+from metasynth.config.weights import Precision
 from metasynth.student.scoring.criterion import CRITERIA
 
 app = typer.Typer(
     help="The model that learns: what it finds hard, and its training.", no_args_is_help=True
 )
-
-
-class Precision(StrEnum):
-    """What weights are computed in."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
-
-
-class Adapt(StrEnum):
-    """What is trained."""
-
-    lora = "lora"
-    full = "full"
-
-
-class LossOn(StrEnum):
-    """Which tokens count."""
-
-    answer = "answer"
-    all = "all"
 
 
 FileArgument = Annotated[
@@ -98,7 +75,7 @@ def score(
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
     tokens_per_batch: Annotated[int, typer.Option(min=64, help="of one forward pass")] = 8192,
     device: DeviceOption = "auto",
-    dtype: PrecisionOption = Precision.auto,
+    dtype: PrecisionOption = "auto",
     revision: RevisionOption = None,
     trust_remote_code: TrustOption = False,
     plugins: PluginsOption = None,
@@ -131,7 +108,7 @@ def score(
         "model": model,
         "revision": revision,
         "device": device,
-        "dtype": str(dtype),
+        "dtype": dtype,
         "trust_remote_code": trust_remote_code,
     }
     asked = {"model": judge, "base_url": base_url}
@@ -160,8 +137,12 @@ def train(
         Path | None,
         typer.Option("--from", metavar="DIR", help="go on from what an earlier training wrote"),
     ] = None,
-    adapt: Annotated[Adapt, typer.Option(help="an adapter, or all weights")] = Adapt.lora,
-    loss_on: Annotated[LossOn, typer.Option(help="which tokens count")] = LossOn.answer,
+    adapt: Annotated[
+        Literal["lora", "full"], typer.Option(help="an adapter, or all weights")
+    ] = "lora",
+    loss_on: Annotated[
+        Literal["answer", "all"], typer.Option(help="which tokens count")
+    ] = "answer",
     learning_rate: Annotated[
         float | None, typer.Option(help="[2e-4 with LoRA, 2e-5 without]")
     ] = None,
@@ -182,7 +163,7 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="of the order of rows and of the adapter")] = 0,
     device: DeviceOption = "auto",
-    dtype: PrecisionOption = Precision.auto,
+    dtype: PrecisionOption = "auto",
     revision: RevisionOption = None,
     trust_remote_code: TrustOption = False,
     json_: Annotated[bool, typer.Option("--json", help="the report for machines")] = False,
@@ -201,12 +182,12 @@ def train(
         "model": model,
         "revision": revision,
         "device": device,
-        "dtype": str(dtype),
+        "dtype": dtype,
         "trust_remote_code": trust_remote_code,
-        "adapt": str(adapt),
+        "adapt": adapt,
         "lora_rank": lora_rank,
         "lora_alpha": lora_alpha,
-        "loss_on": str(loss_on),
+        "loss_on": loss_on,
         "start": "continue" if earlier else "base",
         "learning_rate": learning_rate,
         "epochs": epochs,
