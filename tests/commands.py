@@ -6,6 +6,7 @@ takes a moment instead of many seconds; apart from that they are what the shell 
 
 import atexit
 import functools
+import json
 import multiprocessing
 import os
 import re
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from langgraph.store.base import IndexConfig
 
@@ -38,6 +40,33 @@ _SLOWER = ("langchain_openai", "chromadb", "sentence_transformers", "py3langid")
 def metasynth(*args: object) -> int:
     """The command in this process; its exit status."""
     return guarded(lambda: app([str(arg) for arg in args], standalone_mode=False))
+
+
+class Done(NamedTuple):
+    """How a command in this process has ended, with what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What was printed for machines."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def refusal(self, *progress: str) -> str:
+        """The one line that says what was wrong with the request, after lines of progress."""
+        assert self.status == 2, self
+        assert self.out == ""
+        *earlier, last = self.err.splitlines()
+        assert all(line.startswith(progress) for line in earlier), self.err
+        assert last.startswith("error: "), self.err
+        return last
 
 
 def failure(*args: object) -> MetaSynthError:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -14,6 +13,7 @@ from metasynth.cli.main import main
 from metasynth.compose.graphs import GRAPHS
 from metasynth.config.file import load_run_config
 from metasynth.records.rundir import RunDirectory
+from tests.commands import Done
 
 ROOT = Path(__file__).parent.parent.parent
 VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tray']}\n"
@@ -34,12 +34,6 @@ def loaded_by(arguments: list[str]) -> set[str]:
     loaded = set(done.stdout.rpartition("loaded: ")[2].split())
     assert "metasynth.cli.main" in loaded
     return loaded
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 Call = Callable[..., Done]

@@ -6,24 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from tests.commands import fast_embedder, metasynth
+from tests.commands import Done, fast_embedder, metasynth
 from tests.own_metric import YULES_K, only_builtin_metrics_after, write_metric
 from tests.prose import __file__ as prose_file
 from tests.tiny_lm import save_tiny_lm
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def data(self) -> Any:
-        return json.loads(self.out)
 
 
 class Shell:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -17,23 +17,11 @@ from metasynth.lm.load import load_lm
 from metasynth.records.record import Message
 from metasynth.student.rows import StudentRow
 from metasynth.student.training.fine_tuning import fine_tune
-from tests.commands import metasynth
+from tests.commands import Done, metasynth
 from tests.eval.test_task_formats import ROWS
 from tests.openai_server import OpenAIServer
 from tests.shared_data import data_file
 from tests.tiny_lm import save_tiny_lm
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.out)["results"]
-        return found
-
 
 Tasks = Callable[..., Done]
 
@@ -73,7 +61,7 @@ def test_the_embedded_model_on_twenty_real_rows(tasks: Tasks, tmp_path: Path) ->
         *("--max-new-tokens", 24, "--items", items, "--json"),
     )
     assert done.status == 0, done.err
-    for result in done.results:
+    for result in done.data["results"]:
         assert result["model"] == "embedded"
         assert result["rows"] == 20
         assert result["scored"] + sum(result["unscored"].values()) == 20
@@ -102,8 +90,8 @@ def test_the_rows_of_one_task_may_be_any_file(tasks: Tasks, tiny: str, data: Pat
     rows = data / "boolq" / "dev.jsonl.gz"
     done = tasks("boolq", "--model", tiny, "--rows", rows, "--examples", rows, "--json")
     assert done.status == 0, done.err
-    assert done.results[0]["settings"]["shots"] == 3
-    assert done.results[0]["fewer_shots"] == 0
+    assert done.data["results"][0]["settings"]["shots"] == 3
+    assert done.data["results"][0]["fewer_shots"] == 0
 
 
 def test_the_same_command_says_the_same(tasks: Tasks, tiny: str, data: Path) -> None:
@@ -127,8 +115,8 @@ def test_an_endpoint_is_asked_and_its_answers_parsed(
             *("--data", data, "--shots", 0, "--json"),
         )
     assert done.status == 0, done.err
-    assert [(one["correct"], one["scored"]) for one in done.results] == [(6, 6), (2, 2)]
-    assert {one["model"] for one in done.results} == {"openai:some-model"}
+    assert [(one["correct"], one["scored"]) for one in done.data["results"]] == [(6, 6), (2, 2)]
+    assert {one["model"] for one in done.data["results"]} == {"openai:some-model"}
     assert all(request["temperature"] == 0 for request in asked)
 
 
@@ -181,7 +169,7 @@ def test_a_trained_student_is_asked_like_any_model(
     command = ("boolq", "--model", tiny, "--data", data, "--shots", 0, "--json")
     done = tasks(*command, "--trained", tmp_path / "trained")
     assert done.status == 0, done.err
-    (result,) = done.results
+    (result,) = done.data["results"]
     assert result["model"] == f"{tiny} + {tmp_path / 'trained'}"
     assert result["correct"] == 0  # yes is right, and no is what it was taught
 
@@ -294,5 +282,5 @@ def test_the_harness_agrees_with_us_where_it_is_installed(
         *("--harness", "boolq_here", "--harness-tasks", data / "tasks", "--json"),
     )
     assert done.status == 0, done.err
-    ours, theirs = done.results
+    ours, theirs = done.data["results"]
     assert ours["estimates"]["accuracy"]["value"] == theirs["estimates"]["acc,none"]["value"]

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import jsonschema
 import pytest
@@ -14,18 +13,12 @@ from metasynth.agents.roles.book import library_domains
 from metasynth.agents.roles.schema import role_schema
 from metasynth.compose.parts import builtin_parts
 from metasynth.config.schema import run_schema
-from tests.commands import metasynth
+from tests.commands import Done, metasynth
 from tests.openai_server import OpenAIServer, scripted
 
 ROOT = Path(__file__).parent.parent.parent
 HEAD = "name: critic\ntitle: Critic\n"
 ROLE = HEAD + "description: Finds faults.\ninstructions: Find faults.\n"
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 Call = Callable[..., Done]

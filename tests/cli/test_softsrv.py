@@ -7,10 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from metasynth.cli.screen.bars import Bar
@@ -20,7 +19,7 @@ from metasynth.softsrv.artifact import read_artifact_config
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.sampling.samples import read_candidates, read_samples
 from metasynth.softsrv.training.curves import read_curves
-from tests.commands import failure, metasynth
+from tests.commands import Done, failure, metasynth
 from tests.raising import raises
 from tests.tiny_lm import save_tiny_lm
 from tests.tiny_steering import TEXTS
@@ -40,10 +39,7 @@ QUICK = {
 }
 
 
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
+PROGRESS = ("step 0 ", "sample 0 ")
 
 
 class Shell:
@@ -64,22 +60,8 @@ class Shell:
     def sample(self, *arguments: object, out: str = "q.jsonl") -> Done:
         return self("sample", self.folder / "out", "--out", self.folder / out, *arguments)
 
-    def refused(self, done: Done) -> str:
-        assert done.status == 2, done
-        assert done.out == ""
-        *progress, last = done.err.splitlines()
-        assert all(line.startswith(("step 0 ", "sample 0 ")) for line in progress), done.err
-        assert last.startswith("error: "), done.err
-        return last
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -213,35 +195,35 @@ class TestBadInput:
     def test_train_tells_it_in_one_line(
         self, shell: Shell, arguments: list[str], expected: str
     ) -> None:
-        assert expected in shell.refused(shell.train(*arguments))
+        assert expected in shell.train(*arguments).refusal(*PROGRESS)
 
     def test_an_empty_target(self, shell: Shell) -> None:
         (shell.folder / "target.jsonl").write_text("")
-        assert "holds no text" in shell.refused(shell.train())
+        assert "holds no text" in shell.train().refusal(*PROGRESS)
 
     def test_what_is_needed_is_named(self, shell: Shell) -> None:
-        assert "no target; give --target" in shell.refused(shell("train", "--out", "x"))
+        assert "no target; give --target" in shell("train", "--out", "x").refusal(*PROGRESS)
         settings = shell.folder / "settings.yaml"
-        assert "give --out DIR" in shell.refused(shell("train", "--config", settings))
-        assert "no such file" in shell.refused(shell("train", "--config", "nosuch.yaml"))
+        assert "give --out DIR" in shell("train", "--config", settings).refusal(*PROGRESS)
+        assert "no such file" in shell("train", "--config", "nosuch.yaml").refusal(*PROGRESS)
 
     def test_another_training_in_the_folder(self, shell: Shell) -> None:
         shell.train()
-        refused = shell.refused(shell.train("--steps", 7))
+        refused = shell.train("--steps", 7).refusal(*PROGRESS)
         assert "holds a training that differs in training.steps (6 there, 7 now)" in refused
 
     def test_a_folder_in_use(self, shell: Shell) -> None:
         with held(shell.folder / "out"):
-            assert "another process is running in it" in shell.refused(shell.train())
+            assert "another process is running in it" in shell.train().refusal(*PROGRESS)
 
     def test_sample_tells_it_in_one_line(self, shell: Shell) -> None:
-        assert "no soft prompt here" in shell.refused(shell.sample())
+        assert "no soft prompt here" in shell.sample().refusal(*PROGRESS)
         shell.train()
-        assert "ends in .jsonl" in shell.refused(shell.sample(out="q.txt"))
-        assert "sampling.temperature: " in shell.refused(shell.sample("--temperature", 0))
-        assert "cannot be read" in shell.refused(shell.sample("--test-set", "nosuch.jsonl"))
+        assert "ends in .jsonl" in shell.sample(out="q.txt").refusal(*PROGRESS)
+        assert "sampling.temperature: " in shell.sample("--temperature", 0).refusal(*PROGRESS)
+        assert "cannot be read" in shell.sample("--test-set", "nosuch.jsonl").refusal(*PROGRESS)
         (shell.folder / "mine.jsonl").write_text('{"text": "mine"}\n')
-        assert "without mine.manifest.json" in shell.refused(shell.sample(out="mine.jsonl"))
+        assert "without mine.manifest.json" in shell.sample(out="mine.jsonl").refusal(*PROGRESS)
         assert (shell.folder / "mine.jsonl").read_text() == '{"text": "mine"}\n'
 
 
@@ -273,7 +255,7 @@ class TestSample:
         shell.train()
         shell.sample()
         for more in (("--temperature", 0.5), ("--seed", 3), ("--near", "eggs"), ("--raw",)):
-            assert "drawn with another" in shell.refused(shell.sample(*more))
+            assert "drawn with another" in shell.sample(*more).refusal(*PROGRESS)
 
     def test_raw_samples_are_the_file(self, shell: Shell) -> None:
         shell.train()
@@ -370,7 +352,7 @@ class TestOwnParameterisation:
         PARAMETERISATIONS.forget("shifted")
         with raises(RequestError, "unknown_part"):
             read_artifact_config(shell.folder / "out" / "artifact")
-        assert "no parameterisation 'shifted'" in shell.refused(shell.sample(out="more.jsonl"))
+        assert "no parameterisation 'shifted'" in shell.sample(out="more.jsonl").refusal(*PROGRESS)
 
     def test_a_run_file_names_its_directory(self, shell: Shell) -> None:
         settings = yaml.safe_load((shell.folder / "settings.yaml").read_text())

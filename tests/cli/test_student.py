@@ -8,17 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import torch
 
 from metasynth.cli.student import summary as student_summary
 from metasynth.cli.student.score import FileScoring
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.records.rundir import held
 from metasynth.student.scoring.criterion import CRITERIA
-from tests.commands import metasynth
+from tests.commands import Done, metasynth
 from tests.tiny_lm import save_tiny_lm
 
 WORST_TOKEN = """\
@@ -29,16 +28,6 @@ from metasynth.student.scoring.criterion import criterion
 def worst_token(loss):
     return float(loss.max())
 """
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 class Shell:
@@ -81,13 +70,7 @@ def row(number: int) -> str:
     return json.dumps(told) + "\n"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -103,15 +86,6 @@ def shell(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Sh
     lines[6] = '{"question": "x"}\n'  # line 7
     shell.rows.write_text("".join(lines))
     return shell
-
-
-def refused(done: Done) -> str:
-    assert done.status == 2, done
-    assert done.out == ""
-    *progress, last = done.err.splitlines()
-    assert all(line.startswith("line ") for line in progress), done.err
-    assert last.startswith("error: "), done.err
-    return last
 
 
 class TestScores:
@@ -200,7 +174,7 @@ class TestOwnCriterion:
         parts = shell.folder / "parts"
         parts.mkdir()
         (parts / "worst_token.py").write_text(WORST_TOKEN)
-        assert "no criterion 'worst_token'" in refused(shell("--criterion", "worst_token"))
+        assert "no criterion 'worst_token'" in shell("--criterion", "worst_token").refusal("line ")
         worst = shell("--criterion", "worst_token", "--plugins", parts, "--quiet").lines
         mean = shell("--criterion", "loss_gold", "--quiet").lines
         pairs = [
@@ -234,18 +208,18 @@ class TestBadInput:
     def test_it_is_told_in_one_line(
         self, shell: Shell, arguments: list[str], expected: str
     ) -> None:
-        assert expected in refused(shell(*arguments))
+        assert expected in shell(*arguments).refusal("line ")
 
     def test_a_model_that_is_no_reward_model(self, shell: Shell, model: Path) -> None:
-        told = refused(shell("--criterion", "reward", "--reward", model))
+        told = shell("--criterion", "reward", "--reward", model).refusal("line ")
         assert "gives 2 numbers, where a reward model gives one" in told
 
     def test_no_file_and_no_rows(self, shell: Shell) -> None:
         shell.rows.write_text("\n\n")
-        assert "holds no rows" in refused(shell("--out", shell.out))
+        assert "holds no rows" in shell("--out", shell.out).refusal("line ")
         assert not shell.out.exists() and not shell.hidden()
         shell.rows = shell.folder / "nosuch.jsonl"
-        assert "no such file" in refused(shell())
+        assert "no such file" in shell().refusal("line ")
 
     def test_a_file_without_one_good_row_fails(self, shell: Shell) -> None:
         shell.rows.write_text("nope\nnope\n{}\n")
@@ -257,16 +231,18 @@ class TestBadInput:
         assert [line["reason"] for line in shell.scored()][:2] == ["not JSON", "not JSON"]
 
     def test_a_place_that_cannot_be_written_or_is_in_use(self, shell: Shell) -> None:
-        assert "cannot be written" in refused(shell("--out", shell.rows / "x.jsonl"))
+        assert "cannot be written" in shell("--out", shell.rows / "x.jsonl").refusal("line ")
         with held(shell.folder, lock=f".{shell.out.name}.lock"):
-            assert "another process is running in it" in refused(shell("--out", shell.out))
+            assert "another process is running in it" in shell("--out", shell.out).refusal("line ")
 
     def test_a_damaged_file_is_told_and_what_was_scored_is_kept(self, shell: Shell) -> None:
         packed = shell.folder / "rows.jsonl.gz"
         whole = gzip.compress("".join(row(number) for number in range(4000)).encode())
         packed.write_bytes(whole[: len(whole) // 2])
         shell.rows = packed
-        told = refused(shell("--criterion", "random", "--out", shell.out, "--tokens-per-batch", 64))
+        told = shell("--criterion", "random", "--out", shell.out, "--tokens-per-batch", 64).refusal(
+            "line "
+        )
         assert "cut off or damaged after line" in told
         (partial,) = shell.hidden()
         assert len(shell.scored(partial)) > 100

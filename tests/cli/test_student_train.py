@@ -5,22 +5,15 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import torch
 
 from metasynth.records.rundir import held
-from tests.commands import Command, metasynth
+from tests.commands import Command, Done, metasynth
 from tests.tiny_lm import save_tiny_lm
 
 KEPT = "adapter_model.safetensors"
-
-
-class Done(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 class Shell:
@@ -46,13 +39,7 @@ class Shell:
         return ((out or self.out) / KEPT).read_bytes()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    """As the processes of their own have."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +57,6 @@ def shell(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Sh
     lines[8] = json.dumps({"text": "long " * 100}) + "\n"  # line 9
     shell.rows.write_text("".join(lines))
     return shell
-
-
-def refused(done: Done) -> str:
-    assert done.status == 2, done
-    assert done.out == ""
-    *progress, last = done.err.splitlines()
-    assert all(line.startswith("step ") for line in progress), done.err
-    assert last.startswith("error: "), done.err
-    return last
 
 
 class TestTraining:
@@ -143,32 +121,31 @@ class TestTraining:
         then = json.loads((second / "training.json").read_text())
         assert then["report"]["first_loss"] < first["report"]["first_loss"]
         assert then["identity"]["base"] != first["identity"]["base"]
-        assert "trained from other weights" in refused(
-            shell("--steps", 4, "--from", second, out=shell.folder / "third")
-        )
+        third = shell("--steps", 4, "--from", second, out=shell.folder / "third")
+        assert "trained from other weights" in third.refusal("step ")
 
 
 class TestBadInput:
     def test_what_can_be_told_before_loading(self, shell: Shell) -> None:
-        assert "--epochs: Input should be greater than 0" in refused(shell("--epochs", 0))
-        assert "--lora-rank" in refused(shell("--lora-rank", 0))
-        assert "one folder" in refused(shell("--from", shell.out))
+        assert "--epochs: Input should be greater than 0" in shell("--epochs", 0).refusal("step ")
+        assert "--lora-rank" in shell("--lora-rank", 0).refusal("step ")
+        assert "one folder" in shell("--from", shell.out).refusal("step ")
         shell.rows.unlink()
-        assert "no such file" in refused(shell())
+        assert "no such file" in shell().refusal("step ")
 
     def test_no_row_and_no_model(self, shell: Shell) -> None:
-        assert "no finished training" in refused(shell("--from", shell.folder))
+        assert "no finished training" in shell("--from", shell.folder).refusal("step ")
         shell.rows.write_text("no json\n")
-        assert "not JSON: 1 (line 1)" in refused(shell())
-        assert "no model folder" in refused(shell("--model", "local:/no/such"))
+        assert "not JSON: 1 (line 1)" in shell().refusal("step ")
+        assert "no model folder" in shell("--model", "local:/no/such").refusal("step ")
 
     def test_a_folder_of_another_training(self, shell: Shell) -> None:
         assert shell("--steps", 2, "--quiet").status == 0
-        assert "differs in steps (2 there, 3 now)" in refused(shell("--steps", 3))
+        assert "differs in steps (2 there, 3 now)" in shell("--steps", 3).refusal("step ")
 
     def test_a_folder_in_use(self, shell: Shell) -> None:
         with held(shell.out):
-            assert "another process" in refused(shell("--steps", 2))
+            assert "another process" in shell("--steps", 2).refusal("step ")
 
 
 def wait_for_step(folder: Path, step: int) -> None:

@@ -37,13 +37,7 @@ from tests.tiny_lm import save_tiny_lm, tiny_llama, tiny_tokenizer
 TOKENIZER = tiny_tokenizer()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

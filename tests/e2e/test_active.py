@@ -4,13 +4,12 @@ import asyncio
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.active_runs import ROUNDS, ROWS, ProblemTeacher, active_run, run_file
 from tests.commands import Command, calls_in, corpus_of, metasynth, remembered_in
@@ -52,15 +51,6 @@ def figures(out: Path, number: int) -> dict[str, Any]:
 def wait_for(path: Path) -> None:
     while not path.exists():
         time.sleep(0.01)
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As the processes of their own have."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.usefixtures("one_thread")

@@ -24,12 +24,7 @@ ENTRIES = arrays(np.float64, 6, elements=st.floats(0, 1e3))
 QUICK = {"batches": 4, "texts": 3, "max_tokens": 12, "draws": 2}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import gc
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,13 +25,7 @@ TOKENIZER = tiny_tokenizer()
 TEXTS = [f"{name} has {number} apples." for number, name in enumerate(["Ann", "Bo", "Cy", "Di"])]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Counting(LlamaForCausalLM):  # type: ignore[no-untyped-call]

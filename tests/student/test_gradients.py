@@ -1,6 +1,5 @@
 """Factored gradients: what the exact outer products give, without ever forming them."""
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -23,13 +22,7 @@ VOCABULARY = 320
 Label = Literal["argmax", "target"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import random
-from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
@@ -27,13 +26,7 @@ TOKENIZER = tiny_tokenizer(template=None)
 CONFIG = ScoringConfig(criterion="learnable", tokens_per_batch=1024)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tiny tensors gain nothing from a second thread, and a loaded machine loses much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models import BaseChatModel
@@ -32,14 +31,13 @@ from metasynth.errors import ContextLimitError, RequestError
 from metasynth.lm.load import wrap_lm
 from tests.tiny_lm import CALLS, END, ROLES, save_tiny_lm, tiny_llama, tiny_tokenizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def models_are_closed() -> Iterator[None]:
     yield
     close_local_models()
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
