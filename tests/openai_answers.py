@@ -23,7 +23,7 @@ class Reply:
         delay_s: Time before the answer, beside the server's latency.
         chunk_delay_s: Time between the chunks of a stream.
         cut: The connection is dropped before anything is sent, or in the middle of the answer.
-        raw_body: Sent instead of the answer, as it is.
+        raw_body: Sent instead of the answer or of the error object, as it is.
     """
 
     content: str | None = ""

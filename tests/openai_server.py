@@ -16,7 +16,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -24,6 +24,7 @@ from typing import Any, Literal, Self
 
 from aiohttp import web
 
+from tests.bends.bend import Bend, chunks_of
 from tests.openai_answers import Reply, default_responder, failure
 
 Responder = Callable[[dict[str, Any]], "str | Reply"]
@@ -93,6 +94,7 @@ class OpenAIServer:
         max_concurrency: More requests at once than this are refused with 429.
         key: The only key that is accepted; None accepts any.
         models: The only models that it has; empty accepts any name.
+        bends: Quirks of real endpoints; the first that refuses decides, all change the answer.
         port: 0 for a free one.
     """
 
@@ -105,6 +107,7 @@ class OpenAIServer:
         max_concurrency: int | None = None,
         key: str | None = None,
         models: tuple[str, ...] = (),
+        bends: Sequence[Bend] = (),
         port: int = 0,
     ) -> None:
         self.responder = responder
@@ -113,6 +116,7 @@ class OpenAIServer:
         self.max_concurrency = max_concurrency
         self.key = key
         self.models = models
+        self.bends = tuple(bends)
         self.port = port
         self.received: list[Received] = []
         self.refusals = 0
@@ -176,7 +180,7 @@ class OpenAIServer:
             answer = self.responder(body)
             reply = Reply(content=answer) if isinstance(answer, str) else answer
             await asyncio.sleep(self.latency_s + reply.delay_s)
-            return await _answer(request, body, reply)
+            return await _answer(request, body, reply, self.bends)
         finally:
             self.in_flight -= 1
 
@@ -192,29 +196,56 @@ class OpenAIServer:
         if self.max_concurrency is not None and self.in_flight >= self.max_concurrency:
             self.refusals += 1
             return failure("rate_limited")
-        return None
+        refusals = (bend.refuse(body) for bend in self.bends)
+        return next((refusal for refusal in refusals if refusal), None)
 
     def _wrong_key(self, request: web.Request) -> bool:
         return self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}"
 
 
 def _failed(reply: Reply) -> web.Response:
+    if reply.raw_body is not None:
+        headers = {"Content-Type": "application/json"} | reply.headers
+        return web.Response(text=reply.raw_body, status=reply.status, headers=headers)
     return web.json_response({"error": reply.error}, status=reply.status, headers=reply.headers)
 
 
-async def _answer(request: web.Request, body: dict[str, Any], reply: Reply) -> web.StreamResponse:
+async def _answer(
+    request: web.Request, body: dict[str, Any], reply: Reply, bends: Sequence[Bend]
+) -> web.StreamResponse:
     if reply.cut == "before_headers":
         return await _cut(request, web.StreamResponse(), b"")
     if reply.status != 200:
         return _failed(reply)
+    answer = _bent(body, reply, bends)
     if body.get("stream"):
-        return await _stream(request, body, reply)
-    text = reply.raw_body if reply.raw_body is not None else json.dumps(reply.completion(body))
+        return await _stream(request, reply, _events(body, reply, answer))
+    text = answer if isinstance(answer, str) else json.dumps(answer)
     if reply.cut == "in_the_middle":
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(text.encode())
         return await _cut(request, response, text.encode()[: len(text) // 2])
     return web.Response(text=text, content_type="application/json", headers=reply.headers)
+
+
+def _bent(body: dict[str, Any], reply: Reply, bends: Sequence[Bend]) -> dict[str, Any] | str:
+    """The answer as it goes out: an object, or a text that is none."""
+    if reply.raw_body is not None:
+        return reply.raw_body
+    answer: dict[str, Any] | str = reply.completion(body)
+    for bend in bends:
+        if isinstance(answer, dict):
+            answer = bend.change(body, answer)
+    return answer
+
+
+def _events(body: dict[str, Any], reply: Reply, answer: dict[str, Any] | str) -> list[str]:
+    """A stream's events: word for word, or what a bend has changed in one piece."""
+    if isinstance(answer, str):
+        return [answer]
+    plain = answer == reply.completion(body)
+    chunks = list(reply.chunks(body)) if plain else chunks_of(answer)
+    return [json.dumps(chunk) for chunk in chunks]
 
 
 async def _cut(
@@ -229,11 +260,8 @@ async def _cut(
     return response
 
 
-async def _stream(request: web.Request, body: dict[str, Any], reply: Reply) -> web.StreamResponse:
+async def _stream(request: web.Request, reply: Reply, events: list[str]) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    events = [json.dumps(chunk) for chunk in reply.chunks(body)]
-    if reply.raw_body is not None:
-        events = [reply.raw_body]
     if reply.cut == "in_the_middle":
         lines = "".join(f"data: {event}\n\n" for event in events[: 1 + len(events) // 2])
         return await _cut(request, response, lines.encode())

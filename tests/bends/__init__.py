@@ -1,0 +1,1 @@
+"""What real endpoints do otherwise than the protocol says, as switches of the test server."""
