@@ -21,13 +21,13 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
+from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
 from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
 from .background_loop import background_loop
-from .errors import final_error, judge, public_url
 from .messages import StreamedAnswer, is_empty, prompt_tokens, with_usage, without_secrets
 from .wire import OPENAI_URL, PlainChatOpenAI
 
