@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
+from metasynth.agents.models.answers.cleaning import clean_answer
 from metasynth.errors import MetaSynthError
 from metasynth.memory.ledger import CallKey, CallTag, Ledger
 from metasynth.memory.messages import payload_hash
@@ -61,7 +62,7 @@ class Caller:
         settings: Mapping[str, Any] | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> AIMessage:
-        """The model's answer.
+        """The model's answer, cleaned (`clean_answer`); the ledger has it as it came.
 
         Args:
             speaker: Who is asked.
@@ -87,7 +88,7 @@ class Caller:
         if (known := await asyncio.to_thread(self._ledger.lookup, key)) is not None:
             parent = getattr(around["callbacks"], "parent_run_id", None)
             await self._recorder.replayed(tag, known, parent=parent)
-            return known
+            return clean_answer(known, tools=tools)
         self._budget.check()
         bound: Runnable[LanguageModelInput, Any] = speaker.model
         if tools is not None:
@@ -99,4 +100,4 @@ class Caller:
         reply = await bound.ainvoke(list(messages), config, **sampling)
         if not isinstance(reply, AIMessage):
             raise MetaSynthError(f"{speaker.name}: gave {type(reply).__name__}, not a message")
-        return reply
+        return clean_answer(reply, tools=tools)
