@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from metasynth.agents.templates import SANDBOX
+from metasynth.config.marks import PartOf
 from metasynth.errors import ConfigError
 
 Offering = Literal["document", "instruct", "answers"]
@@ -83,7 +84,7 @@ class Role(BaseModel):
         description="Of its answers; one in the run file's section experts goes before it. "
         "Default: the model's own.",
     )
-    model: str | None = Field(
+    model: Annotated[str | None, PartOf("provider", before=":")] = Field(
         default=None,
         description="A model of its own: embedded, local:PATH_OR_HUB_ID or openai:NAME. Default: "
         "the run file's experts or teacher.",

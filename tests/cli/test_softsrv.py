@@ -363,6 +363,9 @@ class TestOwnParameterisation:
         assert failure("validate", shell.folder / "run.yaml").code == "unknown_part"
         (shell.folder / "run.yaml").write_text(yaml.safe_dump({**run, "plugins": "parts"}))
         assert metasynth("validate", shell.folder / "run.yaml") == 0
+        PARAMETERISATIONS.forget("shifted")
+        planned = shell("train", "--config", shell.folder / "run.yaml", "--dry-run")
+        assert "shifted: " in planned.out
 
 
 class TestInterruption:

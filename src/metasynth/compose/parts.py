@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from metasynth.agents.models.provider import PROVIDERS
 from metasynth.config.marks import PartOf, marked
 from metasynth.config.section import Section
@@ -57,10 +59,11 @@ def check_parts(section: Section, where: Path | str = "run file") -> None:
             raise ConfigError(f"{where}: {error.message}", code=error.code) from None
 
 
-def part_versions(section: Section) -> list[str]:
-    """What others' parts that a run file names are made of, a hash of each file."""
+def part_versions(*sections: BaseModel) -> list[str]:
+    """What others' parts that a run file and its roles name are made of, a hash of each file."""
     files = {
         f"{registry.kind} {name}": file
+        for section in sections
         for _, _, name, registry in _named(section)
         if (file := registry.file_of(name)) is not None
     }
@@ -77,8 +80,8 @@ class _Named(NamedTuple):
     registry: Registry[Any]
 
 
-def _named(section: Section) -> Iterator[_Named]:
-    """Every name of a part in a run file, with its key."""
+def _named(section: BaseModel) -> Iterator[_Named]:
+    """Every name of a part in a run file or a role, with its key."""
     for key, value, mark in marked(section, PartOf):
         values = value if isinstance(value, tuple | list) else (value,)
         yield from (

@@ -75,7 +75,7 @@ class RunPlan:
         if self.active is not None:
             parts.extend(self.active.identity())
         parts.extend(self._own_checkers)
-        parts.extend(part_versions(self.config))
+        parts.extend(part_versions(self.config, *roles_of(self.config, self.roles)))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from metasynth.errors import ConfigError
 
@@ -76,6 +76,24 @@ def changed_softsrv_config(
         return SoftSRVConfig.model_validate(data)
     except ValidationError as error:
         raise _refusal(error, where, SoftSRVConfig) from None
+
+
+def plugins_of(path: Path | str) -> tuple[Path, ...]:
+    """The directories of own parts that a run file names; `load_softsrv_config` reads none.
+
+    Raises:
+        ConfigError: The file cannot be read, or `plugins` is no list of paths.
+    """
+    value = _read(Path(path), seen=()).get("plugins", ())
+    field = RunConfig.model_fields["plugins"]
+    plugins: TypeAdapter[tuple[Path, ...]] = TypeAdapter(Annotated[field.annotation, field])
+    try:
+        return plugins.validate_python(value)
+    except ValidationError:
+        raise ConfigError(
+            f"{path}: plugins: expected a directory or a list of them, got {value!r}",
+            code="invalid_value",
+        ) from None
 
 
 def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:

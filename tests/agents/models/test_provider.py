@@ -100,15 +100,19 @@ class TestOfOnesOwn:
         (run_file.parent / "own" / "echo.py").write_text(ECHO + "\n")
         assert plan_run(load_run_config(run_file)).identity != before
 
-    def test_a_role_may_name_it(self, run_file: Path) -> None:
+    def test_a_role_may_name_it_and_its_source_shapes_the_run(self, run_file: Path) -> None:
         roles = run_file.parent / "roles"
         roles.mkdir()
         (roles / "echo_expert.yaml").write_text(
             "name: echo_expert\ntitle: Echo\ndescription: Echoes.\ninstructions: Echo.\n"
             "model: echo:valley\n"
         )
-        plan = plan_run(load_run_config(run_file, [f"roles={roles}"]))
+        settings = [f"roles={roles}", "graph=document", "teacher.model=embedded"]
+        plan = plan_run(load_run_config(run_file, settings))
         assert plan.roles["echo_expert"].model == "echo:valley"
+        before = plan.identity
+        (run_file.parent / "own" / "echo.py").write_text(ECHO + "\n")
+        assert plan_run(load_run_config(run_file, settings)).identity != before
 
     def test_a_package_that_is_missing_is_named_with_what_to_install(self) -> None:
         def absent(_name: str, _config: ModelConfig) -> Any:

@@ -64,7 +64,7 @@ def train(
     quiet: QuietOption = False,
 ) -> int:
     """Train a soft prompt, or go on with the training in DIR."""
-    with_plugins(plugins)
+    with_plugins([*_plugins_of(config), *(plugins or ())])
     options = {
         "target.file": target,
         "target.field": field,
@@ -148,6 +148,13 @@ def sample(
     nearest = Nearest(near, contexts) if near else None
     run_sampling(folder, settings, files, near=nearest, audit=audit, quiet=quiet)
     return 0
+
+
+def _plugins_of(config: Path | None) -> tuple[Path, ...]:
+    """Where the parts lie that `--config` names."""
+    from metasynth.config.file import plugins_of
+
+    return plugins_of(config) if config is not None else ()
 
 
 def _settings(
