@@ -52,7 +52,7 @@ from metasynth.softsrv.sampling.soft_sampler import SoftSampler
 from metasynth.softsrv.target import TargetRow, split_target
 from metasynth.softsrv.training.training import train_soft_prompt
 from metasynth.student.contexts.adaptive_contexts import ContextOptions, next_contexts
-from metasynth.student.contexts.gates import prediction_gate
+from metasynth.student.contexts.preconditions import prediction_gate
 from metasynth.student.rows import make_row
 
 RESULTS = "results.jsonl"

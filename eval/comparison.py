@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from .draws import EqualDraws, equal_draws
-from .intervals import Interval, interval_of_draws
+from .intervals import Bounds, interval_of_draws
 from .measurement import Labels, measure
 from .metric import METRICS, Measurement, Metric
 from .phrases import common_phrases, peculiar_words, telling_words
@@ -36,7 +36,7 @@ class MetricSummary:
     """
 
     mean: float | None
-    interval: Interval | None
+    interval: Bounds | None
     values: tuple[float, ...]
     first: Measurement
     reason: str = ""

@@ -8,7 +8,7 @@ import numpy as np
 from metasynth.randomness import derive_seed
 
 from .comparison import Comparison, MetricSummary
-from .intervals import Interval
+from .intervals import Bounds
 from .metric import METRICS
 
 _RESAMPLES = 2000
@@ -24,7 +24,7 @@ class ClosedGap(NamedTuple):
     """
 
     share: float | None
-    interval: Interval | None
+    interval: Bounds | None
     reason: str = ""
 
 

@@ -1,22 +1,21 @@
 """The corpus: what was accepted, and beside it what was rejected, one JSON line each.
 
-A line is written once, as a whole, and is on the disk before `accept` returns. Only a kill or a
-power cut in the middle of a write leaves half a line; the next `Corpus` on the folder removes it.
+A line is written once, as a whole, and is on the disk before `accept` returns; see
+`metasynth.memory.lines`.
 """
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from pydantic import ValidationError
 
-from metasynth.errors import MetaSynthError, RequestError
+from metasynth.errors import MetaSynthError
 from metasynth.records.record import Record, read_records
 
-_BLOCK = 1 << 16
+from .lines import LineFile
 
 
 class Corpus:
@@ -34,17 +33,14 @@ class Corpus:
         self._reasons: Counter[str] = Counter()
         self._places: dict[str, tuple[Path, int]] = {}
         self._counts = Counter({self.path: 0, self.rejected_path: 0})
+        self._files: dict[Path, LineFile] = {}
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            for path in (self.path, self.rejected_path):
-                _repair(path)
+            for path in self._counts:
+                self._files[path] = LineFile(path, is_whole=_is_record)
                 self._load(path)
-            self._files = {path: path.open("ab") for path in (self.path, self.rejected_path)}
-            _sync(directory)
-        except OSError as error:
-            raise RequestError(
-                f"{directory}: cannot be written ({error.strerror})", code="unwritable"
-            ) from error
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -120,19 +116,7 @@ class Corpus:
         with self._lock:
             if record.id in self._places:
                 return False
-            file = self._files[path]
-            offset = file.tell()
-            try:
-                file.write(record.to_line().encode())
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError as error:
-                os.truncate(path, offset)
-                raise MetaSynthError(
-                    f"{path}: cannot be written ({error.strerror})",
-                    hint="is the disk full?",
-                    code="unwritable",
-                ) from error
+            offset = self._files[path].append(record.to_line().encode())
             self._note(path, record.id, offset, record.reason)
             return True
 
@@ -163,43 +147,6 @@ class Corpus:
         self._counts[path] += 1
         if path == self.rejected_path:
             self._reasons[(reason or "").partition(":")[0]] += 1
-
-
-def _repair(path: Path) -> None:
-    """End the file with a whole line: complete a last line that lacks its newline, or cut it."""
-    with path.open("ab+") as file:
-        size = file.seek(0, os.SEEK_END)
-        tail = _tail(file, size)
-        if not tail:
-            return
-        if _is_record(tail):
-            file.write(b"\n")
-        else:
-            file.truncate(size - len(tail))
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(directory: Path) -> None:
-    """Put the names of new files on the disk too."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _tail(file: BinaryIO, size: int) -> bytes:
-    """What stands after the last newline."""
-    tail = b""
-    while size > 0:
-        start = max(0, size - _BLOCK)
-        file.seek(start)
-        block = file.read(size - start)
-        if (end := block.rfind(b"\n")) >= 0:
-            return block[end + 1 :] + tail
-        tail, size = block + tail, start
-    return tail
 
 
 def _is_record(line: bytes) -> bool:

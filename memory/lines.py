@@ -6,9 +6,13 @@ returned; who opens the file next removes it.
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from metasynth.errors import MetaSynthError, RequestError
+
+_BLOCK = 1 << 16
 
 
 class LineFile:
@@ -17,18 +21,26 @@ class LineFile:
     Args:
         synced: Lines are on the disk before `append` returns; else with the operating system, so
             that they outlive the process, not a power cut.
+        is_whole: Whether what stands after the last newline is a line that lacks only that; it is
+            completed then, and cut off where it is not.
 
     Raises:
         RequestError: It cannot be written (code `unwritable`).
     """
 
-    def __init__(self, path: Path, *, synced: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        synced: bool = True,
+        is_whole: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.path = path
         self._synced = synced
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _cut_half_line(path)
+            _repair(path, is_whole)
             self._file = path.open("ab")
             _sync(path.parent)
         except OSError as error:
@@ -46,8 +58,8 @@ class LineFile:
         with self._lock:
             self._file.close()
 
-    def append(self, lines: bytes) -> None:
-        """Write whole lines; a kill leaves the first of them.
+    def append(self, lines: bytes) -> int:
+        """Write whole lines and say at which byte they begin; a kill leaves the first of them.
 
         Raises:
             MetaSynthError: The disk takes no more (code `unwritable`); nothing of them is left.
@@ -66,17 +78,35 @@ class LineFile:
                     hint="is the disk full?",
                     code="unwritable",
                 ) from error
+            return offset
 
 
-def _cut_half_line(path: Path) -> None:
-    """Cut what stands after the last newline of a file, if there is one."""
-    if not path.exists():
-        return
-    size = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            size += len(line) if line.endswith(b"\n") else 0
-    os.truncate(path, size)
+def _repair(path: Path, is_whole: Callable[[bytes], bool]) -> None:
+    """End the file, which is made where it is missing, with a whole line."""
+    with path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        tail = _tail(file, size)
+        if not tail:
+            return
+        if is_whole(tail):
+            file.write(b"\n")
+        else:
+            file.truncate(size - len(tail))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    """What stands after the last newline."""
+    tail = b""
+    while size > 0:
+        start = max(0, size - _BLOCK)
+        file.seek(start)
+        block = file.read(size - start)
+        if (end := block.rfind(b"\n")) >= 0:
+            return block[end + 1 :] + tail
+        tail, size = block + tail, start
+    return tail
 
 
 def _sync(directory: Path) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from metasynth.config.softsrv import TargetConfig, TrainingConfig
 from metasynth.errors import ConfigError
@@ -14,6 +15,15 @@ from metasynth.text.files import file_texts, hub_texts, is_jsonl
 
 MIN_ROWS = 4  # two to train on, two held out: with fewer, contexts cannot be exchanged
 _FIELD = "softsrv.target.field"
+
+
+class Row(Protocol):
+    """What samplers and audits read of a row: a text with its id."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metasynth.errors import RequestError
-from metasynth.eval.intervals import Interval, interval_of_mean
+from metasynth.eval.intervals import Bounds, interval_of_mean
 from metasynth.randomness import derive_seed
 from metasynth.vectors.cluster import one_thread
 
@@ -45,7 +45,7 @@ class MauveResult:
     """
 
     mean: float | None
-    interval: Interval | None
+    interval: Bounds | None
     values: tuple[float, ...]
     clusters: int
     n_p: int
@@ -68,7 +68,7 @@ class MauveCeiling:
     """
 
     mean: float | None
-    interval: Interval | None
+    interval: Bounds | None
     draws: int
     method: Literal["split", "multinomial"]
     clusters: int
@@ -273,7 +273,7 @@ def _simulated(
     return [mauve_of_histograms(first, second, scaling=scaling) for first, second in pairs]
 
 
-def _interval(values: Sequence[float]) -> Interval | None:
+def _interval(values: Sequence[float]) -> Bounds | None:
     """Of the mean, inside what MAUVE can be."""
     interval = interval_of_mean(values)
     return None if interval is None else (max(0.0, interval[0]), min(1.0, interval[1]))

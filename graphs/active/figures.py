@@ -13,7 +13,7 @@ from .rows import Selected
 
 if TYPE_CHECKING:
     from metasynth.memory.ledger import Ledger
-    from metasynth.student.contexts.gates import Gate
+    from metasynth.student.contexts.preconditions import Gate
     from metasynth.student.fidelity import Fidelity, Pair
     from metasynth.student.intervals import Interval
     from metasynth.student.scoring.measures import Scored

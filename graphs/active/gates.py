@@ -9,7 +9,7 @@ from .contexts import Steered, read_contexts
 from .decoding import faults_of, read_drawn, static_drawn
 
 if TYPE_CHECKING:
-    from metasynth.student.contexts.gates import Gate
+    from metasynth.student.contexts.preconditions import Gate
     from metasynth.student.fidelity import Pair
 
 
@@ -20,7 +20,11 @@ def round_gates(steered: Steered, folder: RoundFolder, pairs: "Sequence[Pair]") 
         folder: Of the round.
         pairs: Children with their parents, by cluster, of all rounds so far.
     """
-    from metasynth.student.contexts.gates import manifold_gate, prediction_gate, steering_gate
+    from metasynth.student.contexts.preconditions import (
+        manifold_gate,
+        prediction_gate,
+        steering_gate,
+    )
 
     samples = read_drawn(folder.drawn)
     if not samples:
@@ -43,7 +47,7 @@ def round_gates(steered: Steered, folder: RoundFolder, pairs: "Sequence[Pair]") 
 
 def _context_gate(steered: Steered) -> "list[Gate]":
     """Gate 1, from what the training of the soft prompt measured on its held-out rows."""
-    from metasynth.student.contexts.gates import Gate
+    from metasynth.student.contexts.preconditions import Gate
     from metasynth.student.intervals import Interval
 
     measured = (steered.steering.summary().get("training") or {}).get("after") or {}

@@ -10,7 +10,6 @@ from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment, one_line
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
-from metasynth.graphs.admission.gate import declines
 from metasynth.graphs.admission.instruction_checks import (
     answer_share,
     leaked_answer,
@@ -18,10 +17,10 @@ from metasynth.graphs.admission.instruction_checks import (
     without_label,
 )
 from metasynth.graphs.document.consultation import expert_settings
-from metasynth.graphs.questions.answering import Answer, ask_for_answer
+from metasynth.graphs.questions.answering import Answer, answer_of, ask_for_answer
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.rouge import rouge_l
-from metasynth.text.words import encodable, excerpt
+from metasynth.text.words import encodable
 
 from .state import InstructState, Turn
 
@@ -63,18 +62,8 @@ async def write_answer(workspace: Workspace, state: InstructState) -> Answer:
             attached.append(Attachment("answer-1", "answer", state["answer"]))
         attached.append(Attachment("critique-1", "critique", state["critique"]))
     asked = _REVISE if state.get("critique") else _ANSWER
-    try:
-        reply = await _consult(workspace, state, ANSWER, asked, attached, step=step)
-    except PromptError as error:
-        return Answer("", ANSWER, verdict=Verdict("no_answer", error.message))
-    text = without_label(encodable(str(reply.text)).strip())
-    if not text:
-        refusal = str(reply.additional_kwargs.get("refusal") or "the answer is empty")
-        return Answer("", ANSWER, verdict=Verdict("no_answer", excerpt(refusal, 30)))
-    cut = reply.response_metadata.get("finish_reason") == "length"
-    if declines(text):
-        return Answer(text, ANSWER, cut, Verdict("refusal", f"it declines: {excerpt(text, 30)}"))
-    return Answer(text, ANSWER, cut)
+    call = _consult(workspace, state, ANSWER, asked, attached, step=step)
+    return await answer_of(call, ANSWER, clean=without_label)
 
 
 async def complaint(workspace: Workspace, state: InstructState) -> str:

@@ -1,9 +1,9 @@
 """Asking the teacher for the answer to a question that was generated without one."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from metasynth.agents.models.embedded.prompts import SOLVER, solution_of
 from metasynth.errors import PromptError
@@ -38,26 +38,42 @@ async def ask_for_answer(
         ModelCallError: The model could not answer.
     """
     agent, messages, settings = _asked(workspace, prompt)
+    call = workspace.caller.call(
+        workspace.voices.experts,
+        messages,
+        chain=chain,
+        step=step,
+        agent=agent,
+        record_id=record_id,
+        settings=settings,
+    )
+    return await answer_of(call, agent)
+
+
+async def answer_of(
+    call: Awaitable[AIMessage], agent: str, *, clean: Callable[[str], str] = str.strip
+) -> Answer:
+    """What came of a call; one that gives no answer for this prompt is a verdict and no error.
+
+    Args:
+        clean: Takes from the text what does not belong to the answer.
+
+    Raises:
+        BudgetEndedError: A limit of the budget is reached.
+        ModelCallError: The model could not answer.
+    """
     try:
-        reply = await workspace.caller.call(
-            workspace.voices.experts,
-            messages,
-            chain=chain,
-            step=step,
-            agent=agent,
-            record_id=record_id,
-            settings=settings,
-        )
+        reply = await call
     except PromptError as error:
         return Answer("", agent, verdict=Verdict("no_answer", error.message))
-    text = encodable(str(reply.text)).strip()
+    text = clean(encodable(str(reply.text)).strip())
     cut = reply.response_metadata.get("finish_reason") == "length"
     if not text:
         refusal = str(reply.additional_kwargs.get("refusal") or "the answer is empty")
-        return Answer("", agent, verdict=Verdict("no_answer", excerpt(refusal, 30)))
+        return Answer("", agent, cut, Verdict("no_answer", excerpt(refusal, 30)))
     if declines(text):
         detail = f"the answer declines: {excerpt(text, 30)}"
-        return Answer(text, agent, verdict=Verdict("refusal", detail))
+        return Answer(text, agent, cut, Verdict("refusal", detail))
     return Answer(text, agent, cut)
 
 

@@ -1,19 +1,16 @@
 """Asking the teacher for one new problem with its solution, shown a seed: one call for a row."""
 
 import re
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from langchain_core.messages import BaseMessage, HumanMessage
-
-from metasynth.agents.models.embedded.prompts import EDITOR, another_like
-from metasynth.errors import PromptError
+from metasynth.agents.models.embedded.prompts import EDITOR
 from metasynth.graphs.admission.draft import Verdict
-from metasynth.graphs.admission.gate import declines
 from metasynth.graphs.workspace import Workspace
-from metasynth.text.words import encodable, excerpt
+from metasynth.text.words import excerpt
 
+from .answering import answer_of
 from .queue import Request
+from .templates import writer_messages
 
 _TEACHER = "teacher"
 
@@ -39,30 +36,22 @@ async def ask_for_problem(
         BudgetEndedError: A limit of the budget is reached.
         ModelCallError: The model could not answer.
     """
-    agent, messages = _asked(workspace, request.prompt)
-    try:
-        reply = await workspace.caller.call(
-            workspace.voices.experts,
-            messages,
-            chain=chain,
-            step=step,
-            agent=agent,
-            record_id=record_id,
-            settings={"temperature": request.temperature},
-        )
-    except PromptError as error:
-        return Problem("", "", agent, verdict=Verdict("no_answer", error.message))
-    text = encodable(str(reply.text)).strip()
-    cut = reply.response_metadata.get("finish_reason") == "length"
-    if not text:
-        refusal = str(reply.additional_kwargs.get("refusal") or "the reply is empty")
-        return Problem("", "", agent, verdict=Verdict("no_answer", excerpt(refusal, 30)))
+    agent = _TEACHER if workspace.voices.experts.follows_prompts else EDITOR
+    call = workspace.caller.call(
+        workspace.voices.experts,
+        writer_messages(workspace, request.prompt),
+        chain=chain,
+        step=step,
+        agent=agent,
+        record_id=record_id,
+        settings={"temperature": request.temperature},
+    )
+    text, _, cut, verdict = await answer_of(call, agent)
     problem, solution = read_problem(text, request)
     if problem and solution:
         return Problem(problem, solution, agent, cut)
-    if declines(text):
-        detail = f"the reply declines: {excerpt(text, 30)}"
-        return Problem(text, "", agent, verdict=Verdict("refusal", detail))
+    if not verdict.passed:
+        return Problem(text, "", agent, verdict=verdict)
     lacks = f"no {request.solution_mark!r} in the reply" if problem else "the reply has no problem"
     detail = f"{lacks}{', which was cut' if cut else ''}: {excerpt(text, 30)}"
     return Problem(text, "", agent, verdict=Verdict("unparsed", detail))
@@ -86,9 +75,3 @@ def _parted(text: str, mark: str) -> tuple[str, str]:
         pattern = rf"[*_#]*[ ]*{word}[*_]*:[*_]*|^#+[ ]*{word}[ ]*$"
     parts = re.split(pattern, text, maxsplit=1, flags=re.IGNORECASE | re.MULTILINE)
     return (parts[0], parts[1]) if len(parts) == 2 else (text, "")
-
-
-def _asked(workspace: Workspace, prompt: str) -> tuple[str, Sequence[BaseMessage]]:
-    if workspace.voices.experts.follows_prompts:
-        return _TEACHER, [HumanMessage(prompt)]
-    return EDITOR, another_like(prompt, workspace.roles, workspace.variables())

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from metasynth.blocking import Check, in_thread
-from metasynth.graphs.teacher_questions import TeacherAsk
+from metasynth.graphs.questions.templates import TeacherAsk
 
 from .steering.backbone import start_ids
 from .workspace import SoftSRVWorkspace

@@ -12,6 +12,7 @@ from typing import Protocol
 from metasynth.errors import RequestError
 from metasynth.randomness import derive_seed, generator
 from metasynth.softsrv.sampling.samples import Sample
+from metasynth.softsrv.target import Row
 
 from .ordered_calls import each, mapped
 from .question_list import numbered_questions
@@ -26,15 +27,6 @@ class Ask(Protocol):
     """
 
     async def __call__(self, prompt: str, *, step: str, temperature: float) -> str: ...
-
-
-class Row(Protocol):
-    """A row of the target."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def text(self) -> str: ...
 
 
 @dataclass

@@ -6,12 +6,13 @@ same number for held-out real questions, which nobody copied: what is above that
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metasynth.softsrv.sampling.samples import Sample
+from metasynth.softsrv.target import Row
 from metasynth.text.contamination import Contamination, Kind
 from metasynth.text.files import PlacedText
 
@@ -21,15 +22,6 @@ Unit = NDArray[np.float32]
 HIGH = 0.9
 _BLOCK = 1024
 _SHOWN = 5
-
-
-class Row(Protocol):
-    """A text that was trained on."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def text(self) -> str: ...
 
 
 class Similarities(TypedDict):

@@ -117,7 +117,7 @@ async def run_async(
 ) -> RunResult:
     """The same in the loop of the caller; cancelling it ends the run in good order."""
     plan = await asyncio.to_thread(validate, config)
-    directory = Path(out) if out is not None else Path("runs") / plan.config.name
+    directory = Path(out) if out is not None else plan.config.default_directory
     if plan.config.review.ask and review is None:
         raise RequestError(
             "review.ask: a person is to be asked, and there is nobody",

@@ -1,13 +1,10 @@
 """`explain`: what a run directory holds."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metasynth.errors import RequestError
-
-DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="a run directory")]
+from .screen.options import DirectoryArgument, check_run
 
 
 def register(app: typer.Typer) -> None:
@@ -25,13 +22,3 @@ def explain(
 
     print_receipt(directory, record)
     return 0
-
-
-def check_run(directory: Path) -> None:
-    """A run directory is expected.
-
-    Raises:
-        RequestError: It is none (code `no_run`).
-    """
-    if not (directory / "run.yaml").exists():
-        raise RequestError(f"{directory}: no run directory (it has no run.yaml)", code="no_run")

@@ -10,11 +10,12 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
 
-from . import doctor, explain, export, graph, mix, report, run, schema, studio, trace
+from . import doctor, explain, export, graph, mix, report, run, schema, trace
 from .eval import commands as evaluation
 from .roles import commands as roles
 from .softsrv import commands as softsrv
 from .student import commands as student
+from .studio import commands as studio
 
 app = typer.Typer(
     name="metasynth",

@@ -46,8 +46,7 @@ def run(
     from .execution import run_plan
 
     plan = plan_run(given)
-    directory = out or Path("runs") / plan.config.name
-    return run_plan(plan, directory, quiet=quiet)
+    return run_plan(plan, out or plan.config.default_directory, quiet=quiet)
 
 
 def preview(

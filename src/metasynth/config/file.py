@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from metasynth.errors import ConfigError
 
@@ -85,15 +85,13 @@ def plugins_of(path: Path | str) -> tuple[Path, ...]:
         ConfigError: The file cannot be read, or `plugins` is no list of paths.
     """
     value = _read(Path(path), seen=()).get("plugins", ())
-    field = RunConfig.model_fields["plugins"]
-    plugins: TypeAdapter[tuple[Path, ...]] = TypeAdapter(Annotated[field.annotation, field])
-    try:
-        return plugins.validate_python(value)
-    except ValidationError:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not all(isinstance(each, str) for each in values):
         raise ConfigError(
             f"{path}: plugins: expected a directory or a list of them, got {value!r}",
             code="invalid_value",
-        ) from None
+        )
+    return tuple(Path(each) for each in values)
 
 
 def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -225,6 +225,11 @@ class RunConfig(Section):
         candidates = self.active.candidates if self.active else None
         return candidates is not None and candidates.accept == "threshold"
 
+    @property
+    def default_directory(self) -> Path:
+        """Where the run lies if no other place is given, from the working directory."""
+        return Path("runs") / self.name
+
     def model_for(self, part: Literal["teacher", "conductor", "experts"]) -> ModelConfig:
         """The model that plays `part`: the teacher, with what the part's own section changes."""
         if part == "teacher":

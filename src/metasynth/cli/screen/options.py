@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from metasynth.config.run import RunConfig
 
+DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="a run directory")]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="a run file (YAML)")]
 SetOption = Annotated[
     list[str] | None,
@@ -29,6 +30,16 @@ PluginsOption = Annotated[
     list[Path] | None,
     typer.Option("--plugins", metavar="DIR", help="a directory of own parts, one a file"),
 ]
+
+
+def check_run(directory: Path) -> None:
+    """A run directory is expected.
+
+    Raises:
+        RequestError: It is none (code `no_run`).
+    """
+    if not (directory / "run.yaml").exists():
+        raise RequestError(f"{directory}: no run directory (it has no run.yaml)", code="no_run")
 
 
 def with_plugins(directories: Sequence[Path] | None) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from metasynth.student.contexts.gates import (
+from metasynth.student.contexts.preconditions import (
     Gate,
     GateReport,
     context_gate,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .explain import DirectoryArgument, check_run
+from metasynth.cli.screen.options import DirectoryArgument, check_run
 
 
 def register(app: typer.Typer) -> None:
@@ -23,6 +23,6 @@ def studio(
 ) -> int:
     """Serve a run's threads to LangGraph Studio, on this machine alone, until Ctrl-C."""
     check_run(directory)
-    from .studio_server import serve
+    from .server import serve
 
     return serve(directory.resolve(), port=port, opens_page=open_)

@@ -6,20 +6,26 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage
 
 from metasynth.agents.models.embedded.prompts import another_like
+from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable
-
-from .workspace import Workspace
 
 _AGENT = "template"
 _CHAIN = "questions"
 
 
-class TeacherAsk:
-    """Sends the prompt to the teacher.
+def writer_messages(workspace: Workspace, prompt: str) -> Sequence[BaseMessage]:
+    """What the teacher is sent, so that it writes a question.
 
     The embedded model follows no prompt. As the editor it can write another document like the one
     that it is shown, so for it the prompt must be the exemplar alone.
     """
+    if workspace.voices.experts.follows_prompts:
+        return [HumanMessage(prompt)]
+    return another_like(prompt, workspace.roles, workspace.variables())
+
+
+class TeacherAsk:
+    """Sends the prompt to the teacher; see `writer_messages` for what it may say."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -29,7 +35,7 @@ class TeacherAsk:
         settings: dict[str, Any] = {"temperature": temperature}
         reply = await self._workspace.caller.call(
             self._workspace.voices.experts,
-            self._messages(prompt),
+            writer_messages(self._workspace, prompt),
             chain=_CHAIN,
             step=step,
             agent=_AGENT,
@@ -37,9 +43,3 @@ class TeacherAsk:
             settings=settings,
         )
         return encodable(str(reply.text))
-
-    def _messages(self, prompt: str) -> Sequence[BaseMessage]:
-        workspace = self._workspace
-        if workspace.voices.experts.follows_prompts:
-            return [HumanMessage(prompt)]
-        return another_like(prompt, workspace.roles, workspace.variables())

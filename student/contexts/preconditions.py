@@ -1,4 +1,4 @@
-"""Four gates before adaptive contexts are worth their cost: is z used, does it tell s and steer?
+"""Four gates, what adaptive contexts need to be worth their cost: is z used, does it tell s?
 
 1. context     NLL(shuffled z) - NLL(true z) > 0: the soft prompt uses its context
 2. prediction  z tells the student's score, out of fold

@@ -1,0 +1,1 @@
+"""`studio`: the command, and the server that it starts."""
