@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage
 
 from metasynth.errors import MetaSynthError
 from metasynth.sqlite import open_sqlite
+from metasynth.usage import MOST_TOKENS, plain_count
 
 from .messages import parse_response, response_text
 
@@ -34,6 +35,18 @@ _COLUMNS = (
     "chain, step, payload, record_id, agent, model, response, tokens_in, tokens_out, seconds, usd, "
     "created_at"
 )
+
+
+_MOST_USD = 1e6
+_SOUND_USD = f"CASE WHEN usd BETWEEN 0 AND {_MOST_USD} THEN usd END"
+
+
+def _sound(column: str) -> str:
+    """A count of tokens in SQL; earlier versions wrote down whatever a server said."""
+    return (
+        f"CASE WHEN typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MOST_TOKENS} "
+        f"THEN {column} ELSE length(response) / 4 END"
+    )
 
 
 class Price(Protocol):
@@ -182,7 +195,8 @@ class Ledger:
     ) -> Call | None:
         """Write a finished call down; None if one with this key is there already."""
         usage: Mapping[str, Any] = response.usage_metadata or {}
-        tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
+        tokens_in = plain_count(usage.get("input_tokens")) or 0
+        tokens_out = plain_count(usage.get("output_tokens")) or 0
         call = Call(
             key=tag.key,
             record_id=tag.record_id,
@@ -258,16 +272,23 @@ class Ledger:
 
     def _load_totals(self) -> dict[str, Totals]:
         rows = self._db.execute(
-            "SELECT agent, COUNT(*), SUM(tokens_in), SUM(tokens_out), SUM(seconds), "
-            "TOTAL(usd), SUM(usd IS NULL) FROM calls GROUP BY agent"
+            f"SELECT agent, COUNT(*), SUM({_sound('tokens_in')}), SUM({_sound('tokens_out')}), "  # noqa: S608
+            f"SUM(seconds), TOTAL({_SOUND_USD}), SUM(({_SOUND_USD}) IS NULL) "
+            "FROM calls GROUP BY agent"
         )
         return {agent: Totals(*sums) for agent, *sums in rows}
 
 
 def _call(row: tuple[Any, ...]) -> Call:
-    chain, step, payload, record_id, agent, model, response, *used = row
+    chain, step, payload, record_id, agent, model, response, *counts, seconds, usd, ended = row
     key = CallKey(chain, step, payload)
-    return Call(key, record_id, agent, model, parse_response(response), *used)
+    tokens_in, tokens_out = (
+        len(response) // 4 if (sound := plain_count(count)) is None else sound for count in counts
+    )
+    priced = usd if usd is not None and 0 <= usd <= _MOST_USD else None
+    message = parse_response(response)
+    used = tokens_in, tokens_out, seconds, priced, ended
+    return Call(key, record_id, agent, model, message, *used)
 
 
 def _usd(price: Price | None, tokens_in: int, tokens_out: int) -> float | None:

@@ -17,6 +17,7 @@ _RESPONSE_FIELDS = (
     "id",
     "name",
 )
+_COUNTS = ("input_tokens", "output_tokens", "total_tokens")
 
 
 def payload_hash(messages: Sequence[BaseMessage], **settings: Any) -> str:
@@ -49,5 +50,12 @@ def response_text(response: AIMessage) -> str:
 
 
 def parse_response(text: str) -> AIMessage:
-    """The plain message that `response_text` wrote."""
-    return AIMessage(**{"content": "", **json.loads(text)})
+    """The plain message that `response_text` wrote.
+
+    Counts that are none are left out: earlier versions wrote down what servers said.
+    """
+    parts = {"content": "", **json.loads(text)}
+    usage = parts.get("usage_metadata")
+    if usage and any(type(usage.get(name)) is not int for name in _COUNTS):
+        parts["usage_metadata"] = None
+    return AIMessage(**parts)

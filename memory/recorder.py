@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from typing_extensions import override
 
 from metasynth.memory.traces.tracer import Tracer
+from metasynth.usage import estimate_tokens, settle_usage
 
 from .ledger import Call, CallKey, CallTag, Ledger, Price
 
@@ -21,6 +22,7 @@ class _Running(NamedTuple):
     since: float
     task: "asyncio.Task[Any] | None"
     parent: UUID | None
+    asked: Any
 
 
 class CallRecorder(AsyncCallbackHandler):
@@ -71,7 +73,8 @@ class CallRecorder(AsyncCallbackHandler):
         """Note who calls, and when."""
         tag = _tag(metadata or {}, run_id)
         task = asyncio.current_task()
-        self._running[run_id] = _Running(tag, self._clock(), task, parent_run_id)
+        asked = [messages, (kwargs.get("invocation_params") or {}).get("tools")]
+        self._running[run_id] = _Running(tag, self._clock(), task, parent_run_id, asked)
 
     @override
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
@@ -83,6 +86,7 @@ class CallRecorder(AsyncCallbackHandler):
         for number, generations in enumerate(response.generations):
             generation = generations[0]
             if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
+                settle_usage(generation.message, prompt=_prompt_tokens(running.asked))
                 tag = running.tag if number == 0 else _untagged(f"{run_id}/{number}")
                 call = await asyncio.to_thread(
                     self._ledger.record,
@@ -109,6 +113,13 @@ class CallRecorder(AsyncCallbackHandler):
         if self._tracer is not None:
             call = Call(tag.key, tag.record_id, tag.agent, tag.model, response, 0, 0, 0.0, None, "")
             await self._tracer.call_ended(call, parent=parent, replayed=True)
+
+
+def _prompt_tokens(asked: Any) -> int:
+    """About how many tokens the messages and the tools of a call are."""
+    messages, tools = asked
+    contents = [[message.content for message in batch] for batch in messages]
+    return estimate_tokens([contents, tools])
 
 
 def _tag(metadata: dict[str, Any], run_id: UUID) -> CallTag:

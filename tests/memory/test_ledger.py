@@ -1,6 +1,7 @@
 """The ledger knows every call, counts it once, and gives its response again."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +284,25 @@ def test_the_hash_is_the_same_in_every_release() -> None:
     messages = [SystemMessage("You write."), HumanMessage("Write.")]
     expected = "f718c423c3d61e2c37414411aea87b963c03f7aa123348efd803ee269dbf047f"
     assert payload_hash(messages, model="m", seed=1) == expected
+
+
+def test_counts_that_are_none_in_an_old_ledger_break_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        for step in "abc":
+            ledger.record(
+                CallTag(CallKey("0", step, "p"), record_id="r"), AIMessage("said" * 9), seconds=1.0
+            )
+    counts = '{"input_tokens": null, "output_tokens": 1e25, "total_tokens": "?"}'
+    senseless = f'{{"content": "x", "usage_metadata": {counts}}}'
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE calls SET tokens_in = 1e25, usd = -1e25 WHERE step = 'a'")
+        db.execute(
+            "UPDATE calls SET tokens_out = ?, response = ? WHERE step = 'b'", (2**62, senseless)
+        )
+        db.execute("UPDATE calls SET tokens_out = -7, tokens_in = 'many' WHERE step = 'c'")
+    with Ledger(path) as ledger:
+        assert 0 < ledger.totals().tokens < 1000
+        assert ledger.totals().usd == 0
+        assert 0 < ledger.totals_of("r").tokens < 1000
+        assert [call.response.text for call in ledger.calls_of("r")][1] == "x"

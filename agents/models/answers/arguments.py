@@ -31,8 +31,7 @@ def fitted_arguments(arguments: Any, schema: Schema) -> Any:
     if isinstance(value, Mapping) and len(value) == 1:
         ((key, inner),) = value.items()
         if key in _WRAPPERS and key not in properties:
-            inner = _decoded(inner)
-            value = inner if isinstance(inner, Mapping) else value
+            value = _decoded(inner)
     required = schema.get("required") or ()
     if not isinstance(value, Mapping):
         names = list(required) or list(properties)

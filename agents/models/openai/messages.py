@@ -8,6 +8,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from metasynth.redaction import Redactor
+from metasynth.usage import estimate_tokens, settle_usage
 
 
 def plain_messages(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -48,21 +49,6 @@ def is_empty(message: BaseMessage, finish_reason: str | None = None) -> bool:
     return finish_reason not in ("length", "content_filter")
 
 
-def estimate_tokens(value: object) -> int:
-    """About how many tokens the strings inside a value are: one for four bytes."""
-    return -(-_bytes(value) // 4)
-
-
-def _bytes(value: object) -> int:
-    if isinstance(value, str):
-        return len(value.encode("utf-8", "surrogatepass"))
-    if isinstance(value, dict):
-        return sum(_bytes(key) + _bytes(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return sum(map(_bytes, value))
-    return 0
-
-
 def prompt_tokens(payload: dict[str, Any]) -> int:
     """About how many tokens a request's messages and tools are."""
     messages = payload.get("messages", [])
@@ -75,22 +61,18 @@ def _usage(prompt: int, answer: int) -> UsageMetadata:
 
 
 def _answer_tokens(message: BaseMessage) -> int:
-    """About how many tokens an answer, or a piece of one, is."""
+    """About how many tokens a piece of an answer is."""
     calls: list[Any] = []
     if isinstance(message, AIMessageChunk):
         calls = [piece["args"] for piece in message.tool_call_chunks]
-    elif isinstance(message, AIMessage):
-        calls = [call["args"] for call in (*message.tool_calls, *message.invalid_tool_calls)]
     return estimate_tokens([str(message.text), calls])
 
 
 def with_usage(result: ChatResult, prompt: int) -> ChatResult:
     """The result with token counts on every answer; those that are estimates say so."""
     for generation in result.generations:
-        message = generation.message
-        if isinstance(message, AIMessage) and message.usage_metadata is None:
-            message.usage_metadata = _usage(prompt, _answer_tokens(message))
-            message.response_metadata["usage_estimated"] = True
+        if isinstance(generation.message, AIMessage):
+            settle_usage(generation.message, prompt=prompt)
     return result
 
 

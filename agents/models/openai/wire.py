@@ -10,16 +10,18 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import BaseTool
-from langchain_openai import ChatOpenAI
 from pydantic import Field, model_validator
 
+from metasynth.usage import estimate_tokens
+
 from .client import shared_client
-from .messages import estimate_tokens, plain_messages, prompt_tokens
+from .messages import plain_messages, prompt_tokens
+from .tolerant import TolerantChatOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-class PlainChatOpenAI(ChatOpenAI):
+class PlainChatOpenAI(TolerantChatOpenAI):
     """`ChatOpenAI` that speaks chat completions only, in plain messages, to one named address."""
 
     use_responses_api: bool | None = False
