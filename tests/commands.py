@@ -107,6 +107,13 @@ class Command:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
+    def wait_for(self, start: str) -> None:
+        """Wait until stderr begins so."""
+        path = self._folder / "stderr"
+        while not (path.exists() and path.read_text().startswith(start)):
+            self._process.join(0.01)
+            assert self._process.is_alive(), path.read_text()
+
     def end(self) -> Ended:
         """Wait for the end."""
         self._process.join()

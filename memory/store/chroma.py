@@ -4,6 +4,7 @@ Everything that Chroma would do by itself and must not is switched off here: its
 function (it downloads a model), its telemetry, its squared-L2 space.
 """
 
+import functools
 import hashlib
 import socket
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from .items import Namespace, Row, namespace_text, parse_namespace, parse_row
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from chromadb.config import Settings
 
 # ef_search counts only at creation; 200 finds real text's neighbours at 100,000 rows.
 _COSINE = {
@@ -222,11 +224,18 @@ def told_in_one_line(location: str) -> Iterator[None]:
         ) from error
 
 
-def _connect(location: str) -> "ClientAPI":
-    import chromadb
+@functools.cache
+def _settings() -> "Settings":
+    """Chroma's settings, which take longer to build than a store to open."""
     from chromadb.config import Settings
 
-    settings = Settings(anonymized_telemetry=False)
+    return Settings(anonymized_telemetry=False)
+
+
+def _connect(location: str) -> "ClientAPI":
+    import chromadb
+
+    settings = _settings().model_copy()  # the client writes into it
     if not location.startswith(("http://", "https://")):
         try:
             Path(location).mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,9 @@
 """`metasynth softsrv train|sample`: what is printed and written, bad input, interruption."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -19,7 +15,7 @@ from metasynth.softsrv.artifact import read_artifact_config
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.sampling.samples import read_candidates, read_samples
 from metasynth.softsrv.training.curves import read_curves
-from tests.commands import Done, failure, metasynth
+from tests.commands import Command, Done, failure, metasynth
 from tests.raising import raises
 from tests.tiny_lm import save_tiny_lm
 from tests.tiny_steering import TEXTS
@@ -371,10 +367,13 @@ class TestOwnParameterisation:
 class TestInterruption:
     def test_ctrl_c_is_told_and_the_same_command_goes_on(self, shell: Shell) -> None:
         many = ("--set", "training.steps=100000", "--out", shell.folder / "cut")
-        arguments = ["train", "--config", shell.folder / "settings.yaml", *many]
-        status, err = _interrupted(arguments)
-        assert status == 130
-        last = err.strip().splitlines()[-1]
+        arguments = ["softsrv", "train", "--config", shell.folder / "settings.yaml", *many]
+        with Command(*arguments, folder=shell.folder) as command:
+            command.wait_for("step 0 ")
+            command.send(signal.SIGINT)
+            ended = command.end()
+        assert ended.status == 130
+        last = ended.stderr.strip().splitlines()[-1]
         assert last.startswith("error: interrupted at step ")
         assert last.endswith("the same command goes on where this one stopped")
 
@@ -404,15 +403,3 @@ class TestInterruption:
             bar.update(2, 9, "reading")
             bar.update(3, 9, "reading")
         assert capsys.readouterr().err == "row 2 of 9 · reading · ? left\n"
-
-
-def _interrupted(arguments: list[Any]) -> tuple[int, str]:
-    """Start a command, send SIGINT at its first line of progress, wait for the end."""
-    command = [sys.executable, "-m", "metasynth", "softsrv", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        _, rest = process.communicate()
-    return process.returncode, first + rest

@@ -2,10 +2,7 @@
 
 import gzip
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ from metasynth.cli.student.score import FileScoring
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.records.rundir import held
 from metasynth.student.scoring.criterion import CRITERIA
-from tests.commands import Done, metasynth
+from tests.commands import Command, Done, metasynth
 from tests.tiny_lm import save_tiny_lm
 
 WORST_TOKEN = """\
@@ -277,22 +274,14 @@ class TestInterruption:
 
     def test_ctrl_c_ends_it_and_is_told(self, shell: Shell, model: Path) -> None:
         shell.rows.write_text("".join(row(number) for number in range(1, 20_000)))
-        command = [sys.executable, "-m", "metasynth", "student", "score", str(shell.rows)]
-        command += ["--model", f"local:{model}", "--tokens-per-batch", "256"]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        with subprocess.Popen(
-            [*command, "--criterion", "loss_gold", "--out", str(shell.out)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        ) as process:
-            assert process.stderr is not None
-            assert process.stderr.readline().startswith("line 0 of ")
-            process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=120)
-        assert process.returncode == 130
-        last = err.strip().splitlines()[-1]
+        arguments = ["student", "score", shell.rows, "--model", f"local:{model}"]
+        arguments += ["--tokens-per-batch", 256, "--criterion", "loss_gold", "--out", shell.out]
+        with Command(*arguments, folder=shell.folder) as command:
+            command.wait_for("line 0 of ")
+            command.send(signal.SIGINT)
+            ended = command.end()
+        assert ended.status == 130
+        last = ended.stderr.strip().splitlines()[-1]
         assert last.startswith("error: interrupted at line ")
         assert last.endswith("the same command goes on where this one stopped")
         assert not shell.out.exists()

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +57,7 @@ conditions = st.one_of(
 )
 filters = st.dictionaries(st.sampled_from(FIELDS), conditions, min_size=1, max_size=2)
 relaxed = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=160, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -128,7 +126,7 @@ def test_a_listing_gives_what_the_filter_means(
     assert page == everything[offset : offset + limit]
 
 
-@settings(parent=relaxed, max_examples=150)  # what the filters mean is known from listings
+@settings(parent=relaxed, max_examples=80)  # what the filters mean is known from listings
 @given(wanted=filters, limit=st.integers(1, 20))
 def test_a_ranking_gives_what_the_filter_means(
     filled: ChromaStore, wanted: dict[str, Any], limit: int
@@ -143,7 +141,13 @@ def test_a_ranking_gives_what_the_filter_means(
 
 labels = st.sampled_from(["a", "b", "*", "A", "%", '"', "ü", "a b"])
 namespaces = st.lists(labels, min_size=1, max_size=4).map(tuple)
-names = count()
+
+
+@pytest.fixture(scope="module")
+def emptied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaStore]:
+    """A store that each example leaves empty."""
+    with ChromaStore.open(tmp_path_factory.mktemp("namespaces")) as store:
+        yield store
 
 
 @settings(parent=relaxed, max_examples=40)
@@ -156,7 +160,7 @@ names = count()
     limit=st.integers(1, 30),
 )
 def test_namespaces_against_a_dictionary(
-    tmp_path_factory: pytest.TempPathFactory,
+    emptied: ChromaStore,
     written: list[tuple[tuple[str, ...], str, bool]],
     prefix: tuple[str, ...],
     suffix: tuple[str, ...],
@@ -171,18 +175,17 @@ def test_namespaces_against_a_dictionary(
         model.pop((namespace, key), None)
         if kept:
             model[namespace, key] = {"n": number}
-    place = Path(tmp_path_factory.getbasetemp()) / "namespaces"
-    with ChromaStore.open(place, name=f"h{next(names)}") as store:
-        half = len(ops) // 2
-        store.batch(ops[:half])
-        store.batch(ops[half:])
-        found = {(item.namespace, item.key): item.value for item in store.search((), limit=100)}
-        assert found == model
-        below = {(item.namespace, item.key) for item in store.search(prefix, limit=100)}
-        assert below == {place for place in model if place[0][: len(prefix)] == prefix}
-        listed = store.list_namespaces(
-            prefix=prefix, suffix=suffix, max_depth=depth, offset=offset, limit=limit
-        )
+    half = len(ops) // 2
+    emptied.batch(ops[:half])
+    emptied.batch(ops[half:])
+    found = {(item.namespace, item.key): item.value for item in emptied.search((), limit=100)}
+    below = {(item.namespace, item.key) for item in emptied.search(prefix, limit=100)}
+    listed = emptied.list_namespaces(
+        prefix=prefix, suffix=suffix, max_depth=depth, offset=offset, limit=limit
+    )
+    emptied.batch([PutOp(*place, None) for place in found])
+    assert found == model
+    assert below == {place for place in model if place[0][: len(prefix)] == prefix}
     expected = sorted(
         {namespace[:depth] for namespace, _ in model if fits(namespace, prefix, suffix)}
     )

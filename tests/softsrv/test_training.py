@@ -10,7 +10,7 @@ import torch
 
 from metasynth.config.softsrv import SoftSRVConfig, TargetConfig
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
-from metasynth.softsrv.artifact import load_artifact
+from metasynth.softsrv.artifact import SteeringArtifact, load_artifact
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.target import Split, TargetRow, load_target
 from metasynth.softsrv.training.curves import read_curves
@@ -156,22 +156,32 @@ class TestStopping:
 
 
 class TestResuming:
+    SETTINGS = tiny_settings(training=SEARCH, encoder={"noise": 0.2})
+
+    @pytest.fixture(scope="class")
+    def undisturbed(
+        self, backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
+    ) -> tuple[Path, SteeringArtifact]:
+        """A whole training and its folder."""
+        folder = tmp_path_factory.mktemp("whole")
+        return folder, train(backbone, folder, self.SETTINGS)
+
     @pytest.mark.parametrize("call", [2, 7, 9, 13, 16, 20, 24])
     def test_a_stopped_training_ends_like_an_undisturbed_one(
-        self, backbone: Backbone, tmp_path: Path, call: int
+        self,
+        backbone: Backbone,
+        undisturbed: tuple[Path, SteeringArtifact],
+        tmp_path: Path,
+        call: int,
     ) -> None:
-        settings = tiny_settings(training=SEARCH, encoder={"noise": 0.2})
-        whole = train(backbone, tmp_path / "whole", settings)
+        folder, whole = undisturbed
         with pytest.raises(RunInterruptedError):
-            train(backbone, tmp_path / "parts", settings, progress=StopAt(call))
-        parts = train(backbone, tmp_path / "parts", settings)
+            train(backbone, tmp_path, self.SETTINGS, progress=StopAt(call))
+        parts = train(backbone, tmp_path, self.SETTINGS)
         assert same(theta(whole), theta(parts))
         timeless = [
-            [
-                {**vars(point), "seconds": 0}
-                for point in read_curves(tmp_path / name / "curves.jsonl")
-            ]
-            for name in ("whole", "parts")
+            [{**vars(point), "seconds": 0} for point in read_curves(place / "curves.jsonl")]
+            for place in (folder, tmp_path)
         ]
         assert timeless[0] == timeless[1]
         assert whole.report["trials"] == parts.report["trials"]
