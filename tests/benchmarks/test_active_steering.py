@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     training = TrainingConfig(learning_rate=1e-3, steps=4, warmup=1, evaluate_every=4)
     settings = steering_study.SETTINGS.model_copy(update={"training": training})
     monkeypatch.setattr(steering_study, "SETTINGS", settings)
-    monkeypatch.setattr(steering_study, "BACKBONE_STEPS", 250)
+    monkeypatch.setattr(steering_study, "BACKBONE_STEPS", 120)
 
 
 def test_the_checker_refuses_what_is_no_new_question(tmp_path: Path, quick: None) -> None:

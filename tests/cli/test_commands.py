@@ -20,13 +20,14 @@ VALID = "name: trial\ndomain: finance\nseeds: {keywords: [garden lamp, 'oven, tr
 ROLE = "name: critic\ntitle: Critic\ndescription: Finds faults.\ninstructions: Find faults.\n"
 
 
-def loaded_by(arguments: list[str]) -> set[str]:
-    """The modules that a command has imported when it ends."""
+def loaded_by(*commands: list[str]) -> set[str]:
+    """The modules that commands have imported when they end, one after the other."""
     code = (
         "import sys\n"
-        f"sys.argv = ['metasynth', *{arguments!r}]\n"
         "from metasynth.cli.main import main\n"
-        "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code\n"
+        f"for arguments in {commands!r}:\n"
+        "    sys.argv = ['metasynth', *arguments]\n"
+        "    try:\n        main()\n    except SystemExit as ended:\n        assert not ended.code\n"
         "print('loaded:', *sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -108,19 +109,10 @@ class TestHelp:
         assert "Usage: metasynth" in done.err
         assert "Traceback" not in done.err
 
-    @pytest.mark.parametrize(
-        "arguments",
-        [
-            ["--help"],
-            ["run", "--help"],
-            ["roles", "--help"],
-            ["softsrv", "train", "--help"],
-            ["student", "score", "--help"],
-        ],
-    )
-    def test_it_loads_nothing_slow(self, arguments: list[str]) -> None:
+    def test_it_loads_nothing_slow(self) -> None:
+        commands = ([], ["run"], ["roles"], ["softsrv", "train"], ["student", "score"])
         slow = {"torch", "chromadb", "transformers", "langgraph", "langchain_core", "numpy"}
-        assert not slow & loaded_by(arguments)
+        assert not slow & loaded_by(*([*command, "--help"] for command in commands))
 
     def test_checks_of_a_hosted_run_load_no_torch(self) -> None:
         loaded = loaded_by(["validate", str(ROOT / "examples" / "finance.yaml")])

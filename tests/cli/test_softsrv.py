@@ -1,6 +1,7 @@
 """`metasynth softsrv train|sample`: what is printed and written, bad input, interruption."""
 
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,14 @@ PROGRESS = ("step 0 ", "sample 0 ")
 class Shell:
     """A folder with a tiny model and a target; commands are started in it."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
+        self._trained = trained
         self._capsys = capsys
+
+    def has_trained(self) -> None:
+        """Leave what `train` leaves."""
+        shutil.copytree(self._trained, self.folder / "out")
 
     def __call__(self, *arguments: object) -> Done:
         status = metasynth("softsrv", *arguments)
@@ -65,14 +71,29 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_lm(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture
-def shell(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+def write_settings(folder: Path, model: Path) -> Path:
+    """The settings of a quick training, beside its target."""
     lines = (json.dumps({"question": text}) + "\n" for text in TEXTS)
-    (tmp_path / "target.jsonl").write_text("".join(lines))
+    (folder / "target.jsonl").write_text("".join(lines))
     target = {"file": "target.jsonl", "field": "question"}
     settings = {**QUICK, "target": target, "backbone": {"model": f"local:{model}"}}
-    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
-    return Shell(tmp_path, capsys)
+    (folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    return folder / "settings.yaml"
+
+
+@pytest.fixture(scope="module")
+def trained(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training has left."""
+    folder = tmp_path_factory.mktemp("trained")
+    config = ("--config", write_settings(folder, model))
+    assert metasynth("softsrv", "train", *config, "--out", folder / "out", "--quiet") == 0
+    return folder / "out"
+
+
+@pytest.fixture
+def shell(model: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    write_settings(tmp_path, model)
+    return Shell(tmp_path, trained, capsys)
 
 
 def numbers(path: Path) -> list[int]:
@@ -204,7 +225,7 @@ class TestBadInput:
         assert "no such file" in shell("train", "--config", "nosuch.yaml").refusal(*PROGRESS)
 
     def test_another_training_in_the_folder(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         refused = shell.train("--steps", 7).refusal(*PROGRESS)
         assert "holds a training that differs in training.steps (6 there, 7 now)" in refused
 
@@ -214,7 +235,7 @@ class TestBadInput:
 
     def test_sample_tells_it_in_one_line(self, shell: Shell) -> None:
         assert "no soft prompt here" in shell.sample().refusal(*PROGRESS)
-        shell.train()
+        shell.has_trained()
         assert "ends in .jsonl" in shell.sample(out="q.txt").refusal(*PROGRESS)
         assert "sampling.temperature: " in shell.sample("--temperature", 0).refusal(*PROGRESS)
         assert "cannot be read" in shell.sample("--test-set", "nosuch.jsonl").refusal(*PROGRESS)
@@ -225,7 +246,7 @@ class TestBadInput:
 
 class TestSample:
     def test_samples_candidates_and_counts(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         done = shell.sample("--count", 8)
         assert done.status == 0, done.err
         assert "8 samples, 8 of them now" in done.out
@@ -237,7 +258,7 @@ class TestSample:
         assert stages["samples"]["samples"] == 8
 
     def test_more_are_appended_and_a_sample_depends_on_its_number(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         shell.sample("--count", 3)
         before = (shell.folder / "q.samples.jsonl").read_text()
         assert "3 of them now" in shell.sample("--count", 6).out
@@ -248,26 +269,26 @@ class TestSample:
         assert "none of them new" in shell.sample("--count", 6).out
 
     def test_other_settings_do_not_mix(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         shell.sample()
         for more in (("--temperature", 0.5), ("--seed", 3), ("--near", "eggs"), ("--raw",)):
             assert "drawn with another" in shell.sample(*more).refusal(*PROGRESS)
 
     def test_raw_samples_are_the_file(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         done = shell.sample("--raw", "--count", 4)
         assert done.status == 0, done.err
         assert numbers(shell.folder / "q.jsonl") == [0, 1, 2, 3]
         assert not (shell.folder / "q.samples.jsonl").exists()
 
     def test_near_takes_the_nearest_contexts(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         near = ("--near", TEXTS[5], "--contexts", 2, "--raw", "--count", 6)
         assert shell.sample(*near).status == 0
         assert len({sample.context_id for sample in read_samples(shell.folder / "q.jsonl")}) == 2
 
     def test_an_audit_says_what_is_copied_beside_held_out_rows(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         done = shell.sample("--audit", "--count", 3)
         assert done.status == 0, done.err
         assert "copied     0.0% equal a row" in done.out
@@ -277,12 +298,12 @@ class TestSample:
         assert stages["copies"]["held_out"]["texts"] == 2
 
     def test_too_few_ends_are_flagged(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         done = shell.sample("--set", "sampling.max_new_tokens=1")
         assert "WARNING    too few end by themselves (below 95 %)" in done.out
 
     def test_a_test_set_is_kept_out(self, shell: Shell) -> None:
-        shell.train()
+        shell.has_trained()
         shell.sample("--raw", "--count", 4, out="first.jsonl")
         texts = [sample.text for sample in read_samples(shell.folder / "first.jsonl")]
         (shell.folder / "test.jsonl").write_text(

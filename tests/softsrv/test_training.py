@@ -155,17 +155,19 @@ class TestStopping:
         assert points[-1].tokens > points[1].tokens > points[0].tokens == 0
 
 
+NOISY = tiny_settings(training=SEARCH, encoder={"noise": 0.2})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, SteeringArtifact]:
+    """A whole training and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, train(backbone, folder, NOISY)
+
+
 class TestResuming:
-    SETTINGS = tiny_settings(training=SEARCH, encoder={"noise": 0.2})
-
-    @pytest.fixture(scope="class")
-    def undisturbed(
-        self, backbone: Backbone, tmp_path_factory: pytest.TempPathFactory
-    ) -> tuple[Path, SteeringArtifact]:
-        """A whole training and its folder."""
-        folder = tmp_path_factory.mktemp("whole")
-        return folder, train(backbone, folder, self.SETTINGS)
-
     @pytest.mark.parametrize("call", [2, 7, 9, 13, 16, 20, 24])
     def test_a_stopped_training_ends_like_an_undisturbed_one(
         self,
@@ -176,8 +178,8 @@ class TestResuming:
     ) -> None:
         folder, whole = undisturbed
         with pytest.raises(RunInterruptedError):
-            train(backbone, tmp_path, self.SETTINGS, progress=StopAt(call))
-        parts = train(backbone, tmp_path, self.SETTINGS)
+            train(backbone, tmp_path, NOISY, progress=StopAt(call))
+        parts = train(backbone, tmp_path, NOISY)
         assert same(theta(whole), theta(parts))
         timeless = [
             [{**vars(point), "seconds": 0} for point in read_curves(place / "curves.jsonl")]
