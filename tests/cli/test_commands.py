@@ -110,7 +110,13 @@ class TestHelp:
         assert "Traceback" not in done.err
 
     def test_it_loads_nothing_slow(self) -> None:
-        commands = ([], ["run"], ["roles"], ["softsrv", "train"], ["student", "score"])
+        commands: list[list[str]] = [
+            [],
+            ["run"],
+            ["roles"],
+            ["softsrv", "train"],
+            ["student", "score"],
+        ]
         slow = {"torch", "chromadb", "transformers", "langgraph", "langchain_core", "numpy"}
         assert not slow & loaded_by(*([*command, "--help"] for command in commands))
 
