@@ -27,14 +27,27 @@ CREATE TABLE IF NOT EXISTS calls (
     record_id TEXT NOT NULL, agent TEXT NOT NULL, model TEXT NOT NULL, response TEXT NOT NULL,
     tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL,
     created_at TEXT NOT NULL,
-    UNIQUE (chain, step, payload)
+    attempt INTEGER NOT NULL DEFAULT 0, seed INTEGER, adaptation TEXT NOT NULL DEFAULT '',
+    UNIQUE (chain, step, payload, attempt)
 );
 CREATE INDEX IF NOT EXISTS calls_by_record ON calls (record_id, number);
 """
-_COLUMNS = (
+_FIRST_COLUMNS = (
     "chain, step, payload, record_id, agent, model, response, tokens_in, tokens_out, seconds, usd, "
     "created_at"
 )
+_COLUMNS = f"{_FIRST_COLUMNS}, attempt, seed, adaptation"
+_FIRST_ATTEMPTS = f"{_FIRST_COLUMNS}, 0, NULL, ''"  # of a ledger that knows no other
+_MIGRATION = f"""
+BEGIN IMMEDIATE;
+DROP INDEX IF EXISTS calls_by_record;
+ALTER TABLE calls RENAME TO earlier_calls;
+{_SCHEMA}
+INSERT INTO calls (number, {_FIRST_COLUMNS}) SELECT number, {_FIRST_COLUMNS} FROM earlier_calls;
+DROP TABLE earlier_calls;
+PRAGMA user_version = 1;
+COMMIT;
+"""  # noqa: S608 - of constants
 
 
 _MOST_USD = 1e6
@@ -59,24 +72,34 @@ class Price(Protocol):
 
 
 class CallKey(NamedTuple):
-    """What a call is known by: who makes it, where in its work, and with what."""
+    """What a call is known by: who makes it, where in its work, with what, and which try it is.
+
+    A second attempt follows an answer that had nothing in it, which was paid for all the same.
+    """
 
     chain: str
     step: str
     payload: str
+    attempt: int = 0
+
+    @property
+    def place(self) -> str:
+        """The key in words; that of a first attempt does not speak of attempts."""
+        return "/".join((*self[:3], str(self.attempt)) if self.attempt else self[:3])
 
 
 @dataclass(frozen=True, slots=True)
 class CallTag:
     """What a call carries so that the ledger knows it.
 
-    `model` is the name that the prices table uses.
+    `model` is the name that the prices table uses, `seed` what the model sampled with.
     """
 
     key: CallKey
     agent: str = ""
     record_id: str = ""
     model: str = ""
+    seed: int | None = None
 
     def metadata(self) -> dict[str, Any]:
         """For the `metadata` of the call's config."""
@@ -86,6 +109,7 @@ class CallTag:
                 "agent": self.agent,
                 "record_id": self.record_id,
                 "model": self.model,
+                "seed": self.seed,
             }
         }
 
@@ -115,7 +139,13 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A finished call. `usd` is None where the model has no price."""
+    """A finished call.
+
+    Attributes:
+        usd: None where the model has no price.
+        seed: None where none was sent.
+        adaptation: What was changed in the request for this endpoint; "" for nothing.
+    """
 
     key: CallKey
     record_id: str
@@ -127,6 +157,8 @@ class Call:
     seconds: float
     usd: float | None
     created_at: str
+    seed: int | None = None
+    adaptation: str = ""
 
     def totals(self) -> Totals:
         """The call's own share."""
@@ -146,6 +178,9 @@ class Ledger:
     Args:
         read_only: It is looked at beside a run that may be going on; it must be there.
 
+    Attributes:
+        has_older_keys: Whether it holds calls of a release that hashed the seed into the key.
+
     Raises:
         MetaSynthError: The file cannot be read or written, here and in all methods; see
             `metasynth.sqlite`.
@@ -155,11 +190,18 @@ class Ledger:
         self.path = path
         self._lock = threading.Lock()
         self._db = open_sqlite(path, read_only=read_only)
+        self._columns = _COLUMNS
         try:
-            if not read_only:
-                self._db.executescript(_SCHEMA)
-            elif not self._db.execute("SELECT 1 FROM sqlite_master WHERE name='calls'").fetchone():
+            present = self._present()
+            if read_only and not present:
                 raise MetaSynthError(f"{path}: is no ledger", code="not_a_database")
+            if read_only:
+                self._columns = _COLUMNS if "attempt" in present else _FIRST_ATTEMPTS
+            elif not present or "attempt" in present:
+                self._db.executescript(_SCHEMA)
+            else:
+                self._db.executescript(_MIGRATION)
+            self.has_older_keys = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
             self._by_agent = self._load_totals()
         except MetaSynthError:
             self._db.close()
@@ -181,7 +223,9 @@ class Ledger:
         """The response of a call that has ended before, as a new message."""
         with self._lock:
             row = self._db.execute(
-                "SELECT response FROM calls WHERE chain = ? AND step = ? AND payload = ?", key
+                "SELECT response FROM calls "
+                "WHERE chain = ? AND step = ? AND payload = ? AND attempt = ?",
+                key,
             ).fetchone()
         return None if row is None else parse_response(row[0])
 
@@ -208,6 +252,8 @@ class Ledger:
             seconds=seconds,
             usd=_usd((prices or {}).get(tag.model), tokens_in, tokens_out),
             created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            seed=tag.seed,
+            adaptation=str(response.response_metadata.get("adaptation", "")),
         )
         return call if self._insert(call) else None
 
@@ -235,7 +281,7 @@ class Ledger:
         """The calls that a record took, in the order in which they ended."""
         with self._lock:
             rows = self._db.execute(
-                f"SELECT {_COLUMNS} FROM calls WHERE record_id = ? ORDER BY number",  # noqa: S608
+                f"SELECT {self._columns} FROM calls WHERE record_id = ? ORDER BY number",  # noqa: S608
                 (record_id,),
             ).fetchall()
         return [_call(row) for row in rows]
@@ -246,7 +292,7 @@ class Ledger:
 
     def _insert(self, call: Call) -> bool:
         row = (
-            *call.key,
+            *call.key[:3],
             call.record_id,
             call.agent,
             call.model,
@@ -256,6 +302,9 @@ class Ledger:
             call.seconds,
             call.usd,
             call.created_at,
+            call.key.attempt,
+            call.seed,
+            call.adaptation,
         )
         marks = ", ".join("?" * len(row))
         with self._lock:
@@ -270,6 +319,10 @@ class Ledger:
                 self._by_agent[call.agent] = mine + call.totals()
         return bool(added)
 
+    def _present(self) -> set[str]:
+        """The columns that the file has; none where it is new."""
+        return {name for _, name, *_ in self._db.execute("PRAGMA table_info(calls)")}
+
     def _load_totals(self) -> dict[str, Totals]:
         rows = self._db.execute(
             f"SELECT agent, COUNT(*), SUM({_sound('tokens_in')}), SUM({_sound('tokens_out')}), "  # noqa: S608
@@ -280,15 +333,16 @@ class Ledger:
 
 
 def _call(row: tuple[Any, ...]) -> Call:
-    chain, step, payload, record_id, agent, model, response, *counts, seconds, usd, ended = row
-    key = CallKey(chain, step, payload)
+    chain, step, payload, record_id, agent, model, response, *used, attempt, seed, adapted = row
+    *counts, seconds, usd, ended = used
+    key = CallKey(chain, step, payload, attempt)
     tokens_in, tokens_out = (
         len(response) // 4 if (sound := plain_count(count)) is None else sound for count in counts
     )
     priced = usd if usd is not None and 0 <= usd <= _MOST_USD else None
     message = parse_response(response)
-    used = tokens_in, tokens_out, seconds, priced, ended
-    return Call(key, record_id, agent, model, message, *used)
+    told = tokens_in, tokens_out, seconds, priced, ended, seed, adapted
+    return Call(key, record_id, agent, model, message, *told)
 
 
 def _usd(price: Price | None, tokens_in: int, tokens_out: int) -> float | None:

@@ -131,6 +131,7 @@ def _tag(metadata: dict[str, Any], run_id: UUID) -> CallTag:
         agent=given["agent"],
         record_id=given["record_id"],
         model=given["model"],
+        seed=given["seed"],
     )
 
 

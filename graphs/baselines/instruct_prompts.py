@@ -124,15 +124,18 @@ async def eliminated(
         return "it speaks of the prompt that it was asked for with"
     if not workspace.voices.experts.follows_prompts:  # nor judges
         return "it did not change" if words(question) == words(drawn.texts[0]) else ""
-    reply = await workspace.caller.call(
-        workspace.voices.experts,
-        [HumanMessage(_SAME.format(first=drawn.texts[0], second=question))],
-        chain=chain,
-        step=step,
-        agent="eliminator",
-        record_id=record_id,
-        settings={"temperature": 0.0},
-    )
+    try:
+        reply = await workspace.caller.call(
+            workspace.voices.experts,
+            [HumanMessage(_SAME.format(first=drawn.texts[0], second=question))],
+            chain=chain,
+            step=step,
+            agent="eliminator",
+            record_id=record_id,
+            settings={"temperature": 0.0},
+        )
+    except PromptError as error:
+        return error.message
     judgement = str(reply.text).strip().lstrip("*#_ ").lower()
     return "it asks for the same as before" if judgement.startswith("equal") else ""
 

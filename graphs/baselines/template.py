@@ -13,7 +13,7 @@ from typing import Any, Literal
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 
-from metasynth.errors import MetaSynthError, RefusedPromptError
+from metasynth.errors import EmptyAnswerError, MetaSynthError, RefusedPromptError
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.document.briefing import least_used_genres
 from metasynth.graphs.run.nodes import END, Command, add_node
@@ -103,7 +103,7 @@ class _Nodes:
                 agent="template",
                 record_id=state["record_id"],
             )
-        except RefusedPromptError as error:  # another seed's prompt may pass
+        except (RefusedPromptError, EmptyAnswerError) as error:  # another seed's prompt may pass
             nothing = {"text": "", "cut": False, "asked": False}
             return with_update(given_up(Verdict("no_answer", error.message)), nothing)
         answer = read_document(workspace.config.template, reply, place=place, rng=rng)

@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from metasynth.agents.conductor.history import bounded, estimated_tokens
 from metasynth.errors import PromptError
+from metasynth.graphs.run.calls import limit_of
 from metasynth.graphs.run.state import DocumentState
 from metasynth.graphs.workspace import Workspace
 
@@ -52,16 +53,19 @@ async def take_turn(
     messages = bounded([system, *state["messages"]], limits.max_prompt_tokens)
     if estimated_tokens(messages) > limits.max_prompt_tokens:
         return f"prompt: longer than {limits.max_prompt_tokens} tokens"
+    conductor, health = workspace.voices.conductor, workspace.caller.health
     try:
-        reply = await workspace.caller.call(
-            workspace.voices.conductor,
-            messages,
-            chain=state["chain"],
-            step=f"{state['number']}/{number}",
-            agent="conductor",
-            record_id=state["record_id"],
-            tools=tools,
-        )
+        async with health.trial(conductor.name):
+            reply = await workspace.caller.call(
+                conductor,
+                messages,
+                chain=state["chain"],
+                step=f"{state['number']}/{number}",
+                agent="conductor",
+                record_id=state["record_id"],
+                tools=tools,
+            )
+            health.took_turn(conductor.name, reply, limit=limit_of(conductor, {}))
     except PromptError as error:
         return f"prompt: {error.message}"
     return Turn(number, normalised(reply, state["record_id"], number, limits.max_calls_per_turn))

@@ -6,6 +6,7 @@ from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment, one_line
 from metasynth.agents.roles.book import RoleBook
 from metasynth.config.run import RunConfig
+from metasynth.errors import PromptError
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.prompts import prompt_variables
 from metasynth.graphs.run.voices import Voices
@@ -26,20 +27,23 @@ def expert_label(
         if seed.keywords:
             return seed.keywords[0]
         role = roles[_ROLE]
-        reply = await caller.call(
-            voices.for_role(role),
-            expert_messages(
-                role,
-                "Name the topic of this seed.",
-                [Attachment("seed-1", "seed", seed.text)],
-                prompt_variables(config),
-            ),
-            chain="seeds",
-            step=seed.id,
-            agent=_ROLE,
-            record_id="",
-            settings={"temperature": role.temperature, "max_tokens": role.max_tokens},
-        )
+        try:
+            reply = await caller.call(
+                voices.for_role(role),
+                expert_messages(
+                    role,
+                    "Name the topic of this seed.",
+                    [Attachment("seed-1", "seed", seed.text)],
+                    prompt_variables(config),
+                ),
+                chain="seeds",
+                step=seed.id,
+                agent=_ROLE,
+                record_id="",
+                settings={"temperature": role.temperature, "max_tokens": role.max_tokens},
+            )
+        except PromptError:  # its first words have to do
+            return one_line(seed.text, most_words=4)
         return one_line(str(reply.text), most_words=4)
 
     return label

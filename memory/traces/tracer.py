@@ -227,7 +227,7 @@ class Tracer(AsyncCallbackHandler):
     ) -> None:
         trace = self._file.trace_of(tag.record_id)
         node = self._running.get(parent) if parent is not None else None
-        place = "call/" + "/".join(tag.key) + (f"/{start}" if error else "")
+        place = f"call/{tag.key.place}" + (f"/{start}" if error else "")
         attributes: dict[str, Value] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": tag.model.partition(":")[0] or "unknown",
@@ -235,6 +235,7 @@ class Tracer(AsyncCallbackHandler):
             "gen_ai.agent.name": tag.agent,
             "metasynth.ledger.chain": tag.key.chain,
             "metasynth.ledger.step": tag.key.step,
+            **({"metasynth.ledger.attempt": tag.key.attempt} if tag.key.attempt else {}),
             **told,
         }
         span = Span(

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from metasynth.compose.execution import Progress, execute, is_complete, run_graph
+from metasynth.compose.execution import Progress, execute, failure_of, run_graph
 from metasynth.compose.parts import find_plugins
 from metasynth.compose.plan import RunPlan, plan_run
 from metasynth.compose.preview import Preview, preview_run
@@ -57,7 +57,8 @@ class RunResult:
     Attributes:
         directory: The run directory.
         stopped_because: A sentence.
-        complete: Whether it came to an end that was asked for; otherwise it stalled.
+        complete: Whether it came to an end that was asked for; otherwise it stalled, could not
+            work, or wrote nothing.
         accepted: Records in the corpus.
         rejected: Records that were given up.
     """
@@ -131,7 +132,7 @@ async def run_async(
         return RunResult(
             directory=directory,
             stopped_because=stopped_because,
-            complete=is_complete(workspace, stopped_because),
+            complete=failure_of(workspace, stopped_because) is None,
             accepted=workspace.corpus.accepted,
             rejected=workspace.corpus.rejected,
         )

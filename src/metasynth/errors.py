@@ -4,8 +4,10 @@
     ├── ModelCallError          an endpoint or a local model could not answer
     │   └── PromptError         this prompt cannot be answered, another could: a record is lost
     │       ├── ContextLimitError    it does not fit the model
-    │       └── RefusedPromptError   the endpoint's content filter turns it down
+    │       ├── RefusedPromptError   the endpoint's content filter turns it down
+    │       └── EmptyAnswerError     the model answered, and there was nothing in it
     ├── BudgetEndedError        a limit of the run file was reached (not a failure of the run)
+    │   └── RunStoppedError     the run cannot work: it writes nothing more in this start
     ├── RunInterruptedError     a person or the system ended the run: exit status 130
     └── RequestError            the request was wrong, nothing was started: exit status 2
         └── ConfigError         a file of the user is wrong: file, key and what was expected
@@ -63,6 +65,10 @@ class ContextLimitError(PromptError):
     """The prompt (with room for an answer) is longer than the model's context."""
 
 
+class EmptyAnswerError(PromptError):
+    """The model answered, each time that it was asked, and there was nothing in it."""
+
+
 class RunInterruptedError(MetaSynthError):
     """SIGINT or SIGTERM ended the run; the same command goes on with it."""
 
@@ -71,3 +77,10 @@ class RunInterruptedError(MetaSynthError):
 
 class BudgetEndedError(MetaSynthError):
     """A limit of the run's budget was reached before a call; what is written so far is kept."""
+
+
+class RunStoppedError(BudgetEndedError):
+    """What was seen of the models shows that the run would only spend: `code` says what.
+
+    It ends the chains as a budget does; calls in flight still end, and what is written is kept.
+    """

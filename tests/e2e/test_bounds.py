@@ -96,13 +96,17 @@ def test_a_budget_that_ends_is_said_and_no_failure(
     out = tmp_path / "run"
     with OpenAIServer(Teacher()) as server:
         run = [*small_run(server.base_url, concurrency=2), "--out", str(out)]
-        assert metasynth(*run, "--set", f"budget.{name}={limit}") == 0
-        assert f"ended because   {words}" in capsys.readouterr().out
+        ended = metasynth(*run, "--set", f"budget.{name}={limit}")
+        told = capsys.readouterr()
+        assert f"ended because   {words}" in told.out
         assert len(corpus_of(out)) < 8
+        # nothing for the money is no success
+        assert ended == (0 if corpus_of(out) else 1)
+        assert ("nothing was written" in told.err) == bool(ended)
         if name == "calls":  # what was under way then was still carried out
             assert limit <= calls_in(out) <= limit + 3
         asked = len(server.requests)
-        assert metasynth(*run, "--set", f"budget.{name}={limit}") == 0  # nothing is left
+        assert metasynth(*run, "--set", f"budget.{name}={limit}") == ended  # nothing is left
         assert len(server.requests) == asked
         assert metasynth(*run) == 0
         assert len(corpus_of(out)) == 8

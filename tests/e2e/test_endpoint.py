@@ -82,7 +82,6 @@ HELPED_BY_ANOTHER_TRY = {
     "cut before an answer": always(Reply(content="x", cut="before_headers")),
     "cut in the middle": always(Reply(content="some words " * 20, cut="in_the_middle")),
     "no chat completion": always(Reply(raw_body="<html>gateway</html>")),
-    "empty answer": always(Reply(content="")),
     "arguments that are no object": lambda request: Reply(
         content=None, tool_calls=({"name": "submit", "arguments": "[1, 2]"},)
     ),
@@ -104,6 +103,7 @@ def test_another_try_helps_and_costs_nothing_in_the_ledger(name: str, tmp_path: 
 
 
 BAD_ANSWERS = {
+    "an empty answer": always(Reply(content="")),
     "arguments that are no JSON": to_conductor(
         Reply(content=None, tool_calls=({"name": "consult", "arguments": '{"expert": "summ'},))
     ),
@@ -193,7 +193,7 @@ NOT_HELPED = {
         ["429", "start the same command again"],
     ),
     "always slow": (Reply(content="late", delay_s=30.0), ["no answer", "again"]),
-    "always empty": (Reply(content=""), ["empty answers", "max_tokens"]),
+    "always empty": (Reply(content=""), ["empty answers", "chat template"]),
     "always cut": (Reply(content="word " * 20, cut="in_the_middle"), ["cut", "again"]),
 }
 

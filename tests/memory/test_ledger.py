@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def usage(tokens_in: int, tokens_out: int) -> UsageMetadata:
 
 
 def tag(step: str = "s", **changes: str) -> CallTag:
-    fields = {"agent": "conductor", "record_id": "r1", "model": "openai:m"} | changes
-    return CallTag(CallKey("c1", step, "p"), **fields)
+    fields: dict[str, Any] = {"agent": "conductor", "record_id": "r1", "model": "openai:m"}
+    return CallTag(CallKey("c1", step, "p"), **fields | changes)
 
 
 RESPONSE = AIMessage(
@@ -118,6 +119,53 @@ def test_a_call_counts_once(tmp_path: Path) -> None:
     assert ledger.totals() == expected
     assert ledger.totals().tokens == 1100
     ledger.close()
+
+
+def test_attempts_of_a_call_are_calls_of_their_own(tmp_path: Path) -> None:
+    adapted = RESPONSE.model_copy(update={"response_metadata": {"adaptation": "no temperature"}})
+    with Ledger(tmp_path / "ledger") as ledger:
+        for attempt, response in enumerate((AIMessage(""), adapted)):
+            key = CallKey("c1", "s", "p", attempt)
+            assert ledger.record(CallTag(key, record_id="r1", seed=attempt), response, seconds=1)
+        assert ledger.lookup(CallKey("c1", "s", "p")) == AIMessage("")
+        assert ledger.lookup(CallKey("c1", "s", "p", 1)) == adapted
+        assert ledger.lookup(CallKey("c1", "s", "p", 2)) is None
+        calls = ledger.calls_of("r1")
+    told = [(call.key.attempt, call.seed, call.adaptation) for call in calls]
+    assert told == [(0, 0, ""), (1, 1, "no temperature")]
+
+
+EARLIER = """
+CREATE TABLE calls (
+    number INTEGER PRIMARY KEY,
+    chain TEXT NOT NULL, step TEXT NOT NULL, payload TEXT NOT NULL,
+    record_id TEXT NOT NULL, agent TEXT NOT NULL, model TEXT NOT NULL, response TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, seconds REAL NOT NULL, usd REAL,
+    created_at TEXT NOT NULL,
+    UNIQUE (chain, step, payload)
+);
+CREATE INDEX calls_by_record ON calls (record_id, number);
+INSERT INTO calls VALUES (7, 'c1', 's', 'p', 'r1', 'conductor', 'openai:m', '{"content": "text"}',
+    10, 2, 1.5, NULL, '2026-11-01T00:00:00+00:00');
+"""
+
+
+def test_a_ledger_of_an_earlier_release_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    with closing(sqlite3.connect(path)) as earlier:
+        earlier.executescript(EARLIER)
+    with Ledger(path, read_only=True) as ledger:
+        (call,) = ledger.calls_of("r1")
+    assert (call.key, call.seed, call.adaptation) == (tag().key, None, "")
+    for _ in range(2):
+        with Ledger(path) as ledger:
+            assert ledger.has_older_keys
+            assert ledger.lookup(tag().key) == AIMessage("text")
+            assert ledger.calls_of("r1")[0] == call
+            ledger.record(CallTag(CallKey("c1", "s", "p", 1)), RESPONSE, seconds=1)
+            assert ledger.totals().calls == 2
+    with Ledger(tmp_path / "new") as ledger:
+        assert not ledger.has_older_keys
 
 
 def test_totals_are_there_after_opening_again(tmp_path: Path) -> None:

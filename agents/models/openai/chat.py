@@ -28,7 +28,7 @@ from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
 from .background_loop import background_loop
-from .messages import StreamedAnswer, is_empty, prompt_tokens, with_usage, without_secrets
+from .messages import StreamedAnswer, prompt_tokens, with_usage, without_secrets
 from .wire import OPENAI_URL, PlainChatOpenAI
 
 ANSWER_TIMEOUT_S = 300.0
@@ -41,9 +41,10 @@ class OpenAIChat(PlainChatOpenAI):
     However it is called, it raises `ContextLimitError` where the prompt does not fit, and
     `ModelCallError` where another try would not help, or the tries or the deadline are used up.
 
-    An answer cut at the token limit is passed on, with `finish_reason` "length" in its
-    `response_metadata`. Where the server counted no tokens, `usage_metadata` is an estimate and
-    `response_metadata["usage_estimated"]` is True. A refusal is in `additional_kwargs["refusal"]`.
+    An answer with nothing in it is passed on; so is one cut at the token limit, with
+    `finish_reason` "length" in its `response_metadata`. Where the server counted no tokens,
+    `usage_metadata` is an estimate and `response_metadata["usage_estimated"]` is True. A refusal
+    is in `additional_kwargs["refusal"]`.
     """
 
     max_retries: int | None = 0
@@ -162,11 +163,8 @@ class OpenAIChat(PlainChatOpenAI):
                     tries.failed(slot, error)
                 else:
                     first = result.generations[0]
-                    reason = (first.generation_info or {}).get("finish_reason")
-                    empty = is_empty(first.message, reason)
-                    self._take(tries, slot, getattr(first.message, "usage_metadata", None), empty)
-                    if not empty:
-                        return result
+                    self._take(slot, getattr(first.message, "usage_metadata", None))
+                    return result
             await tries.pause()
 
     async def _once(
@@ -198,15 +196,15 @@ class OpenAIChat(PlainChatOpenAI):
                         tries.check_deadline()
                         for ready in answer.add(chunk):
                             yield ready
+                    answer.check()
                 except Exception as error:
                     tries.failed(slot, error, final=answer.shown)
                 else:
                     rest = answer.finish(prompt)
-                    self._take(tries, slot, answer.usage, answer.empty)
-                    if not answer.empty:
-                        for ready in rest:
-                            yield ready
-                        return
+                    self._take(slot, answer.usage)
+                    for ready in rest:
+                        yield ready
+                    return
             await tries.pause()
 
     def _begin(
@@ -219,8 +217,8 @@ class OpenAIChat(PlainChatOpenAI):
         answer = min(self._typical_answer_tokens, most)
         return prompt, Tries(self._endpoint, prompt + round(answer), self._jitter)
 
-    def _take(self, tries: Tries, slot: Slot, usage: UsageMetadata | None, empty: bool) -> None:
-        tries.answered(slot, usage and usage["total_tokens"], empty=empty)
+    def _take(self, slot: Slot, usage: UsageMetadata | None) -> None:
+        slot.succeeded(usage and usage["total_tokens"])
         if usage:
             self._typical_answer_tokens += (
                 usage["output_tokens"] - self._typical_answer_tokens

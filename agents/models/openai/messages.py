@@ -35,18 +35,13 @@ def _is_text(block: str | dict[str, Any]) -> bool:
     return isinstance(block, str) or block.get("type") == "text"
 
 
-def is_empty(message: BaseMessage, finish_reason: str | None = None) -> bool:
-    """No text, no tool call, and no reason given for their absence.
-
-    An answer cut at the token limit, filtered or refused is an answer, though it may have no text.
-    """
+def is_empty(message: BaseMessage) -> bool:
+    """No text, no tool call, and no refusal in words."""
     if str(message.text).strip() or message.additional_kwargs.get("refusal"):
         return False
     if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
         return False
-    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
-        return False
-    return finish_reason not in ("length", "content_filter")
+    return not (isinstance(message, AIMessageChunk) and message.tool_call_chunks)
 
 
 def prompt_tokens(payload: dict[str, Any]) -> int:
@@ -110,11 +105,6 @@ class StreamedAnswer:
         self._held_back: list[ChatGenerationChunk] = []
         self._tokens = 0.0
 
-    @property
-    def empty(self) -> bool:
-        """Nothing came, and no reason for it."""
-        return not self.shown and self.finish_reason not in ("length", "content_filter")
-
     def add(self, chunk: ChatGenerationChunk) -> list[ChatGenerationChunk]:
         """Take a piece in; returns those that may be shown now."""
         message = chunk.message
@@ -129,6 +119,11 @@ class StreamedAnswer:
             return []
         ready, self._held_back = self._held_back, []
         return ready
+
+    def check(self) -> None:
+        """Raises `ValueError` where the stream was no answer, not even an empty one."""
+        if not self.shown and self.finish_reason is None:
+            raise ValueError("a stream without choices")
 
     def finish(self, prompt: int) -> list[ChatGenerationChunk]:
         """The pieces that are left, with token counts where the server sent none."""

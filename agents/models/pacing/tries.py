@@ -12,7 +12,6 @@ from metasynth.errors import ModelCallError
 from .pacer import HeldTooLongError, Pacer, Slot
 
 LONGEST_BACKOFF_S = 30.0
-EMPTY_TRIES = 3  # a server that answers nothing three times has a reason for it
 Kind = Literal["refused", "overloaded", "failed", "final"]
 
 
@@ -74,7 +73,6 @@ class Tries:
     jitter: random.Random
     made: int = 0
     _counted: int = field(default=0, init=False)
-    _empty: int = field(default=0, init=False)
     _error: Exception | None = field(default=None, init=False)
     _verdict: Verdict | None = field(default=None, init=False)
     _answered_then: int = field(default=0, init=False)
@@ -129,16 +127,6 @@ class Tries:
         limits = [self.endpoint.answer_timeout_s, self.left_s()]
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def answered(self, slot: Slot, tokens: int | None, *, empty: bool) -> None:
-        """The try brought an answer; one with nothing in it is no reason to stop trying."""
-        slot.succeeded(tokens)
-        if not empty:
-            return
-        self._empty += 1
-        self._counted += 1
-        enough = self._empty >= EMPTY_TRIES
-        self._note(Verdict("final" if enough else "failed", "an empty answer"), None)
-
     def failed(self, slot: Slot, error: Exception, *, final: bool = False) -> None:
         """The try ended with an error."""
         verdict = self.endpoint.judge(error)
@@ -152,9 +140,6 @@ class Tries:
             self._counted += 1
         if final:
             verdict = Verdict("final", f"{verdict.text}, and part of it had been shown already")
-        self._note(verdict, error)
-
-    def _note(self, verdict: Verdict, error: Exception | None) -> None:
         self._verdict, self._error = verdict, error
 
     async def pause(self) -> None:
@@ -163,13 +148,14 @@ class Tries:
         Raises:
             ModelCallError: There is to be none.
         """
-        verdict = self._verdict
+        verdict, error = self._verdict, self._error
         assert verdict is not None
+        assert error is not None
         used_up = (
             self._counted >= self.endpoint.max_tries or self.made >= 10 * self.endpoint.max_tries
         )
         if verdict.kind == "final" or used_up:
-            raise await self._given_up(verdict) from self._error
+            raise await self.endpoint.final_error(error, verdict, self.made) from error
         if verdict.kind == "refused":
             return  # the pacer holds everybody back, this call among them
         doubled = self.endpoint.first_backoff_s * 2.0 ** (self._counted - 1)
@@ -178,14 +164,6 @@ class Tries:
         if left_s is not None and backoff_s >= left_s:
             raise self._too_late() from self._error
         await asyncio.sleep(backoff_s)
-
-    async def _given_up(self, verdict: Verdict) -> ModelCallError:
-        if self._error is None:
-            return ModelCallError(
-                f"{self.endpoint.model} at {self.endpoint.url}: {self._empty} empty answers",
-                hint="raise max_tokens, or check that the server has this model's chat template",
-            )
-        return await self.endpoint.final_error(self._error, verdict, self.made)
 
     def _too_late(self) -> ModelCallError:
         last = f", last: {self._verdict.text}" if self._verdict else ""

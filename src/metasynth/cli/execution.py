@@ -9,7 +9,7 @@ from metasynth.cli.screen.forecast import print_forecast
 from metasynth.cli.screen.progress import ProgressDisplay
 from metasynth.cli.screen.summary import print_summary
 from metasynth.cli.screen.terminal import tell
-from metasynth.compose.execution import execute, is_complete
+from metasynth.compose.execution import execute, failure_of
 from metasynth.compose.plan import RunPlan
 from metasynth.compose.preview import preview_run
 from metasynth.compose.run import open_run
@@ -31,7 +31,9 @@ async def _run(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
             workspace = replace(workspace, reviewer=reviewer)
         stopped_because = await _watched(workspace, quiet=quiet)
         print_summary(workspace, directory, stopped_because)
-        return 0 if is_complete(workspace, stopped_because) else 1
+        if failure := failure_of(workspace, stopped_because):
+            raise failure
+        return 0
 
 
 async def _watched(workspace: Workspace, *, quiet: bool) -> str:

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
+from metasynth.errors import MetaSynthError
 from metasynth.graphs.workspace import Workspace, constant
 
 from .graphs import GRAPHS, run_graph_name
@@ -108,9 +110,31 @@ def progress_of(workspace: Workspace, seconds: float) -> Progress:
     )
 
 
-def is_complete(workspace: Workspace, stopped_because: str) -> bool:
-    """Whether the run came to an end that was asked for; it stalled or wrote nothing otherwise."""
+def failure_of(workspace: Workspace, stopped_because: str) -> MetaSynthError | None:
+    """Why a run did not come to an end that was asked for; None where it did.
+
+    It stalled, could not work, or wrote nothing at all, though its budget is used up. `code` is
+    what `stopped_because` begins with.
+    """
     accepted = workspace.corpus.accepted
-    if accepted >= workspace.config.budget.records or stopped_because.startswith("budget"):
-        return True
-    return stopped_because.startswith(("candidates", "documents", "rounds")) and accepted > 0
+    asked_for = ("budget", "candidates", "documents", "rounds")
+    if accepted >= workspace.config.budget.records or (
+        accepted > 0 and stopped_because.startswith(asked_for)
+    ):
+        return None
+    nothing = "" if accepted else "nothing was written; "
+    stopped = workspace.caller.health.stopped
+    hint = "the same command goes on where it stopped"
+    if stopped is not None and stopped.message == stopped_because:
+        hint = stopped.hint or hint
+    elif workspace.corpus.rejected:
+        hint = "rejected.jsonl has what was turned down, and why"
+    code = stopped_because.partition(":")[0]
+    return MetaSynthError(f"{nothing}{stopped_because}{_reasons(workspace)}", hint=hint, code=code)
+
+
+def _reasons(workspace: Workspace) -> str:
+    """What records were rejected for, with their counts."""
+    reasons = Counter(workspace.corpus.reasons()).most_common()
+    counts = ", ".join(f"{name} {count}" for name, count in reasons)
+    return f" (rejected: {counts})" if counts else ""

@@ -19,6 +19,7 @@ from metasynth.graphs.admission.screening import NoScreen, open_screen
 from metasynth.graphs.baselines.plan import template_pool
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
+from metasynth.graphs.run.health import Health
 from metasynth.graphs.run.threads import EndedThreads
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.scoring.resources import resources_for
@@ -148,7 +149,8 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     tracer = await open_tracer(plan, directory, stack)
     await end_traces(tracer, corpus)
     recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
-    caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
+    health = Health(lambda: corpus.accepted)
+    caller = Caller(ledger, recorder, budget, random_seed=config.random_seed, health=health)
     voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
     models = stack.enter_context(ExitStack())
     students = Students(config.student, RoundsFolder(directory.student))
