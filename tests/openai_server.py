@@ -225,7 +225,8 @@ async def _answer(
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(text.encode())
         return await _cut(request, response, text.encode()[: len(text) // 2])
-    return web.Response(text=text, content_type="application/json", headers=reply.headers)
+    kind = "text/html" if text.startswith("<") else "application/json"
+    return web.Response(text=text, content_type=kind, headers=reply.headers)
 
 
 def _bent(body: dict[str, Any], reply: Reply, bends: Sequence[Bend]) -> dict[str, Any] | str:

@@ -22,6 +22,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from metasynth.agents.models.errors import final_error, judge, public_url
+from metasynth.agents.models.evidence import evidence_of
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
 from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.errors import ModelCallError, RequestError
@@ -126,7 +127,7 @@ class OpenAIChat(PlainChatOpenAI):
     async def _final_error(self, error: Exception, verdict: Verdict, tries: int) -> ModelCallError:
         """The error after the last try; where no model has the name, it lists those there are."""
         offered: list[str] = []
-        if isinstance(error, openai.NotFoundError):
+        if evidence_of(error).status == 404:
             with contextlib.suppress(ModelCallError):
                 offered = await self.offered_models()
         return self._error(error, verdict, tries, offered)
@@ -144,7 +145,9 @@ class OpenAIChat(PlainChatOpenAI):
             tries=tries,
             offered=offered,
         )
-        return type(described)(self._redactor.text(described.message), hint=described.hint)
+        return type(described)(
+            self._redactor.text(described.message), hint=described.hint, code=described.code
+        )
 
     async def _agenerate(
         self,

@@ -1,5 +1,6 @@
 """`ChatOpenAI` that takes answers which depart from the protocol where their meaning is plain."""
 
+import json
 from typing import Any
 
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -14,6 +15,8 @@ class TolerantChatOpenAI(ChatOpenAI):
     def _create_chat_result(
         self, response: Any, generation_info: dict[str, Any] | None = None
     ) -> ChatResult:
+        if isinstance(response, str):
+            raise json.JSONDecodeError("no JSON", response, 0)  # with the text, to be judged by
         mend_completion(response)
         return super()._create_chat_result(response, generation_info)
 

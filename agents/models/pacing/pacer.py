@@ -32,7 +32,8 @@ class HeldTooLongError(Exception):
     """
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(f"the endpoint asks to wait {wait_s:.0f} s")
+        hours = f", {wait_s / 3600:.1f} hours" if wait_s >= 3600 else ""
+        super().__init__(f"the endpoint asks to wait {wait_s:.0f} s{hours}")
         self.wait_s = wait_s
 
 

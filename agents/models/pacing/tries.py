@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from metasynth.errors import ModelCallError
@@ -24,11 +24,16 @@ class Verdict:
             bad luck, try again; `final`: another try would end in the same way.
         text: What happened, in words.
         retry_after_s: What the server asked for.
+        most_tries: So many are enough to know; None where nothing speaks against another.
+        cause: What a server gives as the reason; where it gives the same again, another try would
+            end in the same way. "" where it gives none.
     """
 
     kind: Kind
     text: str
     retry_after_s: float | None = None
+    most_tries: int | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,10 @@ class Tries:
             raise self._too_late() from self._error
         except HeldTooLongError as error:
             raise ModelCallError(
-                f"{self.endpoint.model} at {self.endpoint.url}: {error}",
+                f"{self.endpoint.model} at {self.endpoint.url}: {error}"
+                + (f" ({self._verdict.text})" if self._verdict else ""),
                 hint="its quota is used up for now: start the same command again after that time",
+                code="wait_too_long",
             ) from self._error
         self.made += 1
         self._answered_then = self.endpoint.pacer.succeeded
@@ -138,6 +145,9 @@ class Tries:
         # A server that goes on answering others is not broken: its refusals are the pacer's matter.
         if verdict.kind != "refused" or not others_answered:
             self._counted += 1
+        before = self._verdict
+        if verdict.cause and before is not None and before.cause == verdict.cause:
+            verdict = replace(verdict, most_tries=self._counted)
         if final:
             verdict = Verdict("final", f"{verdict.text}, and part of it had been shown already")
         self._verdict, self._error = verdict, error
@@ -151,9 +161,8 @@ class Tries:
         verdict, error = self._verdict, self._error
         assert verdict is not None
         assert error is not None
-        used_up = (
-            self._counted >= self.endpoint.max_tries or self.made >= 10 * self.endpoint.max_tries
-        )
+        most = min(self.endpoint.max_tries, verdict.most_tries or self.endpoint.max_tries)
+        used_up = self._counted >= most or self.made >= 10 * self.endpoint.max_tries
         if verdict.kind == "final" or used_up:
             raise await self.endpoint.final_error(error, verdict, self.made) from error
         if verdict.kind == "refused":
@@ -171,4 +180,5 @@ class Tries:
             f"{self.endpoint.model} at {self.endpoint.url}: "
             f"no answer within {self.endpoint.deadline_s:g} s ({self.made} tries{last})",
             hint="start the same command again later: it goes on where it stopped",
+            code="deadline",
         )
