@@ -8,6 +8,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from pydantic import BaseModel, Field
 
+from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.agents.roles.book import RoleBook
 from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
@@ -44,6 +45,7 @@ class Workspace:
         exemplars: The real documents that a template shows.
         threads: Those of ended records.
         reviewer: Asks a person about a draft.
+        adaptations: How requests are changed for their endpoints; tells a line for each.
         checkpointer: Of the record graphs; LangGraph keeps no threads without one.
         callbacks: What a graph of this run is to be called with, so that its nodes are in the
             traces.
@@ -69,6 +71,7 @@ class Workspace:
     sampler: NoSampler = field(default_factory=NoSampler)
     screen: NoScreen = field(default_factory=NoScreen)
     reviewer: Reviewer = ask_by_interrupt
+    adaptations: Adaptations = field(default_factory=Adaptations)
     callbacks: Sequence[BaseCallbackHandler] = ()
 
     @property

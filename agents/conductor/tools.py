@@ -6,6 +6,11 @@ from typing import Any, Literal
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field
 
+_TAKEN_BY_ALL = frozenset(
+    {"type", "description", "properties", "required", "items", "enum"}
+    | {"minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems"}
+)
+
 
 class Tool(BaseModel):
     """What a conductor may call; unknown arguments are errors."""
@@ -77,13 +82,29 @@ def tool_schemas(*, sampling: bool = False) -> list[dict[str, Any]]:
 
 
 def schemas_of(tools: Mapping[str, type[Tool]]) -> list[dict[str, Any]]:
-    """Tools in OpenAI's format, under the names that they are offered by."""
+    """Tools in OpenAI's format, under the names that they are offered by.
+
+    Schemas keep to what all known readers take: no unions, defaults or formats, no word on further
+    arguments, no empty string among an enum's (Gemini and strict modes refuse them).
+    """
     schemas = []
     for name, tool in tools.items():
         schema = convert_to_openai_tool(tool)
         schema["function"]["name"] = name
+        schema["function"]["parameters"] = _plainest(schema["function"]["parameters"])
         schemas.append(schema)
     return schemas
+
+
+def _plainest(schema: dict[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in schema.items() if key in _TAKEN_BY_ALL}
+    if "enum" in plain:
+        plain["enum"] = [value for value in plain["enum"] if value != ""]
+    if "items" in plain:
+        plain["items"] = _plainest(plain["items"])
+    if "properties" in plain:
+        plain["properties"] = {name: _plainest(each) for name, each in plain["properties"].items()}
+    return plain
 
 
 class InstructConsult(Consult):

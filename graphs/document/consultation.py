@@ -1,6 +1,8 @@
 """Consultations: the conductor's calls made ready to be sent, and what comes back of them."""
 
+import hashlib
 import json
+import string
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ from metasynth.agents.conductor.documents import NUDGE
 from metasynth.agents.conductor.tools import Consult, SampleSoftSRV, offered_tools
 from metasynth.agents.expert import expert_messages, resolve_role
 from metasynth.agents.messages import Attachment, one_line, parse_keywords
+from metasynth.agents.models.received import carried
 from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
 from metasynth.errors import PromptError
@@ -24,6 +27,7 @@ from metasynth.text.words import encodable
 from .artifacts import answered, new_artifact, next_ref, parents_of
 from .sampling import prepare_sampling
 
+_CALLS_A_TURN = 36**3
 _BODY_WORDS = 90  # of a note, an analysis or a summary in the conductor's view
 
 
@@ -188,19 +192,43 @@ def expert_variables(
 
 
 def normalised(reply: AIMessage, record_id: str, turn: int, most: int) -> AIMessage:
-    """The reply with ids of ours, so that a repeated or missing id of a server does no harm.
+    """The reply as the conversation keeps it: its words, its calls under ids of ours, what came.
 
-    A call whose arguments were not JSON becomes a call that is answered with what is wrong.
+    Ids are ours so that every endpoint takes them and a repeated or missing one does no harm. A
+    call whose arguments were not JSON becomes a call that is answered with what is wrong.
     """
-    broken = [
-        {"name": call.get("name") or "?", "args": {}, "type": "tool_call"}
+    broken: list[Any] = [
+        {"name": call.get("name") or "?", "args": {}, "id": call.get("id"), "type": "tool_call"}
         for call in reply.invalid_tool_calls
     ]
-    calls = [
-        {**call, "id": f"{record_id}/{turn}.{index}"}
-        for index, call in enumerate([*reply.tool_calls, *broken][:most])
-    ]
-    return AIMessage(content="", tool_calls=calls, id=f"{record_id}/{turn}")
+    calls = [*reply.tool_calls, *broken][:most]
+    ids = {str(call["id"]): call_id(record_id, turn, index) for index, call in enumerate(calls)}
+    return AIMessage(
+        content=str(reply.text),
+        tool_calls=[
+            {**call, "id": call_id(record_id, turn, index)} for index, call in enumerate(calls)
+        ],
+        additional_kwargs=carried(reply, ids),
+        id=f"{record_id}/{turn}",
+    )
+
+
+def call_id(record_id: str, turn: int, index: int) -> str:
+    """The id of a call: nine letters and digits, as the strictest endpoints want it.
+
+    Its end counts turns and calls, so no two of a record are alike.
+    """
+    number = turn * _CALLS_A_TURN + index
+    record = int.from_bytes(hashlib.sha256(record_id.encode()).digest()[:8])
+    return _base36(record, 3) + _base36(number, 6)
+
+
+def _base36(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, 36)
+        digits = (string.digits + string.ascii_lowercase)[digit] + digits
+    return digits
 
 
 def expert_name(role: Role, call: Consult) -> str:

@@ -33,6 +33,8 @@ class Speaker(Protocol):
     def model(self) -> Runnable[LanguageModelInput, Any]: ...
     @property
     def takes_seed(self) -> bool: ...
+    @property
+    def unsent(self) -> frozenset[str]: ...
 
 
 class Caller:
@@ -100,7 +102,11 @@ class Caller:
             RefusedPromptError: A filter took the answer away (`answer_filtered`).
             ModelCallError: The model could not answer.
         """
-        sampling = {name: value for name, value in (settings or {}).items() if value is not None}
+        sampling = {
+            name: value
+            for name, value in (settings or {}).items()
+            if value is not None and name not in speaker.unsent
+        }
         payload = payload_hash(messages, model=speaker.name, tools=tools, **sampling)
         empty: list[Emptiness] = []
         for attempt in range(EMPTY_TRIES):

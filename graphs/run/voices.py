@@ -12,7 +12,8 @@ from metasynth.config.run import RunConfig
 class Voice(NamedTuple):
     """A chat model under the name that ledger and prices know; what it is able to do.
 
-    The last three are its provider's (see `metasynth.agents.models.provider`).
+    Three abilities are its provider's (see `metasynth.agents.models.provider`); `unsent` are the
+    settings that the run file sets to null, so that nobody's value is sent.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Voice(NamedTuple):
     takes_seed: bool = True
     follows_prompts: bool = True
     reproducible: bool = False
+    unsent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
+from metasynth.agents.models.conversation import Message, alternating, before_user, in_words
 from metasynth.errors import RequestError
 from metasynth.lm.text import TextEncoder
 
 if TYPE_CHECKING:
     from metasynth.lm.load import LoadedLM
 
-Message = dict[str, Any]
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
 
 
@@ -179,46 +179,20 @@ def _adapted(messages: list[Message], abilities: TemplateAbilities, told: str) -
     adapted = [{"role": "system", "content": told}] if told else []
     for message in messages:
         if not abilities.tool_results:
-            message = _in_words(message)
+            message = in_words(message)
         adapted.append(message)
     systems = [message["content"] for message in adapted if message["role"] == "system"]
     if systems and (told or not abilities.system or len(systems) > 1):
         adapted = [message for message in adapted if message["role"] != "system"]
         text = "\n\n".join([*systems[1:], told] if told else systems)
         adapted = _with_system(adapted, text, abilities)
-    return adapted if abilities.repeats else _merged(adapted)
+    return adapted if abilities.repeats else alternating(adapted)
 
 
 def _with_system(messages: list[Message], text: str, abilities: TemplateAbilities) -> list[Message]:
     if abilities.system:
         return [{"role": "system", "content": text}, *messages]
-    for place, message in enumerate(messages):
-        if message["role"] == "user":
-            joined = {**message, "content": f"{text}\n\n{message['content']}"}
-            return [*messages[:place], joined, *messages[place + 1 :]]
-    return [{"role": "user", "content": text}, *messages]
-
-
-def _in_words(message: Message) -> Message:
-    """Calls and results as text, for a template that has no place for them."""
-    if message["role"] == "tool":
-        name = message.get("name", "the tool")
-        return {"role": "user", "content": f"Result of {name}: {message['content']}"}
-    if "tool_calls" not in message:
-        return message
-    calls = [f"<tool_call>{_dump(call['function'])}</tool_call>" for call in message["tool_calls"]]
-    return {"role": "assistant", "content": "\n".join([message["content"], *calls]).strip()}
-
-
-def _merged(messages: list[Message]) -> list[Message]:
-    merged: list[Message] = []
-    for message in messages:
-        if merged and merged[-1]["role"] == message["role"] != "tool":
-            both = f"{merged[-1]['content']}\n\n{message['content']}"
-            merged[-1] = {**merged[-1], **message, "content": both}
-        else:
-            merged.append(message)
-    return merged
+    return before_user(messages, text)
 
 
 def _dump(value: Any) -> str:

@@ -12,6 +12,7 @@ import math
 import os
 import random
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import openai
@@ -21,6 +22,9 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
+from metasynth.agents.models.adaptation.adaptation import MOST_CHANGES, Adaptation, Adaptations
+from metasynth.agents.models.adaptation.change import Change
+from metasynth.agents.models.adaptation.refusal import refusal_of
 from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.evidence import evidence_of
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
@@ -30,10 +34,46 @@ from metasynth.redaction import Redactor
 
 from .background_loop import background_loop
 from .messages import StreamedAnswer, prompt_tokens, with_usage, without_secrets
-from .wire import OPENAI_URL, PlainChatOpenAI
+from .wire import OPENAI_URL, PlainChatOpenAI, Sent, ToolChoice
 
 ANSWER_TIMEOUT_S = 300.0
 _NO_KEY = "not-needed"  # local servers ask for none, the SDK insists on one
+
+
+@dataclass
+class _Call:
+    """One call with what it has learned of the endpoint.
+
+    Attributes:
+        payload: The request before anything was changed for the endpoint.
+        prompt: Its estimated tokens.
+        tries: All of them.
+        adaptation: What is known of the endpoint.
+    """
+
+    payload: dict[str, Any]
+    prompt: int
+    tries: Tries
+    adaptation: Adaptation
+    _learned: list[Change] = field(default_factory=list, init=False)
+    _refusals: int = field(default=0, init=False)
+
+    def now(self) -> dict[str, Any]:
+        """The request as it would go out at this moment."""
+        return self.adaptation.adapted(self.payload)[0]
+
+    def adapts(self, error: Exception, sent: Sent) -> bool:
+        """Whether the request is to be sent again otherwise; what led nowhere is given up."""
+        if sent.payload and self._refusals < MOST_CHANGES:
+            changes = self.adaptation.learn(error, sent.payload, sent.changes)
+            if changes is not None:
+                self._refusals += 1
+                self._learned += changes
+                return True
+        if refusal_of(error) is not None:
+            self.adaptation.forget(self._learned)
+            self._learned.clear()
+        return False
 
 
 class OpenAIChat(PlainChatOpenAI):
@@ -103,6 +143,7 @@ class OpenAIChat(PlainChatOpenAI):
             judge=judge,
             final_error=self._final_error,
         )
+        self._adaptation = Adaptation(f"{self.model_name} at {self._endpoint.url}")
         self._redactor = Redactor({"API_KEY": secret.removeprefix(_NO_KEY), "ADDRESS": url}, {})
         return self
 
@@ -110,6 +151,10 @@ class OpenAIChat(PlainChatOpenAI):
     def pacer(self) -> Pacer:
         """The endpoint's, shared with every other model that calls it with the same key."""
         return self._endpoint.pacer
+
+    def adapt_with(self, adaptations: Adaptations) -> None:
+        """Share what is known of the endpoint with all models of a run."""
+        self._adaptation = adaptations.of(self.model_name, self._endpoint.url)
 
     async def offered_models(self) -> list[str]:
         """Names of the models that the endpoint says it has.
@@ -156,25 +201,36 @@ class OpenAIChat(PlainChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        prompt, tries = self._begin(messages, stop, kwargs)
+        call = self._begin(messages, stop, kwargs)
+        tries = call.tries
         while True:
-            async with tries.slot() as slot:
+            async with self._adaptation.turn(call.now), tries.slot() as slot:
+                sent = Sent()
                 try:
                     async with asyncio.timeout(tries.try_timeout_s()):
-                        result = with_usage(await self._once(messages, stop, kwargs), prompt)
+                        result = await self._once(messages, stop, kwargs, sent)
+                        result = with_usage(result, call.prompt)
                 except Exception as error:
+                    if call.adapts(error, sent):
+                        continue
                     tries.failed(slot, error)
                 else:
                     first = result.generations[0]
                     self._take(slot, getattr(first.message, "usage_metadata", None))
+                    if sent.adaptation:
+                        first.message.response_metadata["adaptation"] = sent.adaptation
                     return result
             await tries.pause()
 
     async def _once(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        sent: Sent,
     ) -> ChatResult:
         try:
-            result = await super()._agenerate(messages, stop, None, **kwargs)
+            result = await super()._agenerate(messages, stop, None, sent=sent, **kwargs)
         except openai.LengthFinishReasonError as error:
             # The SDK's parser wants whole answers. Whether a cut one is of use others decide.
             result = self._create_chat_result(error.completion)
@@ -189,11 +245,13 @@ class OpenAIChat(PlainChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
-        prompt, tries = self._begin(messages, stop, kwargs)
+        call = self._begin(messages, stop, kwargs)
+        tries = call.tries
         while True:
             answer = StreamedAnswer()
-            async with tries.slot() as slot:
-                chunks = super()._astream(messages, stop, None, **kwargs)
+            async with self._adaptation.turn(call.now), tries.slot() as slot:
+                sent = Sent()
+                chunks = super()._astream(messages, stop, None, sent=sent, **kwargs)
                 try:
                     async for chunk in chunks:
                         tries.check_deadline()
@@ -201,9 +259,13 @@ class OpenAIChat(PlainChatOpenAI):
                             yield ready
                     answer.check()
                 except Exception as error:
+                    if not answer.shown and call.adapts(error, sent):
+                        continue
                     tries.failed(slot, error, final=answer.shown)
                 else:
-                    rest = answer.finish(prompt)
+                    rest = answer.finish(
+                        call.prompt, source=self.source, adaptation=sent.adaptation
+                    )
                     self._take(slot, answer.usage)
                     for ready in rest:
                         yield ready
@@ -212,13 +274,14 @@ class OpenAIChat(PlainChatOpenAI):
 
     def _begin(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> tuple[int, Tries]:
-        """Estimated tokens of the prompt, and the tries of a call that is about to start."""
+    ) -> "_Call":
+        """A call that is about to start."""
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         prompt = prompt_tokens(payload)
         most = payload.get("max_completion_tokens") or payload.get("max_tokens") or math.inf
         answer = min(self._typical_answer_tokens, most)
-        return prompt, Tries(self._endpoint, prompt + round(answer), self._jitter)
+        tries = Tries(self._endpoint, prompt + round(answer), self._jitter)
+        return _Call(payload, prompt, tries, self._adaptation)
 
     def _take(self, slot: Slot, usage: UsageMetadata | None) -> None:
         slot.succeeded(usage and usage["total_tokens"])
@@ -270,6 +333,9 @@ def openai_chat(
     tokens_per_minute: float | None = None,
     max_concurrency: int | None = None,
     extra_body: dict[str, Any] | None = None,
+    tool_choice: ToolChoice | None = "required",
+    token_limit_field: str | None = None,
+    system_role: bool = True,
 ) -> OpenAIChat:
     """A chat model behind an OpenAI-compatible server.
 
@@ -288,6 +354,9 @@ def openai_chat(
         tokens_per_minute: The same for tokens.
         max_concurrency: The most calls in flight to this endpoint.
         extra_body: Further fields of the request (`top_k`, `chat_template_kwargs`, …).
+        tool_choice: What is sent where a call of a tool is wanted; None for nothing.
+        token_limit_field: The name of the field with `max_tokens`; by default the host decides.
+        system_role: False puts system messages at the head of the first user message.
 
     Raises:
         RequestError: The endpoint is OpenAI's and there is no key.
@@ -315,4 +384,7 @@ def openai_chat(
         tokens_per_minute=tokens_per_minute,
         max_concurrency=max_concurrency,
         extra_body=extra_body,
+        tool_choice=tool_choice,
+        token_limit_field=token_limit_field,
+        system_role=system_role,
     )

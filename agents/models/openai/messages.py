@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolCall
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from metasynth.agents.models.received import Pieces, note
 from metasynth.redaction import Redactor
 from metasynth.usage import estimate_tokens, settle_usage
 
@@ -103,15 +104,22 @@ class StreamedAnswer:
         self.finish_reason: str | None = None
         self.usage: UsageMetadata | None = None
         self._held_back: list[ChatGenerationChunk] = []
+        self._pieces = Pieces()
+        self._ids: dict[int | None, str] = {}
         self._tokens = 0.0
 
     def add(self, chunk: ChatGenerationChunk) -> list[ChatGenerationChunk]:
         """Take a piece in; returns those that may be shown now."""
         message = chunk.message
-        reason = (chunk.generation_info or {}).get("finish_reason")
+        info = chunk.generation_info or {}
+        reason = info.get("finish_reason")
+        self._pieces.add(info.pop("delta", {}))
         self.finish_reason = reason or self.finish_reason
         if isinstance(message, AIMessageChunk):
             self.usage = message.usage_metadata or self.usage
+            for piece in message.tool_call_chunks:
+                if piece["id"]:
+                    self._ids.setdefault(piece["index"], piece["id"])
         self._tokens += _answer_tokens(message)
         self._held_back.append(chunk)
         self.shown = self.shown or not is_empty(message)
@@ -125,9 +133,22 @@ class StreamedAnswer:
         if not self.shown and self.finish_reason is None:
             raise ValueError("a stream without choices")
 
-    def finish(self, prompt: int) -> list[ChatGenerationChunk]:
-        """The pieces that are left, with token counts where the server sent none."""
+    def finish(
+        self, prompt: int, *, source: str = "", adaptation: str = ""
+    ) -> list[ChatGenerationChunk]:
+        """The pieces that are left, with token counts where the server sent none.
+
+        Args:
+            prompt: Its estimated tokens.
+            source: Names endpoint and model, for what goes back to them with the answer.
+            adaptation: How the request was changed for the endpoint.
+        """
         ready, self._held_back = self._held_back, []
+        if self._pieces.fields or self._pieces.calls:
+            ready.append(self._received(source))
+        if adaptation:
+            told = AIMessageChunk(content="", response_metadata={"adaptation": adaptation})
+            ready.append(ChatGenerationChunk(message=told))
         if self.usage is None:
             self.usage = _usage(prompt, round(self._tokens))
             counted = AIMessageChunk(
@@ -137,3 +158,14 @@ class StreamedAnswer:
             )
             ready.append(ChatGenerationChunk(message=counted))
         return ready
+
+    def _received(self, source: str) -> ChatGenerationChunk:
+        """What came with the answer in fields of the endpoint's own."""
+        whole = AIMessage(content="", tool_calls=self._calls())
+        note(whole, self._pieces.fields, self._pieces.calls, source=source)
+        message = AIMessageChunk(content="", additional_kwargs=whole.additional_kwargs)
+        return ChatGenerationChunk(message=message)
+
+    def _calls(self) -> list[ToolCall]:
+        """The calls' ids, in the order in which they came."""
+        return [ToolCall(name="", args={}, id=call_id) for call_id in self._ids.values()]

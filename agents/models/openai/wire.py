@@ -1,17 +1,24 @@
 # ruff: noqa: ARG002  (the signatures are LangChain's)
 """`ChatOpenAI` as every OpenAI-compatible server understands it."""
 
+import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from metasynth.agents.models.adaptation.adaptation import Adaptation
+from metasynth.agents.models.adaptation.change import Change
+from metasynth.agents.models.adaptation.reading import LIMITS
+from metasynth.agents.models.received import give_back, note, own_call_fields, own_fields
 from metasynth.usage import estimate_tokens
 
 from .client import shared_client
@@ -19,6 +26,29 @@ from .messages import plain_messages, prompt_tokens
 from .tolerant import TolerantChatOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
+DELTA = "delta"
+"""Where `generation_info` of a piece holds it as it came."""
+_NEW_LIMIT_HOSTS = re.compile(
+    r"(?:^|\.)(?:openai\.com|openai\.azure\.\w+|cognitiveservices\.azure\.\w+|"
+    r"services\.ai\.azure\.\w+)$"
+)
+_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+ToolChoice = Literal["required", "auto"]
+
+
+@dataclass
+class Sent:
+    """A request as it went out.
+
+    Attributes:
+        payload: It.
+        changes: What was known of the endpoint then.
+        adaptation: In words what was changed for the endpoint; "" for nothing.
+    """
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    adaptation: str = ""
 
 
 class PlainChatOpenAI(TolerantChatOpenAI):
@@ -27,6 +57,14 @@ class PlainChatOpenAI(TolerantChatOpenAI):
     use_responses_api: bool | None = False
     stream_usage: bool | None = True
     http_async_client: Any | None = Field(default_factory=shared_client, exclude=True)
+    tool_choice: ToolChoice | None = "required"
+    """What is sent where a call of a tool is wanted; None for nothing."""
+    token_limit_field: str | None = None
+    """The name of the limit of an answer's tokens; None for the one that hosts mostly know."""
+    system_role: bool = True
+    """False: system messages go at the head of the first user message."""
+
+    _adaptation: Adaptation = PrivateAttr(default_factory=Adaptation)
 
     @model_validator(mode="before")
     @classmethod
@@ -41,25 +79,75 @@ class PlainChatOpenAI(TolerantChatOpenAI):
         """No: the run file is what describes a model."""
         return False
 
-    def _get_request_payload(
-        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
-        messages = plain_messages(self._convert_input(input_).to_messages())
-        payload = super()._get_request_payload(messages, stop=stop, **kwargs)
+    @property
+    def source(self) -> str:
+        """Names endpoint and model, without their address."""
+        name = f"{self.openai_api_base}\n{self.model_name}"
+        return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+    def _configured(self) -> list[Change]:
+        """What the model's own settings change in every request."""
         host = urlsplit(self.openai_api_base or OPENAI_URL).hostname or ""
-        if not host.endswith(("openai.com", "openai.azure.com")):
-            # The name that every server knows; the new one is OpenAI's alone.
-            limit = payload.pop("max_completion_tokens", None)
-            payload |= {} if limit is None else {"max_tokens": limit}
+        by_host = LIMITS[1] if _NEW_LIMIT_HOSTS.search(host) else LIMITS[0]
+        limit = self.token_limit_field or by_host
+        changes = [Change("rename", name, limit) for name in LIMITS if name != limit]
+        if self.tool_choice != "required":
+            to_none = Change("leave out", "tool_choice")
+            changes.append(Change("set", "tool_choice", "auto") if self.tool_choice else to_none)
+        if not self.system_role:
+            changes.append(Change("merge system"))
+        return changes
+
+    def _get_request_payload(
+        self,
+        input_: LanguageModelInput,
+        *,
+        stop: list[str] | None = None,
+        sent: Sent | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        messages = self._convert_input(input_).to_messages()
+        payload: dict[str, Any] = super()._get_request_payload(
+            plain_messages(messages), stop=stop, **kwargs
+        )
+        source = self.source
+        for wire, message in zip(payload["messages"], messages, strict=True):
+            give_back(wire, message, source=source)
+            _mend_ids(wire)
+        for change in self._configured():
+            payload = change.apply(payload)
+        if sent is not None:
+            sent.changes = self._adaptation.changes
+            payload, sent.adaptation = self._adaptation.adapted(payload)
+            sent.payload = payload
         return payload
+
+    def _create_chat_result(
+        self, response: Any, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        result = super()._create_chat_result(response, generation_info)
+        choices = response["choices"] if isinstance(response, dict) else response.choices
+        for choice, generation in zip(choices, result.generations, strict=True):
+            raw = choice["message"] if isinstance(choice, dict) else choice.message
+            if isinstance(message := generation.message, AIMessage):
+                fields = raw if isinstance(raw, dict) else raw.model_extra or {}
+                calls = (raw if isinstance(raw, dict) else vars(raw)).get("tool_calls") or ()
+                dicts = [call if isinstance(call, dict) else call.model_dump() for call in calls]
+                note(message, own_fields(fields), own_call_fields(dicts), source=self.source)
+        return result
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], *args: Any, **kwargs: Any
     ) -> ChatGenerationChunk | None:
         converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
         for choice in chunk.get("choices") or ():
-            if converted and (words := (choice.get("delta") or {}).get("refusal")):
+            delta = choice.get("delta") or {}
+            if converted and (words := delta.get("refusal")):
                 converted.message.additional_kwargs["refusal"] = words
+            if converted and (
+                own_fields(delta) or any(own_call_fields(delta.get("tool_calls") or ()))
+            ):
+                converted.generation_info = {**(converted.generation_info or {}), DELTA: delta}
         return converted
 
     def get_num_tokens(self, text: str) -> int:
@@ -75,3 +163,16 @@ class PlainChatOpenAI(TolerantChatOpenAI):
     ) -> int:
         """About how many tokens messages are, without tools and images."""
         return prompt_tokens({"messages": [{"content": str(item.text)} for item in messages]})
+
+
+def _mend_ids(wire: dict[str, Any]) -> None:
+    """Ids of calls that some endpoint would refuse get others, the same in call and result."""
+    for call in wire.get("tool_calls") or ():
+        call["id"] = _fit_id(call["id"])
+    if "tool_call_id" in wire:
+        wire["tool_call_id"] = _fit_id(wire["tool_call_id"])
+
+
+def _fit_id(call_id: object) -> str:
+    text = str(call_id)
+    return text if _ID.fullmatch(text) else hashlib.sha256(text.encode()).hexdigest()[:9]

@@ -28,4 +28,7 @@ def openai(name: str, config: ModelConfig) -> "BaseChatModel":
         tokens_per_minute=config.tokens_per_minute,
         max_concurrency=config.max_concurrency,
         extra_body=config.extra_body,
+        tool_choice=config.tool_choice,
+        token_limit_field=config.token_limit_field,
+        system_role=config.system_role,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from metasynth.agents.models.adaptation.adaptation import Adaptable, Adaptations
 from metasynth.agents.models.provider import chat_model, provider_of
 from metasynth.agents.roles.role import Role
 from metasynth.config.model import ModelConfig
@@ -9,17 +10,28 @@ from metasynth.config.run import RunConfig
 from metasynth.graphs.run.voices import Voice, Voices
 
 
-def make_voices(config: RunConfig, roles: Iterable[Role]) -> Voices:
-    """The conductor's and the experts' models; a role may name one of its own."""
+def make_voices(
+    config: RunConfig, roles: Iterable[Role], adaptations: Adaptations | None = None
+) -> Voices:
+    """The conductor's and the experts' models; a role may name one of its own.
+
+    Args:
+        adaptations: What is known of the requests that endpoints take; shared by all models.
+    """
     by_name: dict[str, Voice] = {}
     for role in roles:
         if role.model and role.model not in by_name:
             by_name[role.model] = expert_voice(config, role)
-    return Voices(
+    voices = Voices(
         conductor=_voice(config.model_for("conductor"), config),
         experts=_voice(config.model_for("experts"), config),
         by_name=by_name,
     )
+    shared = Adaptations() if adaptations is None else adaptations
+    for voice in (voices.conductor, voices.experts, *by_name.values()):
+        if isinstance(voice.model, Adaptable):
+            voice.model.adapt_with(shared)
+    return voices
 
 
 def expert_voice(config: RunConfig, role: Role) -> Voice:
@@ -27,7 +39,9 @@ def expert_voice(config: RunConfig, role: Role) -> Voice:
     experts = config.model_for("experts")
     if role.model is None:
         return _voice(experts, config)
-    own = ModelConfig.model_validate({**experts.model_dump(), "model": role.model})
+    own = ModelConfig.model_validate(
+        {**experts.model_dump(exclude_unset=True), "model": role.model}
+    )
     return _voice(own, config)
 
 
@@ -41,4 +55,5 @@ def _voice(model: ModelConfig, config: RunConfig) -> Voice:
         takes_seed=model.send_seed and known.takes_seed,
         follows_prompts=known.follows_prompts,
         reproducible=known.reproducible,
+        unsent=model.unsent,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
 from metasynth.graphs.active.workspace import open_active
@@ -151,7 +152,8 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
     health = Health(lambda: corpus.accepted)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed, health=health)
-    voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles))
+    adaptations = await asyncio.to_thread(Adaptations, directory.adaptations)
+    voices = await asyncio.to_thread(make_voices, config, roles_of(config, plan.roles), adaptations)
     models = stack.enter_context(ExitStack())
     students = Students(config.student, RoundsFolder(directory.student))
     screen = await asyncio.to_thread(
@@ -192,6 +194,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         exemplars=plan.exemplars,
         screen=screen,
         sampler=sampler,
+        adaptations=adaptations,
         callbacks=[tracer],
     )
     if plan.active is not None:

@@ -36,12 +36,19 @@ class ModelConfig(Section):
         "null: the provider's, as OPENAI_API_KEY",
     )
     temperature: float | None = Field(
-        default=None, ge=0, le=2, description="null: the model's own default"
+        default=None,
+        ge=0,
+        le=2,
+        description="the model's own default; null is not sent, whatever a role says",
     )
     top_p: float | None = Field(
         default=None, gt=0, le=1, description="null: the model's own default"
     )
-    max_tokens: int | None = Field(default=None, ge=1, description="of one answer")
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="of one answer; null is not sent, whatever a role says",
+    )
     timeout_s: Annotated[float, NotIdentity("pace")] = Field(
         default=120.0, gt=0, description="seconds that one call may take"
     )
@@ -61,6 +68,20 @@ class ModelConfig(Section):
         default=None, description="fields that are sent beside the standard ones"
     )
     send_seed: bool = Field(default=True, description="some servers refuse the field")
+    tool_choice: Literal["required", "auto"] | None = Field(
+        default="required",
+        description="sent where a tool is to be called; null: not sent",
+    )
+    token_limit_field: Annotated[str | None, NotIdentity("address")] = Field(
+        default=None,
+        pattern=r"^[A-Za-z_]\w*$",
+        description="the field in which max_tokens is sent; null: max_tokens, to OpenAI and Azure "
+        "max_completion_tokens",
+    )
+    system_role: bool = Field(
+        default=True,
+        description="false: system messages stand at the head of the first user message",
+    )
     max_batch: Annotated[int, NotIdentity("pace")] = Field(
         default=16, ge=1, description="answers generated together, of a model in this process"
     )
@@ -73,6 +94,15 @@ class ModelConfig(Section):
     trust_remote_code: bool = Field(
         default=False, description="run Python code that comes with the model"
     )
+
+    @property
+    def unsent(self) -> frozenset[str]:
+        """The settings that the run file sets to null, so that no role's value is sent."""
+        return frozenset(
+            name
+            for name in ("temperature", "max_tokens")
+            if name in self.model_fields_set and getattr(self, name) is None
+        )
 
 
 class ConductorConfig(ModelConfig):

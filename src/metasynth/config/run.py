@@ -273,6 +273,9 @@ class RunConfig(Section):
         # as resolved: a value that a section repeats is the same as one that it inherits
         data["models"] = [identity_of(self.model_for(part)) for part in ("conductor", "experts")]
         data["conductor"] = identity_of(self.conductor, _CONDUCTOR_BOUNDS)
+        unsent = [sorted(self.model_for(part).unsent) for part in ("conductor", "experts")]
+        if any(unsent):
+            data["unsent"] = unsent
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -72,6 +72,7 @@ class RunDirectory:
         self.root = root
         self.run_file = root / "run.yaml"
         self.ledger = root / "ledger.sqlite"
+        self.adaptations = root / "adaptations.json"
         self.memory = root / "memory"
         self.vectors = root / "vectors.sqlite"
         self.traces = root / "traces.jsonl"

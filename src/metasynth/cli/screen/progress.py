@@ -7,11 +7,13 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from metasynth.compose.execution import Progress
 from metasynth.config.run import RunConfig
 
 from .bars import clock
+from .terminal import tell
 
 _LOG_EVERY_S = 10.0
 
@@ -49,6 +51,13 @@ class ProgressDisplay:
             self._logged = progress.seconds
             line = " · ".join(f"{label} {value}" for label, value in self._rows(progress))
             print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+    def note(self, line: str) -> None:
+        """Say something that is worth a line of its own, above the panel."""
+        if self._live is not None:
+            self._live.console.print(Text(line))
+        else:
+            tell(line, err=True)
 
     def _rows(self, now: Progress) -> list[tuple[str, str]]:
         """Label and value of each line."""

@@ -1,0 +1,1 @@
+"""Requests as one endpoint's model takes them: what it refused by name is changed once."""
