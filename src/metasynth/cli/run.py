@@ -9,6 +9,7 @@ from .screen.options import ConfigArgument, RolesOption, SetOption, with_roles
 from .screen.terminal import tell
 
 if TYPE_CHECKING:
+    from metasynth.compose.plan import RunPlan
     from metasynth.config.run import BudgetConfig, RunConfig
 
 
@@ -41,11 +42,9 @@ def run(
         from .reviewer import check_terminal
 
         check_terminal()
-    from metasynth.compose.plan import plan_run
-
     from .execution import run_plan
 
-    plan = plan_run(given)
+    plan = _planned(given)
     return run_plan(plan, out or plan.config.default_directory, quiet=quiet)
 
 
@@ -57,19 +56,15 @@ def preview(
 ) -> int:
     """Write a few records, keep nothing, and forecast what the whole run will cost."""
     given = _load(config, set_, roles)
-    from metasynth.compose.plan import plan_run
-
     from .execution import print_preview
 
-    return print_preview(plan_run(given), records)
+    return print_preview(_planned(given), records)
 
 
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
     """Check a run file and all that it names, without starting anything."""
     given = _load(config, set_, roles)
-    from metasynth.compose.plan import plan_run
-
-    plan = plan_run(given)
+    plan = _planned(given)
     tell(f"{config}: valid")
     tell(f"  graph      {plan.config.graph}")
     tell(f"  domain     {plan.config.domain.name}")
@@ -98,6 +93,16 @@ def _budget_told(budget: "BudgetConfig") -> str:
         "dollars": budget.usd,
     }
     return ", ".join(f"{limit:,} {name}" for name, limit in limits.items() if limit is not None)
+
+
+def _planned(config: "RunConfig") -> "RunPlan":
+    """The plan, whose warnings are told."""
+    from metasynth.compose.plan import plan_run
+
+    plan = plan_run(config)
+    for warning in plan.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    return plan
 
 
 def _load(config: Path, overrides: list[str] | None, roles: list[str] | None) -> "RunConfig":

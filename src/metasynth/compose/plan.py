@@ -5,7 +5,6 @@ from functools import cached_property
 
 from metasynth.agents.conductor.documents import prompt_version
 from metasynth.agents.conductor.instructions import instruct_prompt_version
-from metasynth.agents.models.provider import provider_of
 from metasynth.agents.roles.book import RoleBook, load_roles
 from metasynth.agents.roles.role import Role
 from metasynth.config.instruct import INSTRUCT_GRAPHS
@@ -22,10 +21,14 @@ from metasynth.records.seeds import Seed, load_seeds
 from metasynth.registry import FoundPart
 
 from .parts import check_parts, find_plugins, part_versions
+from .prices import unpriced_models
 
 
 class RunPlan:
     """A run file with all that it names, checked and without side effects.
+
+    Attributes:
+        warnings: What can be carried out, and is probably not what is meant.
 
     Raises:
         ConfigError: A role, a seed source, a template, the checker, a part, a directory of parts
@@ -37,7 +40,7 @@ class RunPlan:
         self.config = config
         self.plugins: list[FoundPart] = find_plugins(config.plugins)
         check_parts(config)
-        _check_prices(config)
+        self.warnings: list[str] = _price_warnings(config)
         self.roles: RoleBook = load_roles(config.roles)
         self.checker: Checker | None = _checker(config.checker)
         self.seeds: list[Seed] = _seeds(config)
@@ -110,18 +113,15 @@ def _seeds(config: RunConfig) -> list[Seed]:
     return load_seeds(given, random_seed=config.random_seed)
 
 
-def _check_prices(config: RunConfig) -> None:
-    """A limit in dollars needs the price of every model whose calls cost some."""
-    if config.budget.usd is None:
-        return
-    models = sorted({config.model_for(part).model for part in ("conductor", "experts")})
-    unpriced = [
-        model for model in models if provider_of(model).priced and model not in config.prices
+def _price_warnings(config: RunConfig) -> list[str]:
+    """A limit in dollars counts no calls of models that have no price."""
+    unpriced = unpriced_models(config) if config.budget.usd is not None else []
+    if not unpriced:
+        return []
+    return [
+        f"budget.usd: there is no price for {', '.join(unpriced)}; their calls are counted as "
+        "unpriced (prices in the run file, or another limit: budget.calls, budget.tokens)"
     ]
-    if unpriced:
-        raise ConfigError(
-            f"run file: budget.usd needs prices for {', '.join(unpriced)}", code="missing_prices"
-        )
 
 
 def _own_checkers(config: RunConfig) -> list[str]:

@@ -46,6 +46,7 @@ from metasynth.version import code_version
 
 from .chat_models import make_voices
 from .plan import RunPlan, roles_of
+from .prices import prices_of
 from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
 
@@ -149,7 +150,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)
     await end_traces(tracer, corpus)
-    recorder = CallRecorder(ledger, prices=config.prices, tracer=tracer)
+    recorder = CallRecorder(ledger, prices=prices_of(config), tracer=tracer)
     health = Health(lambda: corpus.accepted)
     caller = Caller(ledger, recorder, budget, random_seed=config.random_seed, health=health)
     adaptations = await asyncio.to_thread(Adaptations, directory.adaptations)

@@ -17,6 +17,7 @@ from metasynth.memory.ledger import Ledger, Totals
 from metasynth.memory.recorder import CallRecorder
 
 from .chat_models import expert_voice
+from .prices import prices_of
 
 
 class Tried(NamedTuple):
@@ -46,7 +47,7 @@ async def try_expert(config: RunConfig, role: Role, messages: Sequence[BaseMessa
         tempfile.TemporaryDirectory(prefix="metasynth-try-") as folder,
         Ledger(Path(folder) / "ledger.sqlite") as ledger,
     ):
-        recorder = CallRecorder(ledger, prices=config.prices)
+        recorder = CallRecorder(ledger, prices=prices_of(config))
         budget = Budget(config.budget, ledger.totals)
         caller = Caller(ledger, recorder, budget, random_seed=config.random_seed)
         reply = await caller.call(

@@ -126,7 +126,7 @@ class BudgetConfig(Section):
     calls: int | None = Field(default=None, ge=1, description="model calls, over all starts")
     tokens: int | None = Field(default=None, ge=1, description="in and out, over all starts")
     minutes: float | None = Field(default=None, gt=0, description="from each start")
-    usd: float | None = Field(default=None, gt=0, description="over all starts; needs prices")
+    usd: float | None = Field(default=None, gt=0, description="over all starts, by `prices`")
     stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
 
 

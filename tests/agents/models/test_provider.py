@@ -14,6 +14,7 @@ from metasynth.agents.models.provider import (
     provider_of,
 )
 from metasynth.compose.plan import plan_run
+from metasynth.compose.prices import is_own_host
 from metasynth.config.file import load_run_config
 from metasynth.config.model import ModelConfig
 from metasynth.errors import ConfigError, RequestError
@@ -89,11 +90,11 @@ class TestOfOnesOwn:
         assert all(str(record.text).startswith("canyon ") for record in records)
         assert {record.generation.models["experts"] for record in records} == {"echo:canyon"}
 
-    def test_its_price_is_needed_where_it_says_so(self, run_file: Path) -> None:
-        with raises(ConfigError, "missing_prices"):
-            plan_run(load_run_config(run_file, ["budget.usd=1"]))
+    def test_its_price_is_missed_where_it_says_so(self, run_file: Path) -> None:
+        (warning,) = plan_run(load_run_config(run_file, ["budget.usd=1"])).warnings
+        assert "echo:canyon" in warning
         prices = ["prices={'echo:canyon': {input: 1, output: 1}}"]
-        plan_run(load_run_config(run_file, ["budget.usd=1", *prices]))
+        assert not plan_run(load_run_config(run_file, ["budget.usd=1", *prices])).warnings
 
     def test_its_source_belongs_to_the_identity_of_the_run(self, run_file: Path) -> None:
         before = plan_run(load_run_config(run_file)).identity
@@ -148,7 +149,10 @@ class TestModelsOfARunFile:
             plan_run(load_run_config(path))
         assert f" {key}: " in refused.value.message
 
-    def test_money_needs_the_price_of_every_model_that_costs_some(self, tmp_path: Path) -> None:
+    def test_money_is_counted_by_the_price_of_every_model_that_costs_some(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
         path = tmp_path / "run.yaml"
         text = dedent("""\
             domain: d
@@ -158,12 +162,34 @@ class TestModelsOfARunFile:
             experts: {model: openai:b}
         """)
         path.write_text(text)
-        with raises(ConfigError, "missing_prices") as refused:
-            plan_run(load_run_config(path))
-        assert "openai:a, openai:b" in refused.value.message
-        plan_run(
-            load_run_config(path, ["teacher.model=embedded", "experts.model=local:owner/model"])
-        )
+        (warning,) = plan_run(load_run_config(path)).warnings
+        assert "openai:a, openai:b" in warning
+        for changes in (
+            ["teacher.model=embedded", "experts.model=local:owner/model"],
+            ["teacher.base_url=http://localhost:8000/v1"],  # a server of one's own costs nothing
+        ):
+            assert not plan_run(load_run_config(path, changes)).warnings
+
+    @pytest.mark.parametrize(
+        ("url", "own"),
+        [
+            ("http://localhost:8000/v1", True),
+            ("http://127.0.0.1/v1", True),
+            ("http://[::1]:80/v1", True),
+            ("http://192.168.1.7:1234/v1", True),
+            ("http://10.0.0.2/v1", True),
+            ("http://169.254.3.4/v1", True),
+            ("http://[fe80::1%25eth0]/v1", True),
+            ("http://box.local:11434/v1", True),
+            ("http://vllm:8000/v1", True),
+            ("https://api.openai.com/v1", False),
+            ("https://8.8.8.8/v1", False),
+            ("https://local.example.com/v1", False),
+            ("", False),
+        ],
+    )
+    def test_hosts_of_ones_own_cost_nothing(self, url: str, own: bool) -> None:
+        assert is_own_host(url) == own
 
 
 class TestBuiltIn:

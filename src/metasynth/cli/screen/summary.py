@@ -94,7 +94,8 @@ def _print_cost(workspace: Workspace, records: int) -> None:
     tell(f"  calls           {totals.calls}{per}")
     tell(f"  tokens          {totals.tokens_in:,} in, {totals.tokens_out:,} out")
     if workspace.config.prices:
-        tell(f"  cost            ${totals.usd:.4f}")
+        unpriced = f", {totals.unpriced} calls have no price" if totals.unpriced else ""
+        tell(f"  cost            ${totals.usd:.4f}{unpriced}")
     by_agent = workspace.ledger.totals_by_agent()
     if len(by_agent) > 1:
         told = sorted(by_agent.items(), key=lambda item: -item[1].calls)
