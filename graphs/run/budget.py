@@ -90,6 +90,8 @@ class Quota:
         goal: Accepted records.
         accepted: Those that are there.
         stall_after: Records rejected in a row that end the run.
+        first_within: Records rejected in one start that end a run which has none accepted; None for
+            no such bound.
         held: Candidates that wait for a choice.
         batch: Of so many candidates a choice takes
         keep: so many; 1 of 1 where each is admitted by itself.
@@ -106,7 +108,9 @@ class Quota:
         batch: int = 1,
         keep: int = 1,
         past: str = "the gate",
+        first_within: int | None = None,
     ) -> None:
+        self._first_within = first_within
         self._goal = goal
         self._accepted = accepted
         self._in_work = 0
@@ -153,6 +157,12 @@ class Quota:
             self._in_work -= 1
             self._accepted += accepted
             self._rejected_in_row = 0 if accepted else self._rejected_in_row + 1
+            hopeless = self._first_within is not None and not self._accepted + self._held
+            if hopeless and self._rejected_in_row >= (self._first_within or 0):
+                self.stopped_because = self.stopped_because or (
+                    f"nothing_accepted: {self._rejected_in_row} records were rejected and none "
+                    "was accepted (budget.first_within)"
+                )
             if self._rejected_in_row >= self._stall_after:
                 self.stopped_because = self.stopped_because or (
                     f"stalled: {self._rejected_in_row} records in a row were rejected; "

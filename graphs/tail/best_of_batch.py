@@ -21,7 +21,14 @@ def open_quota(config: RunConfig, corpus: Corpus, screen: NoScreen) -> Quota:
         batch=screen.batch,
         keep=screen.keep,
         past=f"{screen.past}{person}",
+        first_within=_first_within(config),
     )
+
+
+def _first_within(config: RunConfig) -> int | None:
+    """The run file's bound, at least a record for each chain; none where a person decides."""
+    bound = config.budget.first_within
+    return None if bound is None or config.review.ask else max(bound, config.concurrency)
 
 
 async def begin_quota(workspace: Workspace) -> None:

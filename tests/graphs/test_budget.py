@@ -157,6 +157,21 @@ class TestQuota:
         assert str(quota.stopped_because).startswith("stalled: 3 records in a row were rejected")
         assert not await quota.take()
 
+    async def test_a_start_that_accepts_nothing_ends_sooner_than_a_stall(self) -> None:
+        quota = Quota(9, accepted=0, stall_after=9, first_within=2)
+        for _ in range(2):
+            assert await quota.take()
+            await quota.finish(accepted=False)
+        assert str(quota.stopped_because).startswith("nothing_accepted: 2 records")
+        assert not await quota.take()
+        await quota.begin(accepted=0, held=0)  # the same command has its chance again
+        assert await quota.take()
+        await quota.finish(accepted=True)
+        for _ in range(4):
+            assert await quota.take()
+            await quota.finish(accepted=False)
+        assert quota.stopped_because is None
+
     async def test_a_stop_ends_the_waiting_and_the_first_reason_stays(self) -> None:
         quota = Quota(2, accepted=0, stall_after=3)
         assert await quota.take()

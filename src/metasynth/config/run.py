@@ -128,6 +128,12 @@ class BudgetConfig(Section):
     minutes: float | None = Field(default=None, gt=0, description="from each start")
     usd: float | None = Field(default=None, gt=0, description="over all starts, by `prices`")
     stall_after: int = Field(default=20, ge=1, description="records rejected in a row")
+    first_within: int | None = Field(
+        default=10,
+        ge=1,
+        description="records rejected in one start, a chain's first at least, before any is "
+        "accepted; null: no such bound",
+    )
 
 
 def _domain(value: object) -> object:
