@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
+from metasynth.agents.models.answers.marks import holds_marks
 from metasynth.config.run import GateConfig
 from metasynth.records.record import CheckerResult, Novelty, Record
 from metasynth.text.words import NgramIndex, Overlap, keywords_used, opening, words
@@ -224,6 +225,8 @@ class Gate:
             return Verdict("refusal", "the text declines to write the document")
         if _META_OPENING.match(head) or _META_ENDING.search(tail):
             return Verdict("meta_talk", "the text speaks of itself instead of being the document")
+        if holds_marks(draft.text):
+            return Verdict("marks", "the text has marks of a model's thinking or special tokens")
         return None
 
     def _length_problem(self, draft: Draft) -> Verdict | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from metasynth.agents.models.answers.forms import bare_document
 from metasynth.agents.models.embedded.prompts import another_like, document_with
 from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.template import TemplateConfig
@@ -76,7 +77,7 @@ def read_document(
 ) -> TemplateReply:
     """The document in a reply; `place` is the candidate's where all of them are taken."""
     cut = reply.response_metadata.get("finish_reason") == "length"
-    text = encodable(str(reply.text)).strip()
+    text = bare_document(encodable(str(reply.text)).strip())
     if config.candidates == 1:
         return TemplateReply(text, cut)
     candidates = parse_verbalised(text, config.candidates)

@@ -13,6 +13,7 @@ from metasynth.agents.conductor.documents import NUDGE
 from metasynth.agents.conductor.tools import Consult, SampleSoftSRV, offered_tools
 from metasynth.agents.expert import expert_messages, resolve_role
 from metasynth.agents.messages import Attachment, one_line, parse_keywords
+from metasynth.agents.models.answers.forms import bare_form, bare_json
 from metasynth.agents.models.received import carried
 from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
@@ -254,6 +255,7 @@ def read_reply(
 ) -> tuple[Artifact | None, str]:
     """What an expert made, or what is wrong with its answer."""
     text = encodable(str(reply.text)).strip()
+    text = bare_json(text) if isinstance(role.output, dict) else bare_form(text, role.produces)
     if not text:
         if refusal := reply.additional_kwargs.get("refusal"):
             return None, f"{name} declined: {one_line(str(refusal), most_words=30)}"

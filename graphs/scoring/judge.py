@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from langchain_core.messages import HumanMessage
 
+from metasynth.agents.models.answers.cleaning import clean_answer
 from metasynth.config.model import ModelConfig
 from metasynth.errors import PromptError
 from metasynth.graphs.run.calls import Caller, Speaker
@@ -28,7 +29,7 @@ def judge_by(config: ModelConfig) -> "AskJudge":
     async def ask(prompt: str, *, step: str, temperature: float) -> str:
         del step  # names the call where calls are kept
         reply = await model.ainvoke(prompt, temperature=temperature)
-        return str(reply.text)
+        return str(clean_answer(reply).text)
 
     return ask
 

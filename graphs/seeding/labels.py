@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from metasynth.agents.expert import expert_messages
 from metasynth.agents.messages import Attachment, one_line
+from metasynth.agents.models.answers.forms import bare_form
 from metasynth.agents.roles.book import RoleBook
 from metasynth.config.run import RunConfig
 from metasynth.errors import PromptError
@@ -44,6 +45,6 @@ def expert_label(
             )
         except PromptError:  # its first words have to do
             return one_line(seed.text, most_words=4)
-        return one_line(str(reply.text), most_words=4)
+        return one_line(bare_form(str(reply.text), "topic"), most_words=4)
 
     return label

@@ -2,7 +2,7 @@
 
 import re
 
-from .places import in_sentence, quoted
+from .places import quoted
 
 _ROLE = r"(?:assistant|model|ai|bot|system|user|human)"
 _BAR = r"<[|｜][^|｜<>\n]{1,48}[|｜]>"  # <|eot_id|>, <｜end▁of▁sentence｜>
@@ -29,7 +29,11 @@ _NEXT_TURN = re.compile(
     r"<[|｜]User[|｜]>|\[INST\]|(?:human|user|assistant|system)\s*:)",
     re.IGNORECASE,
 )
-_ANY = re.compile(rf"{_TOKEN}|</s>", re.IGNORECASE)
+_TURN_ENDS = re.compile(
+    r"(?<=\S)(?:<\|(?:eot_id|eom_id|im_end|endoftext|end_of_text)\|>|<end_of_turn>|"
+    r"<[|｜]end▁of▁sentence[|｜]>)[ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
 _LAST = (">", "]")
 
 
@@ -55,14 +59,10 @@ def without_special_tokens(text: str) -> str:
 
 
 def holds_special_tokens(text: str) -> bool:
-    """Whether special tokens stand in a text that are not its subject."""
-    for mark in _ANY.finditer(text):
-        if quoted(text, *mark.span()) or in_sentence(text, *mark.span()):
-            continue
-        if mark.group().lower() == "</s>" and text.count("<s>", 0, mark.start()):
-            continue
+    """Whether special tokens stand at a text's ends, or end a turn in the middle of it."""
+    if without_special_tokens(text) is not text:
         return True
-    return False
+    return any(not quoted(text, *mark.span()) for mark in _TURN_ENDS.finditer(text))
 
 
 def _last(text: str) -> re.Match[str] | None:

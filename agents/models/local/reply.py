@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from metasynth.agents.models.answers.cleaning import clean_text
+
 from .grammar import CLOSE, OPEN, CallMarkers
 
 if TYPE_CHECKING:
     from metasynth.lm.engine.requests import Generation
-
-THINK_END = "</think>"
 
 
 def read_reply(
@@ -42,10 +42,10 @@ def read_reply(
     message = AIMessage(content=text)
     for index, body in enumerate(bodies):
         _add_call(message, body, f"{call_id}-{index}")
-    if THINK_END in text and THINK_END in tokenizer.get_added_vocab():
-        thought, _, said = text.rpartition(THINK_END)
-        message.content = said.strip()
-        message.additional_kwargs["reasoning_content"] = thought.removeprefix("<think>").strip()
+    said, thought = clean_text(str(message.content), tools_offered=False)
+    if thought:
+        message.content = said
+        message.additional_kwargs["reasoning_content"] = thought
     return message
 
 

@@ -10,6 +10,8 @@ from langchain_core.messages import AIMessage, InvalidToolCall, ToolCall
 
 from metasynth.agents.conductor.tools import tool_schemas
 from metasynth.agents.models.answers.cleaning import clean_answer, reasoning_of
+from metasynth.agents.models.answers.forms import bare_form, bare_json
+from metasynth.agents.models.answers.marks import holds_marks
 
 TOOLS = tool_schemas(sampling=True)
 TEXT = "The tide came in at noon.\n\nNobody was there to see it."
@@ -333,3 +335,63 @@ def test_arguments_that_were_cut_in_a_word_stay_invalid() -> None:
     )
     message = AIMessage("", invalid_tool_calls=[broken])
     assert clean_answer(message, tools=TOOLS) is message
+
+
+FORMS = [
+    ("Sure! Here are the keywords:\n\nbread, oven", "keywords", "bread, oven"),
+    ("```\nbread, oven\n```", "keywords", "bread, oven"),
+    ("Here are 2 related keywords:\n```text\nbread, oven\n```", "keywords", "bread, oven"),
+    ("**Keywords:** bread, oven", "keywords", "bread, oven"),
+    ("Seed keywords: bread, oven", "keywords", "bread, oven"),
+    ('Topic: "Bread prices"', "topic", "Bread prices"),
+    ("Certainly! The topic label\nBread", "topic", "The topic label\nBread"),
+    ("Here is the summary:\n\nA baker counts.", "summary", "A baker counts."),
+    ("**Summary:**\nA baker counts.", "summary", "A baker counts."),
+    ("Summary: A baker counts: two loaves.", "summary", "A baker counts: two loaves."),
+    ("Question: Who counts?", "question", "Who counts?"),
+    ("Bread is here: two loaves.", "summary", "Bread is here: two loaves."),
+    (f"```markdown\n{TEXT}\n```", "draft", TEXT),
+    (f"```\n{TEXT}\n```", "draft", TEXT),
+    (f"Look:\n```\n{TEXT}\n```", "draft", f"Look:\n```\n{TEXT}\n```"),
+    ("```python\nprint()\n```", "draft", "```python\nprint()\n```"),
+    ("```\na\n```\nand\n```\nb\n```", "draft", "```\na\n```\nand\n```\nb\n```"),
+    ("```markdown\nRun:\n```sh\nls\n```\nDone.\n```", "draft", "Run:\n```sh\nls\n```\nDone."),
+]
+
+
+@pytest.mark.parametrize(("text", "kind", "bare"), FORMS)
+def test_what_stands_around_a_known_form_is_taken_off(text: str, kind: str, bare: str) -> None:
+    assert bare_form(text, kind) == bare
+    assert bare_form(bare, kind) == bare
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": [1]}',
+        'Here it is:\n```json\n{"a": [1]}\n```\nI hope this helps.',
+        'Sure! {"a": [1],} That is all.',
+        "```\n{'a': [1]}\n```",
+    ],
+)
+def test_json_is_found_in_prose(text: str) -> None:
+    assert json.loads(bare_json(text)) == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"A beginning.\n<think>\n{THOUGHT}\n</think>\n{TEXT}",
+        f"{TEXT}\n</think>\n",
+        f"{TEXT}<|im_end|>\nMore.",
+        f"<|channel|>analysis<|message|>{THOUGHT}",
+        f"<think>{THOUGHT}",
+    ],
+)
+def test_marks_that_are_left_are_told(text: str) -> None:
+    assert holds_marks(text)
+
+
+@pytest.mark.parametrize("name", sorted(set(UNHARMED) - {"xml", "an element of that name"}))
+def test_marks_that_a_text_is_about_are_none(name: str) -> None:
+    assert not holds_marks(UNHARMED[name])
