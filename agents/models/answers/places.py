@@ -10,7 +10,8 @@ _GOES_ON = ",.;:!?)]…–-'’"
 
 def in_code(text: str, start: int) -> bool:
     """Whether a place lies in a Markdown fence or between backticks."""
-    if sum(1 for _ in _FENCE.finditer(text, 0, start)) % 2:
+    fenced = "```" in text or "~~~" in text
+    if fenced and sum(1 for _ in _FENCE.finditer(text, 0, start)) % 2:
         return True
     return _line_before(text, start).count("`") % 2 == 1
 

@@ -30,7 +30,7 @@ _NEXT_TURN = re.compile(
     re.IGNORECASE,
 )
 _TURN_ENDS = re.compile(
-    r"(?<=\S)(?:<\|(?:eot_id|eom_id|im_end|endoftext|end_of_text)\|>|<end_of_turn>|"
+    r"(?:(?<=\S)|\A)(?:<\|(?:eot_id|eom_id|im_end|endoftext|end_of_text)\|>|<end_of_turn>|"
     r"<[|｜]end▁of▁sentence[|｜]>)[ \t]*$",
     re.MULTILINE | re.IGNORECASE,
 )
@@ -59,10 +59,11 @@ def without_special_tokens(text: str) -> str:
 
 
 def holds_special_tokens(text: str) -> bool:
-    """Whether special tokens stand at a text's ends, or end a turn in the middle of it."""
-    if without_special_tokens(text) is not text:
+    """Whether a text has the marks at which a turn begins or ends, outside code and quotes."""
+    if _HEADER.match(text):
         return True
-    return any(not quoted(text, *mark.span()) for mark in _TURN_ENDS.finditer(text))
+    marks = (mark for pattern in (_TURN_ENDS, _NEXT_TURN) for mark in pattern.finditer(text))
+    return any(not quoted(text, *mark.span()) for mark in marks)
 
 
 def _last(text: str) -> re.Match[str] | None:

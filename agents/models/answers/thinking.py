@@ -33,6 +33,7 @@ _CLOSING_OF = {
     "token": r"<[|｜](?:(?:/|end_of_|end_){0}|{0}_end)[|｜]>",
     "channel": r"<channel\|>",
 }
+_SIGNS = "<[◁◀"
 _CLOSING_BEGINS = ("</", "[/", "◁/", "◀/", "<|", "<｜", "<channel|>")
 _HARMONY = re.compile(
     r"(?:<\|start\|>\s*assistant(?P<to>[^<\n]{0,80}))?<\|channel\|>\s*(?P<channel>\w+)(?P<head>[^\n]{0,200}?)"
@@ -176,4 +177,6 @@ def _harmony(text: str, *, tools_offered: bool) -> Split | None:
 
 
 def _unquoted(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    if not any(sign in text for sign in _SIGNS):
+        return iter(())  # most texts; the patterns would look at each letter
     return (mark for mark in pattern.finditer(text) if not quoted(text, *mark.span()))
