@@ -24,6 +24,7 @@ from metasynth.records.record import Record
 from .approval import CODE, NO_NOTE, NOBODY, EditError, question_about, review_of
 from .best_of_batch import hold
 from .ending import Done, Ending, Refused, State, given_up, with_update
+from .reasoning import reasoning_behind
 
 _AGENTS = {"score": "student", "approve": "person"}
 
@@ -161,7 +162,9 @@ class Tail(Generic[State, Refused, Done]):
         )
         seen = _values(state)
         verdict = Verdict.load(seen.get("verdict"))
+        calls = await asyncio.to_thread(workspace.ledger.calls_of, record.id)
         update = {
+            "reasoning": reasoning_behind(record, calls),
             "novelty": verdict.novelty,
             "checker": verdict.checker,
             "refusals": list(seen.get("refusals", [])),

@@ -134,6 +134,9 @@ class Record(_Part):
         default_factory=list, description="codes with which the gate sent drafts back"
     )
     rejected_answers: list[RejectedAnswer] | None = None
+    reasoning: list[Text] | None = Field(
+        default=None, description="what the model thought before each answer; a document is one"
+    )
     source: str = Field(default="conductor", description="conductor, softsrv, template, …")
     novelty: Novelty | None = None
     student: StudentScore | None = None

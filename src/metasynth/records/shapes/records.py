@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "rejected_answers": [
             {"turn": "int", "content": "string", "by": "string", "reason": "string"},
         ],
+        "reasoning": ["string"],
         "novelty": "json",
         "student": "json",
         "seed_score": "json",
