@@ -21,6 +21,7 @@ from metasynth.graphs.run.prompts import prompt_variables
 from metasynth.graphs.run.review import Reviewer, ask_by_interrupt
 from metasynth.graphs.run.state import DocumentInput
 from metasynth.graphs.run.threads import NoThreads, record_id
+from metasynth.graphs.run.tool_form import ToolForm
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.seeding.seeding import Seeds
 from metasynth.graphs.softsrv.steering.sampler import NoSampler
@@ -46,6 +47,7 @@ class Workspace:
         threads: Those of ended records.
         reviewer: Asks a person about a draft.
         adaptations: How requests are changed for their endpoints; tells a line for each.
+        tool_form: How the conductor's model is offered tools.
         checkpointer: Of the record graphs; LangGraph keeps no threads without one.
         callbacks: What a graph of this run is to be called with, so that its nodes are in the
             traces.
@@ -72,6 +74,7 @@ class Workspace:
     screen: NoScreen = field(default_factory=NoScreen)
     reviewer: Reviewer = ask_by_interrupt
     adaptations: Adaptations = field(default_factory=Adaptations)
+    tool_form: ToolForm = field(default_factory=lambda: ToolForm("native"))
     callbacks: Sequence[BaseCallbackHandler] = ()
 
     @property
@@ -96,8 +99,13 @@ class Workspace:
 
     def offered(self, graph: str) -> list[Role]:
         """The roles that the conductor of `graph` is offered."""
-        left_out = self.config.conductor.without
-        return [role for role in self.roles.offered_by(graph) if role.name not in left_out]
+        settings = self.config.conductor
+        return [
+            role
+            for role in self.roles.offered_by(graph)
+            if role.name not in settings.without
+            and (settings.personas or role.produces != "persona")
+        ]
 
     def variables(self, *, persona: str = "", genre: str = "") -> dict[str, object]:
         """What prompts may mention."""

@@ -11,7 +11,16 @@ from metasynth.errors import ConfigError
 
 Offering = Literal["document", "instruct", "answers"]
 Made = Literal[
-    "draft", "keywords", "summary", "topic", "analysis", "note", "question", "answer", "critique"
+    "draft",
+    "keywords",
+    "summary",
+    "topic",
+    "analysis",
+    "note",
+    "persona",
+    "question",
+    "answer",
+    "critique",
 ]
 Given = Literal["seed", "neighbours", "document", "conversation"]
 Kind = Literal[Made, Given]

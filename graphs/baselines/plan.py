@@ -1,7 +1,6 @@
 """What the graph template needs, checked before a run starts."""
 
 from metasynth.agents.models.provider import provider_of
-from metasynth.agents.roles.book import RoleBook
 from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
 from metasynth.config.template import TemplateConfig
@@ -56,22 +55,6 @@ def template_pool(config: RunConfig, exemplars: list[Seed]) -> NoLikeness:
     if config.graph != "template" or most is None:
         return NoLikeness()
     return DocumentPool({one.id: one.text for one in exemplars}, most)
-
-
-def check_left_out(config: RunConfig, roles: RoleBook) -> None:
-    """An expert that is left out must be one that the graph offers.
-
-    Raises:
-        ConfigError: It is not.
-    """
-    graph = "document" if config.graph == "active" else config.graph
-    offered = [role.name for role in roles.offered_by(graph)]
-    for name in config.conductor.without:
-        if name not in offered:
-            raise ConfigError(
-                f"conductor.without: graph {config.graph} offers no expert {name!r}; there are "
-                f"{', '.join(offered) or 'none'}"
-            )
 
 
 def _check_mentions(template: TemplateConfig) -> None:

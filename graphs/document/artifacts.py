@@ -1,6 +1,6 @@
 """Artifacts by reference, and the records that are made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from metasynth.graphs.admission.draft import Draft
 from metasynth.graphs.run.state import Artifact, CallResult, DocumentState
@@ -34,6 +34,14 @@ def parents_of(attached: Mapping[str, Artifact]) -> list[str]:
 def answered(call_id: str, text: str) -> DocumentState:
     """The update that answers a tool call."""
     return DocumentState(results={call_id: CallResult(text=text)})
+
+
+def unasked(
+    artifacts: Mapping[str, Artifact], draft: str, required: Iterable[str]
+) -> tuple[str, ...]:
+    """Of the required experts those that have said nothing of a draft."""
+    asked = {artifact["by"] for artifact in artifacts.values() if artifact["about"] == draft}
+    return tuple(name for name in required if name not in asked)
 
 
 def latest_about(artifacts: Mapping[str, Artifact], kind: str, draft: str) -> str:

@@ -1,5 +1,6 @@
 """What the calls of one conductor turn come to."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from langchain_core.messages import ToolMessage
@@ -10,7 +11,7 @@ from metasynth.graphs.run.nodes import Command
 from metasynth.graphs.run.state import DocumentState, Submission
 from metasynth.graphs.workspace import Workspace
 
-from .artifacts import new_artifact
+from .artifacts import new_artifact, unasked
 
 
 class Decision:
@@ -19,11 +20,16 @@ class Decision:
     Args:
         state: The record's.
         submits: The kind of artifact that is handed to the gate, and the argument that names it.
+        required: Experts whose word on it the conductor must have read before.
     """
 
-    def __init__(self, state: DocumentState, *, submits: str = "draft") -> None:
+    def __init__(
+        self, state: DocumentState, *, submits: str = "draft", required: Sequence[str] = ()
+    ) -> None:
         self._state = state
         self._submits = submits
+        self._required = required
+        self._made_now: set[str] = set()
         self._replies: list[ToolMessage] = []
         self._submission: Submission | None = None
         self._given_up: str | None = None
@@ -33,6 +39,7 @@ class Decision:
         """Handle one call: consultations were made already and lie in the results."""
         results = self._state.get("results", {})
         if call_id in results:
+            self._made_now.add(results[call_id]["text"].partition(" ")[0])
             self._reply(call_id, results[call_id]["text"])
         elif name == "set_seeds":
             self._set_seeds(call_id, str(args["source"]))
@@ -72,9 +79,18 @@ class Decision:
             self._reply(call_id, f"error: one {self._submits} at a time")
         elif artifact is None or artifact["kind"] != self._submits:
             self._reply(call_id, f"error: {one_line(ref, most_words=3)} is no {self._submits}")
+        elif self._required and (missing := self._unread(ref)):
+            told = f"error: {', '.join(missing)} had to be asked about {ref} first"
+            self._reply(call_id, f"{told}; read what was said, then submit again or change it")
         else:
             # the gate answers this call, whatever it says
             self._submission = Submission(draft=ref, call_id=call_id)
+
+    def _unread(self, ref: str) -> tuple[str, ...]:
+        """The required experts whose word on a draft came in this turn, or has not come."""
+        artifacts = self._state["artifacts"]
+        read = {key: each for key, each in artifacts.items() if key not in self._made_now}
+        return unasked(read, ref, self._required)
 
     def _reply(self, call_id: str, text: str) -> None:
         self._replies.append(ToolMessage(text, tool_call_id=call_id, id=f"{call_id}/answer"))

@@ -76,6 +76,9 @@ class _Nodes:
         message = brief(shown, digest)
         message.id = f"{record_id}/brief"
         artifacts = {"seed-1": new_artifact("seed", seed.text, by="seeds")}
+        if seed.keywords and workspace.config.conductor.policy == "fixed":
+            keywords = ", ".join(parse_keywords(seed.text))
+            artifacts["keywords-1"] = new_artifact("keywords", keywords, by="seeds")
         if neighbours:
             artifacts["neighbours"] = new_artifact("neighbours", neighbours, by="memory")
         return DocumentState(
@@ -86,6 +89,8 @@ class _Nodes:
             messages=[message],
             artifacts=artifacts,
             seed_set=list(seed.keywords),
+            genres=list(digest.genres),
+            personas=list(digest.personas),
             turns=0,
             tries=0,
         )
@@ -100,6 +105,7 @@ class _Nodes:
             state,
             _system(workspace),
             tools=tool_schemas(sampling=workspace.sampler.offered),
+            graph=GRAPH,
             out_of_turns=(
                 f"turns: no draft accepted within {workspace.config.conductor.max_turns} turns"
             ),
@@ -129,7 +135,7 @@ class _Nodes:
     ) -> Command[Literal["conductor", "gate", "reject"]]:
         """Answer the conductor's calls in their order, and do what they decide."""
         workspace = await self._source(runtime.context)
-        decision = Decision(state)
+        decision = Decision(state, required=workspace.config.conductor.require)
         reply = next(m for m in reversed(state["messages"]) if isinstance(m, AIMessage))
         for call in reply.tool_calls:
             decision.take(str(call["id"]), call["name"], call["args"])

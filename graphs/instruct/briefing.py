@@ -36,6 +36,8 @@ async def instruct_begun(workspace: Workspace, state: DocumentInput) -> Instruct
         topic=seed.topic if isinstance(seed, Document) else "",
         messages=[message],
         artifacts=artifacts,
+        genres=list(digest.genres),
+        personas=list(digest.personas),
         turns=0,
         tries=0,
     )

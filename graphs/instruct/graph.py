@@ -90,12 +90,13 @@ class _Nodes:
             state,
             instruct_system(workspace),
             tools=instruct_schemas(),
+            graph=GRAPH,
             out_of_turns=(
                 f"turns: no instruction accepted within {workspace.config.conductor.max_turns}"
             ),
         )
         if isinstance(turn, str):
-            return stopped(state, turn)
+            return stopped(workspace, state, turn)
         if not turn.reply.tool_calls:
             update = turn.nudged(state["record_id"], INSTRUCT_NUDGE)
             return Command(update=update, goto="conductor")
@@ -121,8 +122,9 @@ class _Nodes:
         self, state: InstructState, runtime: Runtime[RunContext]
     ) -> Command[Literal["conductor", "gate", "reject"]]:
         """Answer the conductor's calls in their order, and do what they decide."""
-        await self._source(runtime.context)
-        decision = Decision(state, submits="question")
+        workspace = await self._source(runtime.context)
+        required = workspace.config.conductor.require
+        decision = Decision(state, submits="question", required=required)
         reply = next(m for m in reversed(state["messages"]) if isinstance(m, AIMessage))
         for call in reply.tool_calls:
             decision.take(str(call["id"]), call["name"], call["args"])

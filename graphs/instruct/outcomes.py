@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from metasynth.graphs.admission.draft import Verdict
+from metasynth.graphs.document.artifacts import unasked
 from metasynth.graphs.document.decision import lost
 from metasynth.graphs.document.decision import refused as sent_back
 from metasynth.graphs.run.nodes import Command
@@ -91,10 +92,13 @@ def refused(
     return Command(update=changes, goto=command.goto)
 
 
-def stopped(state: InstructState, reason: str) -> Command[Literal["gate", "reject"]]:
+def stopped(
+    workspace: Workspace, state: InstructState, reason: str
+) -> Command[Literal["gate", "reject"]]:
     """The conductor may go no further: take the last question that it has, or give up."""
     questions = [ref for ref, a in state["artifacts"].items() if a["kind"] == "question"]
-    if not questions:
+    required = workspace.config.conductor.require
+    if not questions or unasked(state["artifacts"], questions[-1], required):
         return lost(reason)
     submission = Submission(draft=questions[-1], call_id=f"{state['record_id']}/stopped")
     return Command(update={"submission": submission, "stopped": True}, goto="gate")

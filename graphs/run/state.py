@@ -62,6 +62,7 @@ class DocumentInput(BaseModel):
 class DocumentState(TypedDict, total=False):
     """One record on its way.
 
+    `genres` and `personas` are what the brief offers and names.
     `verdict` is what the gate last measured, `review` what a person decided, `edit` an edited draft
     that was refused, with the reason.
     """
@@ -75,6 +76,8 @@ class DocumentState(TypedDict, total=False):
     results: Annotated[dict[str, CallResult], merge]
     experts: Annotated[list[str], operator.add]
     seed_set: list[str]
+    genres: list[str]
+    personas: list[str]
     persona: str
     genre: str
     turns: int

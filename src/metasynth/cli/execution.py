@@ -39,6 +39,7 @@ async def _run(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
 async def _watched(workspace: Workspace, *, quiet: bool) -> str:
     with ProgressDisplay(workspace.config, quiet=quiet) as display:
         workspace.adaptations.tell = display.note
+        workspace.tool_form.tell = display.note
         work = asyncio.ensure_future(execute(workspace, display.update))
         # a polite end: the write in hand is finished and the run directory closed
         for number in (signal.SIGINT, signal.SIGTERM):

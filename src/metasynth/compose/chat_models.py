@@ -7,6 +7,7 @@ from metasynth.agents.models.provider import chat_model, provider_of
 from metasynth.agents.roles.role import Role
 from metasynth.config.model import ModelConfig
 from metasynth.config.run import RunConfig
+from metasynth.graphs.document.fixed import NAME as FIXED
 from metasynth.graphs.run.voices import Voice, Voices
 
 
@@ -22,9 +23,14 @@ def make_voices(
     for role in roles:
         if role.model and role.model not in by_name:
             by_name[role.model] = expert_voice(config, role)
+    experts = _voice(config.model_for("experts"), config)
+    if config.conductor.policy == "fixed":
+        conductor = experts._replace(name=FIXED)  # never asked
+    else:
+        conductor = _voice(config.model_for("conductor"), config)
     voices = Voices(
-        conductor=_voice(config.model_for("conductor"), config),
-        experts=_voice(config.model_for("experts"), config),
+        conductor=conductor,
+        experts=experts,
         by_name=by_name,
     )
     shared = Adaptations() if adaptations is None else adaptations

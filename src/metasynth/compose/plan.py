@@ -5,6 +5,7 @@ from functools import cached_property
 
 from metasynth.agents.conductor.documents import prompt_version
 from metasynth.agents.conductor.instructions import instruct_prompt_version
+from metasynth.agents.models.provider import provider_of
 from metasynth.agents.roles.book import RoleBook, load_roles
 from metasynth.agents.roles.role import Role
 from metasynth.config.instruct import INSTRUCT_GRAPHS
@@ -13,7 +14,8 @@ from metasynth.domains.checkers import checker_version, find_checker
 from metasynth.errors import ConfigError, RequestError
 from metasynth.graphs.active.plan import ActivePlan, plan_active
 from metasynth.graphs.admission.gate import Checker
-from metasynth.graphs.baselines.plan import check_left_out, plan_template
+from metasynth.graphs.baselines.plan import plan_template
+from metasynth.graphs.document.order import check_conductor
 from metasynth.graphs.scoring.plan import ScreeningPlan, plan_screening
 from metasynth.graphs.softsrv.plan import SoftSRVPlan, plan_softsrv
 from metasynth.records.documents import load_documents, load_instructions
@@ -49,7 +51,12 @@ class RunPlan:
         self.screening: ScreeningPlan | None = plan_screening(config)
         self._own_checkers = _own_checkers(config)
         self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
-        check_left_out(config, self.roles)
+        check_conductor(
+            config,
+            self.roles,
+            follows_prompts=provider_of(config.model_for("experts").model).follows_prompts,
+            draws_drafts=config.softsrv is not None and config.graph == "document",
+        )
         self.exemplars: list[Seed] = plan_template(config, self.seeds)
 
     def _conductor_version(self) -> str:

@@ -43,7 +43,8 @@ def is_own_host(url: str) -> bool:
 
 
 def _models(config: RunConfig) -> Iterator[ModelConfig]:
-    yield config.model_for("conductor")
+    if config.conductor.policy == "model":  # a fixed order asks none
+        yield config.model_for("conductor")
     yield config.model_for("experts")
 
 

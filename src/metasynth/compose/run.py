@@ -22,6 +22,7 @@ from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
 from metasynth.graphs.run.health import Health
 from metasynth.graphs.run.threads import EndedThreads
+from metasynth.graphs.run.tool_form import ToolForm
 from metasynth.graphs.run.voices import Voices, keeps_time
 from metasynth.graphs.scoring.resources import resources_for
 from metasynth.graphs.scoring.scorer import StudentScorer
@@ -196,6 +197,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         screen=screen,
         sampler=sampler,
         adaptations=adaptations,
+        tool_form=ToolForm(config.conductor.tools, directory.root / "tool_form.json"),
         callbacks=[tracer],
     )
     if plan.active is not None:

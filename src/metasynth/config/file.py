@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from metasynth.errors import ConfigError
 
+from .checks import CODES
 from .paths import check_paths, resolve_paths
 from .run import RunConfig
 from .softsrv import SoftSRVConfig
@@ -187,7 +188,11 @@ def _validated(data: Mapping[str, Any], path: Path | str) -> RunConfig:
 
 def _refusal(error: ValidationError, where: Path | str, root: type[BaseModel]) -> ConfigError:
     """All problems that pydantic found, in one line, with the code of the first."""
-    codes = {"extra_forbidden": "unknown_key", "missing": "missing_key"}
+    codes = {
+        "extra_forbidden": "unknown_key",
+        "missing": "missing_key",
+        **{code: code for code in CODES},
+    }
     problems = error.errors()
     return ConfigError(
         f"{where}: " + "; ".join(_problem(dict(each), root) for each in problems),

@@ -4,10 +4,11 @@ MetaSynth-Instruct: Riaz et al., arXiv 2504.12563. How many instructions a docum
 they are evolved and who answers is not known from the paper; the defaults here are ours.
 """
 
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from .checks import contradiction
 from .section import Section
 
 InstructGraph = Literal["instruct", "self_instruct", "evol_instruct", "template_qa"]
@@ -32,6 +33,15 @@ class InstructConfig(Section):
     max_likeness: float = Field(
         default=0.7, ge=0, le=1, description="ROUGE-L to another instruction of the same document"
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min_question_words > self.max_question_words:
+            raise contradiction(
+                f"min_question_words: {self.min_question_words} words at least and "
+                f"{self.max_question_words} at most (max_question_words) are never both"
+            )
+        return self
 
 
 def check_instruct(graph: str, documents: str | None) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from .checks import ADDRESS, EXTRA_BODY
 from .marks import LOCAL_MODEL, NotIdentity, PartOf
 from .section import Section
 
@@ -25,7 +26,7 @@ class ModelConfig(Section):
         default="embedded",
         description="embedded, local:PATH_OR_HUB_ID or openai:NAME; or of a provider of yours",
     )
-    base_url: Annotated[str | None, NotIdentity("address")] = Field(
+    base_url: Annotated[str | None, NotIdentity("address"), ADDRESS] = Field(
         default=None,
         description="address of an OpenAI-compatible server, up to /v1; "
         "null: OPENAI_BASE_URL, or OpenAI",
@@ -64,7 +65,7 @@ class ModelConfig(Section):
     max_concurrency: Annotated[int | None, NotIdentity("pace")] = Field(
         default=None, ge=1, description="calls at a time; null: as the server bears"
     )
-    extra_body: dict[str, Any] | None = Field(
+    extra_body: Annotated[dict[str, Any] | None, EXTRA_BODY] = Field(
         default=None, description="fields that are sent beside the standard ones"
     )
     send_seed: bool = Field(default=True, description="some servers refuse the field")
@@ -103,18 +104,6 @@ class ModelConfig(Section):
             for name in ("temperature", "max_tokens")
             if name in self.model_fields_set and getattr(self, name) is None
         )
-
-
-class ConductorConfig(ModelConfig):
-    """The conductor's model, where it differs from the teacher, and the bounds of its work."""
-
-    max_turns: int = Field(default=30, ge=3, description="turns for one record")
-    max_calls_per_turn: int = Field(
-        default=6, ge=1, description="tool calls that one turn may make"
-    )
-    max_prompt_tokens: int = Field(default=8000, ge=256, description="estimated, 4 bytes a token")
-    without: tuple[str, ...] = Field(default=(), description="experts that it is not offered")
-    personas: bool = Field(default=True, description="experts write as whom it names")
 
 
 class PriceConfig(Section):

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .active import ActiveConfig
+from .checks import ADDRESS, contradiction
+from .conductor import ConductorConfig, ExpertsConfig
 from .identity import identity_of
 from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
 from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, PartOf, RelativeToFile
-from .model import ConductorConfig as ConductorConfig
 from .model import ModelConfig as ModelConfig
 from .model import PriceConfig as PriceConfig
 from .review import ReviewConfig, ReviewSection
@@ -28,6 +29,7 @@ ROLE_LIBRARY = "library:"  # before the name of a domain that the package has ex
 ROLES = RelativeToFile(rf"(?!{ROLE_LIBRARY})(?P<path>.+)", folder=True)
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
+_EXPERTS_OWN = set(ExpertsConfig.model_fields) - set(ModelConfig.model_fields)
 
 
 class DomainConfig(Section):
@@ -96,11 +98,20 @@ class GateConfig(Section):
         default=(), description="checks of what has passed the gate, by their files' names"
     )
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.min_words > self.max_words:
+            raise contradiction(
+                f"min_words: {self.min_words} words at least and {self.max_words} at most "
+                "(max_words) are never both"
+            )
+        return self
+
 
 class MemoryConfig(Section):
     """The memory of what was written, and how much of it the conductor sees."""
 
-    url: Annotated[str | None, NotIdentity("address")] = Field(
+    url: Annotated[str | None, NotIdentity("address"), ADDRESS] = Field(
         default=None, description="a Chroma server; default: in the run"
     )
     embedder: Annotated[str, EMBEDDER] = Field(
@@ -161,7 +172,7 @@ class RunConfig(Section):
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
     conductor: ConductorConfig = ConductorConfig()
-    experts: ModelConfig = ModelConfig()
+    experts: ExpertsConfig = ExpertsConfig()
     template: TemplateConfig = TemplateConfig()
     instruct: InstructConfig = InstructConfig()
     softsrv: SoftSRVConfig | None = None
@@ -282,6 +293,8 @@ class RunConfig(Section):
         unsent = [sorted(self.model_for(part).unsent) for part in ("conductor", "experts")]
         if any(unsent):
             data["unsent"] = unsent
+        if style := identity_of(self.experts, _EXPERTS_OWN):
+            data["experts"] = style
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,76 @@
+"""`conductor.tools`: calls as JSON by schema, where a server ignores tools."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.commands import corpus_of, metasynth, small_run
+from tests.openai_answers import Reply
+from tests.openai_server import OpenAIServer
+from tests.teacher import Teacher
+
+
+class WithoutTools(Teacher):
+    """A server that drops tools and enforces schemas: the teacher's calls come as JSON."""
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        wanted = request.get("response_format")
+        if request.get("tools"):
+            return Reply(content="Let me think about whom to ask.")
+        if wanted is None:
+            return super().__call__(request)
+        made = super().__call__({**request, "messages": _native(request), "tools": [1]}).tool_calls
+        # one call an answer: the label where the gate misses it, else the first
+        chosen = made[-1 if "topic_missing" in request["messages"][-1]["content"] else 0]
+        call = {"tool": chosen["name"], "arguments": chosen["arguments"]}
+        jsonschema.validate({"call": call}, wanted["json_schema"]["schema"])
+        return Reply(content=json.dumps({"call": call}))
+
+
+def _native(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """The conversation as the teacher reads it, from plain messages."""
+    native: list[dict[str, Any]] = []
+    for number, message in enumerate(request["messages"]):
+        text = str(message["content"])
+        if message["role"] == "assistant":
+            call = json.loads(text)["call"]
+            function = {"name": call["tool"], "arguments": json.dumps(call["arguments"])}
+            asked = {"id": str(number), "function": function}
+            native.append({"role": "assistant", "tool_calls": [asked]})
+        elif match := re.match(r"Result of \w+: ", text):
+            result = text[match.end() :]
+            native.append({"role": "tool", "tool_call_id": str(number - 1), "content": result})
+        else:
+            native.append(message)
+    return native
+
+
+@pytest.mark.parametrize("tools", ["schema", "auto"])
+def test_calls_come_as_json_where_tools_are_ignored(
+    tmp_path: Path, tools: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"budget__records": 2, "concurrency": 2, "conductor__tools": tools}
+    with OpenAIServer(WithoutTools()) as server:
+        run = small_run(server.base_url, **values)
+        assert metasynth(*run, "--out", tmp_path / "run") == 0
+        native = [request for request in server.requests if request.get("tools")]
+        before = len(server.requests)
+        more = small_run(server.base_url, **{**values, "budget__records": 3})
+        assert metasynth(*more, "--out", tmp_path / "run") == 0
+        again = [request for request in server.requests[before:] if request.get("tools")]
+    assert len(corpus_of(tmp_path / "run")) == 3
+    assert len(native) == (tools == "auto")
+    assert again == []
+    told = "".join(capsys.readouterr())
+    assert told.count("answered without a tool call") == (tools == "auto")
+
+
+def test_native_calls_alone_stop_the_run(tmp_path: Path) -> None:
+    with OpenAIServer(WithoutTools()) as server:
+        run = small_run(server.base_url, budget__records=2, conductor__tools="native")
+        assert metasynth(*run, "--out", tmp_path / "run") == 1
+        assert len(server.requests) <= 10
