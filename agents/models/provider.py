@@ -28,6 +28,8 @@ from metasynth.registry import Registry
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+DISTRIBUTION = "metasynth-agents"
+"""What `pip` calls this package."""
 MakeChat = Callable[[str, ModelConfig], "BaseChatModel"]
 """From what stands behind the colon and the section of the run file to a chat model."""
 
@@ -44,6 +46,7 @@ class Provider:
     follows_prompts: bool
     reproducible: bool
     packages: tuple[str, ...]
+    extra: str | None
 
     def form(self, name: str) -> str:
         """How a model of this provider, which is called `name`, is written in a run file."""
@@ -86,6 +89,7 @@ def provider(
     follows_prompts: bool = True,
     reproducible: bool = False,
     packages: tuple[str, ...] = (),
+    extra: str | None = None,
     name: str | None = None,
 ) -> Callable[[MakeChat], MakeChat]:
     """Add a provider by the function that makes its chat models.
@@ -104,6 +108,7 @@ def provider(
         reproducible: The same call gives the same bytes on every machine, so that records of a run
             of one chain carry no times and the run repeats byte for byte.
         packages: The distributions that it needs, whose versions `metasynth doctor` lists.
+        extra: The extra of this package that brings them, for the error where they are missing.
         name: Another name than the file's, for one that is made in a notebook.
     """
 
@@ -117,6 +122,7 @@ def provider(
             follows_prompts=follows_prompts,
             reproducible=reproducible,
             packages=packages,
+            extra=extra,
         )
         PROVIDERS.add(part, module=make.__module__, name=name)
         return make
@@ -139,9 +145,10 @@ def chat_model(config: ModelConfig) -> "BaseChatModel":
     try:
         return known.made_by(rest, config.model_copy(update=own))
     except ImportError as error:
+        extra = f"pip install '{DISTRIBUTION}[{known.extra}]'" if known.extra else ""
         raise RequestError(
             f"provider {name}: {error}",
-            hint=f"install {' '.join(known.packages) or 'what it imports'}",
+            hint=extra or f"install {' '.join(known.packages) or 'what it imports'}",
             code="missing_package",
         ) from error
 

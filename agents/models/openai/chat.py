@@ -25,6 +25,7 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from metasynth.agents.models.adaptation.adaptation import MOST_CHANGES, Adaptation, Adaptations
 from metasynth.agents.models.adaptation.change import Change
 from metasynth.agents.models.adaptation.refusal import refusal_of
+from metasynth.agents.models.background_loop import background_loop
 from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.evidence import evidence_of
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
@@ -32,7 +33,6 @@ from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
-from .background_loop import background_loop
 from .messages import StreamedAnswer, prompt_tokens, with_usage, without_secrets
 from .wire import OPENAI_URL, PlainChatOpenAI, Sent, ToolChoice
 

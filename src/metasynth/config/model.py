@@ -24,7 +24,7 @@ class ModelConfig(Section):
         str, PartOf("provider", before=":"), LOCAL_MODEL, BeforeValidator(_model_name)
     ] = Field(
         default="embedded",
-        description="embedded, local:PATH_OR_HUB_ID or openai:NAME; or of a provider of yours",
+        description="PROVIDER:NAME, such as anthropic:NAME; see the page on models",
     )
     base_url: Annotated[str | None, NotIdentity("address"), ADDRESS] = Field(
         default=None,
@@ -35,6 +35,9 @@ class ModelConfig(Section):
         default=None,
         description="the environment variable that holds the key; "
         "null: the provider's, as OPENAI_API_KEY",
+    )
+    api_version: Annotated[str, NotIdentity("address")] = Field(
+        default="2024-10-21", min_length=1, description="of Azure's API, for azure:DEPLOYMENT"
     )
     temperature: float | None = Field(
         default=None,

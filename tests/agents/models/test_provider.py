@@ -1,5 +1,6 @@
 """Providers of chat models: what a run file may name, and one that is a file of the user's."""
 
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from metasynth.agents.models.provider import (
+    DISTRIBUTION,
     PROVIDERS,
     chat_model,
     provider,
@@ -21,6 +23,7 @@ from metasynth.errors import ConfigError, RequestError
 from tests.commands import corpus_of, fast_embedder, metasynth
 from tests.raising import raises
 
+ROOT = Path(__file__).parents[3]
 ECHO = '''\
 """Words of the prompt in another order: no model, but a provider of chat models."""
 
@@ -126,6 +129,11 @@ class TestOfOnesOwn:
             with raises(RequestError, "missing_package") as refused:
                 chat_model(ModelConfig(model="absent:x"))
             assert refused.value.hint == "install absent-chat"
+            PROVIDERS.forget("absent")
+            provider(name="absent", packages=("absent-chat",), extra="absent")(absent)
+            with raises(RequestError, "missing_package") as refused:
+                chat_model(ModelConfig(model="absent:x"))
+            assert refused.value.hint == f"pip install '{DISTRIBUTION}[absent]'"
         finally:
             PROVIDERS.forget("absent")
 
@@ -193,16 +201,29 @@ class TestModelsOfARunFile:
 
 
 class TestBuiltIn:
-    def test_they_are_the_files_of_their_folder(self) -> None:
-        assert PROVIDERS.builtin() == ("embedded", "local", "openai")
-        assert PROVIDERS.expected() == "expected embedded, local:PATH_OR_HUB_ID or openai:NAME"
+    def test_a_message_says_how_their_models_are_written(self) -> None:
+        assert {"anthropic", "azure", "embedded", "google", "ollama"} <= set(PROVIDERS.builtin())
+        forms = PROVIDERS.expected().removeprefix("expected ").replace(" or ", ", ").split(", ")
+        assert {"azure:DEPLOYMENT", "embedded", "local:PATH_OR_HUB_ID", "openai:NAME"} <= {*forms}
 
-    @pytest.mark.parametrize("model", ["embedded", "local:/a/b", "openai:ft:gpt-4o:org"])
+    @pytest.mark.parametrize(
+        "model",
+        ["embedded", "local:/a/b", "openai:ft:gpt-4o:org", "anthropic:claude", "ollama:a:b"],
+    )
     def test_their_models_are_told_by_what_stands_before_the_colon(self, model: str) -> None:
         PROVIDERS.check_value(model)
         name = model.partition(":")[0]
         assert provider_of(model) is PROVIDERS[name]
-        assert PROVIDERS[name].priced is (name == "openai")
+        assert PROVIDERS[name].priced is (name not in ("embedded", "local", "ollama"))
+
+    def test_one_that_needs_an_extra_names_one_that_there_is(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        assert project["name"] == DISTRIBUTION
+        extras = project["optional-dependencies"]
+        for name in PROVIDERS.builtin():
+            known = PROVIDERS[name]
+            named = [item for item in extras.get(known.extra, ()) if known.packages[0] in item]
+            assert known.extra is None or named, name
 
     def test_the_embedded_one_alone_repeats_and_follows_no_prompt(self) -> None:
         known = {name: PROVIDERS[name] for name in PROVIDERS.builtin()}

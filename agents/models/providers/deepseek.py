@@ -1,0 +1,27 @@
+"""DeepSeek's models at DeepSeek: `pip install 'metasynth-agents[deepseek]'`."""
+
+from typing import TYPE_CHECKING
+
+from metasynth.agents.models.provider import provider
+from metasynth.agents.models.served.package import Package
+from metasynth.config.model import ModelConfig
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+PACKAGE = Package(
+    "langchain_deepseek",
+    "ChatDeepSeek",
+    "https://api.deepseek.com/v1",
+    extra_body="extra_body",
+)
+
+
+@provider(
+    priced=True, key_env="DEEPSEEK_API_KEY", extra="deepseek", packages=("langchain-deepseek",)
+)
+def deepseek(name: str, config: ModelConfig) -> "BaseChatModel":
+    """The model called `name`."""
+    from metasynth.agents.models.served.chat import served_chat
+
+    return served_chat(PACKAGE, name, config)

@@ -1,0 +1,1 @@
+"""Chat models of LangChain's own packages, within our pace, tries and redaction."""
