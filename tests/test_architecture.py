@@ -55,6 +55,11 @@ HOSTS = re.compile(
 )
 URL = re.compile(r"https?://([\w.-]+)")
 KNOWN_HOSTS = {
+    # where providers send what a run file names them for
+    *("api.anthropic.com", "api.cohere.com", "api.deepseek.com", "api.fireworks.ai"),
+    *("api.groq.com", "api.mistral.ai", "api.perplexity.ai", "api.together.xyz"),
+    *("api.x.ai", "bedrock-runtime.amazonaws.com", "generativelanguage.googleapis.com"),
+    *("integrate.api.nvidia.com", "openrouter.ai", "RESOURCE.openai.azure.com"),
     *("127.0.0.1", "HOST", "api.openai.com", "arxiv.org", "localhost"),
     "smith.langchain.com",  # LangGraph Studio's page, opened where the user says --open
 }
