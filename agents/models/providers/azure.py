@@ -24,13 +24,13 @@ PACKAGE = Package(
     priced=True, key_env="AZURE_OPENAI_API_KEY", takes="DEPLOYMENT", packages=("langchain-openai",)
 )
 def azure(name: str, config: ModelConfig) -> "BaseChatModel":
-    """The deployment called `name` at `base_url`, which is https://RESOURCE.openai.azure.com."""
+    """The deployment called `name` at `base_url`, the resource's address."""
     from metasynth.agents.models.served.chat import served_chat
 
     if not config.base_url:
         raise RequestError(
             f"azure:{name} needs base_url: the address of the Azure OpenAI resource",
-            hint="such as https://RESOURCE.openai.azure.com",
+            hint="it ends in openai.azure.com, or in services.ai.azure.com",
             code="missing_address",
         )
     return served_chat(
