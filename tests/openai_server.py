@@ -151,8 +151,7 @@ class OpenAIServer:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         app = web.Application(client_max_size=64 * 2**20)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/v1/models", self._list_models)
+        self.add_routes(app.router)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", self.port, backlog=1024)
@@ -161,6 +160,11 @@ class OpenAIServer:
         self._started.set()
         await self._stop.wait()
         await runner.cleanup()
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """What is answered where."""
+        router.add_post("/v1/chat/completions", self._chat)
+        router.add_get("/v1/models", self._list_models)
 
     async def _list_models(self, request: web.Request) -> web.Response:
         if self._wrong_key(request):

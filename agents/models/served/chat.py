@@ -30,6 +30,7 @@ from metasynth.config.model import ModelConfig
 from metasynth.errors import ModelCallError
 from metasynth.redaction import Redactor
 
+from .failures import as_endpoint_failure
 from .messages import for_the_endpoint, total_tokens
 from .package import SETTINGS, Package
 
@@ -145,7 +146,7 @@ class ServedChat(BaseChatModel):
                     if not result.generations:
                         raise ValueError("an answer without choices")
                 except Exception as error:
-                    tries.failed(slot, error)
+                    tries.failed(slot, as_endpoint_failure(error))
                 else:
                     slot.succeeded(total_tokens(result.generations[0].message))
                     return without_secrets(result, self._redactor)
@@ -172,7 +173,7 @@ class ServedChat(BaseChatModel):
                             shown = True
                             yield self._clean(piece)
                 except Exception as error:
-                    tries.failed(slot, error, final=shown)
+                    tries.failed(slot, as_endpoint_failure(error), final=shown)
                 else:
                     slot.succeeded(tokens)
                     return

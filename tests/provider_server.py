@@ -1,0 +1,297 @@
+"""The test server behind the protocols of providers: Anthropic, Gemini, Ollama, Cohere, Azure.
+
+A request is put into the form of OpenAI, in which it is recorded and given to the responder, and
+the answer is put back. Errors go out in the form of the protocol. Streams are not spoken here but
+by what speaks OpenAI's protocol under another address (Azure, Groq).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from tests.openai_answers import Reply
+from tests.openai_server import OpenAIServer, Received
+
+Json = dict[str, Any]
+
+
+class Protocol(NamedTuple):
+    """How one provider's requests and answers are written."""
+
+    request: Callable[[Json], Json]
+    answer: Callable[[Json], Json]
+    error: Callable[[Reply], Any]
+
+
+class ProviderServer(OpenAIServer):
+    """The server; `wire` has the bodies as they came, `base` is its address without a path."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.wire: list[Json] = []
+
+    @property
+    def base(self) -> str:
+        """Address without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Those of OpenAI, and the providers'."""
+        super().add_routes(router)
+        router.add_post("/openai/v1/chat/completions", self._chat)
+        router.add_post("/openai/deployments/{name}/chat/completions", self._chat)
+        router.add_post("/v1/messages", self._speaking(ANTHROPIC))
+        router.add_post("/api/chat", self._speaking(OLLAMA))
+        router.add_post("/v2/chat", self._speaking(COHERE))
+        router.add_post("/{version}/models/{name}:generateContent", self._speaking(GEMINI))
+
+    def _speaking(self, protocol: Protocol) -> Callable[[web.Request], Any]:
+        async def respond(request: web.Request) -> web.Response:
+            body = await request.json()
+            self.wire.append(body)
+            asked = {"model": request.match_info.get("name", ""), **protocol.request(body)}
+            self.received.append(Received(asked, dict(request.headers), 0.0))
+            answer = self.responder(asked)
+            reply = Reply(content=answer) if isinstance(answer, str) else answer
+            if reply.status != 200:
+                body = protocol.error(reply)
+                return web.json_response(body, status=reply.status, headers=reply.headers)
+            return web.json_response(protocol.answer(reply.completion(asked)))
+
+        return respond
+
+
+def _parts(completion: Json) -> tuple[str, list[Json], Json]:
+    """Text, calls and token counts of a completion."""
+    message = completion["choices"][0]["message"]
+    calls = [
+        {
+            "id": call["id"],
+            "name": call["function"]["name"],
+            "arguments": json.loads(call["function"]["arguments"]),
+        }
+        for call in message.get("tool_calls", ())
+    ]
+    return message["content"] or "", calls, completion.get("usage") or {}
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, list):
+        return "".join(block.get("text", "") for block in content)
+    return content or ""
+
+
+def _call(name: str, arguments: Any, call_id: str) -> Json:
+    return {"id": call_id, "function": {"name": name, "arguments": json.dumps(arguments)}}
+
+
+def _tool(name: str, description: str, schema: Json) -> Json:
+    function = {"name": name, "description": description, "parameters": schema}
+    return {"type": "function", "function": function}
+
+
+def _from_anthropic(body: Json) -> Json:
+    messages: list[Json] = []
+    if body.get("system"):
+        messages.append({"role": "system", "content": _text(body["system"])})
+    for message in body["messages"]:
+        blocks = message["content"]
+        if isinstance(blocks, str):
+            blocks = [{"type": "text", "text": blocks}]
+        results = [block for block in blocks if block["type"] == "tool_result"]
+        for block in results:
+            messages.append(
+                {
+                    "role": "tool",
+                    "tool_call_id": block["tool_use_id"],
+                    "content": _text(block["content"]),
+                }
+            )
+        if not results:
+            calls = [
+                _call(block["name"], block["input"], block["id"])
+                for block in blocks
+                if block["type"] == "tool_use"
+            ]
+            told = {"role": message["role"], "content": _text(blocks)}
+            messages.append(told | ({"tool_calls": calls} if calls else {}))
+    asked: Json = {"messages": messages, "model": body["model"]}
+    if body.get("tools"):
+        asked["tools"] = [
+            _tool(tool["name"], tool.get("description", ""), tool["input_schema"])
+            for tool in body["tools"]
+        ]
+        asked["tool_choice"] = {"any": "required"}.get(
+            (body.get("tool_choice") or {}).get("type", ""), "auto"
+        )
+    return asked
+
+
+def _to_anthropic(completion: Json) -> Json:
+    text, calls, usage = _parts(completion)
+    content: list[Json] = [{"type": "text", "text": text}] if text else []
+    content += [
+        {
+            "type": "tool_use",
+            "id": f"toolu_{call['id']}",
+            "name": call["name"],
+            "input": call["arguments"],
+        }
+        for call in calls
+    ]
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": completion["model"],
+        "content": content,
+        "stop_reason": "tool_use" if calls else "end_turn",
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": usage.get("prompt_tokens", 0),
+            "output_tokens": usage.get("completion_tokens", 0),
+        },
+    }
+
+
+def _from_gemini(body: Json) -> Json:
+    messages: list[Json] = []
+    if "systemInstruction" in body:
+        messages.append({"role": "system", "content": _text(body["systemInstruction"]["parts"])})
+    for item in body["contents"]:
+        role = "assistant" if item["role"] == "model" else "user"
+        for part in item["parts"]:
+            if "functionResponse" in part:
+                result = json.dumps(part["functionResponse"]["response"])
+                messages.append({"role": "tool", "content": result})
+        calls = [
+            _call(part["functionCall"]["name"], part["functionCall"].get("args", {}), "call")
+            for part in item["parts"]
+            if "functionCall" in part
+        ]
+        text = _text([part for part in item["parts"] if "text" in part])
+        if text or calls:
+            told = {"role": role, "content": text}
+            messages.append(told | ({"tool_calls": calls} if calls else {}))
+    asked: Json = {"messages": messages}
+    declared = [
+        item for tool in body.get("tools") or () for item in tool.get("functionDeclarations", ())
+    ]
+    if declared:
+        asked["tools"] = [
+            _tool(
+                item["name"],
+                item.get("description", ""),
+                _lower(item.get("parameters") or item.get("parametersJsonSchema") or {}),
+            )
+            for item in declared
+        ]
+        mode = (body.get("toolConfig") or {}).get("functionCallingConfig", {}).get("mode", "AUTO")
+        asked["tool_choice"] = "required" if mode == "ANY" else "auto"
+    return asked
+
+
+def _lower(schema: Any) -> Any:
+    """Gemini writes types in capitals."""
+    if isinstance(schema, dict):
+        return {
+            key: value.lower() if key == "type" and isinstance(value, str) else _lower(value)
+            for key, value in schema.items()
+        }
+    return schema
+
+
+def _to_gemini(completion: Json) -> Json:
+    text, calls, usage = _parts(completion)
+    parts: list[Json] = [{"text": text}] if text else []
+    parts += [{"functionCall": {"name": call["name"], "args": call["arguments"]}} for call in calls]
+    return {
+        "candidates": [
+            {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
+        ],
+        "usageMetadata": {
+            "promptTokenCount": usage.get("prompt_tokens", 0),
+            "candidatesTokenCount": usage.get("completion_tokens", 0),
+            "totalTokenCount": usage.get("total_tokens", 0),
+        },
+        "modelVersion": completion["model"],
+    }
+
+
+def _from_ollama(body: Json) -> Json:
+    options = body.get("options") or {}
+    asked = {"model": body["model"], "messages": body["messages"], **options}
+    return asked | ({"tools": body["tools"]} if body.get("tools") else {})
+
+
+def _to_ollama(completion: Json) -> Json:
+    text, calls, usage = _parts(completion)
+    functions = [
+        {"function": {"name": call["name"], "arguments": call["arguments"]}} for call in calls
+    ]
+    message = {"role": "assistant", "content": text}
+    return {
+        "model": completion["model"],
+        "created_at": "2026-01-01T00:00:00Z",
+        "message": message | ({"tool_calls": functions} if calls else {}),
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": usage.get("prompt_tokens", 0),
+        "eval_count": usage.get("completion_tokens", 0),
+    }
+
+
+def _from_cohere(body: Json) -> Json:
+    messages = [{**item, "content": _text(item.get("content"))} for item in body["messages"]]
+    asked = {"model": body["model"], "messages": messages}
+    if body.get("tools"):
+        asked["tools"] = body["tools"]
+        asked["tool_choice"] = {"REQUIRED": "required"}.get(body.get("tool_choice", ""), "auto")
+    return asked
+
+
+def _to_cohere(completion: Json) -> Json:
+    text, calls, usage = _parts(completion)
+    message: Json = {"role": "assistant"}
+    if text:
+        message["content"] = [{"type": "text", "text": text}]
+    if calls:
+        message["tool_calls"] = [
+            {"type": "function", **_call(call["name"], call["arguments"], call["id"])}
+            for call in calls
+        ]
+    tokens = {
+        "input_tokens": usage.get("prompt_tokens", 0),
+        "output_tokens": usage.get("completion_tokens", 0),
+    }
+    return {
+        "id": "chat-1",
+        "finish_reason": "TOOL_CALL" if calls else "COMPLETE",
+        "message": message,
+        "usage": {"tokens": tokens, "billed_units": tokens},
+    }
+
+
+def _words(reply: Reply) -> str:
+    return str((reply.error or {}).get("message", ""))
+
+
+ANTHROPIC = Protocol(
+    _from_anthropic,
+    _to_anthropic,
+    lambda reply: {
+        "type": "error",
+        "error": {"type": "invalid_request_error", "message": _words(reply)},
+    },
+)
+GEMINI = Protocol(
+    _from_gemini,
+    _to_gemini,
+    lambda reply: {
+        "error": {"code": reply.status, "message": _words(reply), "status": "INVALID_ARGUMENT"}
+    },
+)
+OLLAMA = Protocol(_from_ollama, _to_ollama, lambda reply: {"error": _words(reply)})
+COHERE = Protocol(_from_cohere, _to_cohere, lambda reply: {"message": _words(reply)})
