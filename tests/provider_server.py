@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from tests.bends.bend import Bend
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer, Received
 
@@ -25,11 +26,16 @@ class Protocol(NamedTuple):
     error: Callable[[Reply], Any]
 
 
+FINGERPRINT = Bend(  # one SDK insists on the field
+    "a fingerprint", change=lambda _, completion: completion | {"system_fingerprint": "fp"}
+)
+
+
 class ProviderServer(OpenAIServer):
     """The server; `wire` has the bodies as they came, `base` is its address without a path."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, bends=[FINGERPRINT], **options)
         self.wire: list[Json] = []
 
     @property
@@ -40,6 +46,8 @@ class ProviderServer(OpenAIServer):
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Those of OpenAI, and the providers'."""
         super().add_routes(router)
+        router.add_post("/chat/completions", self._chat)
+        router.add_post("/inference/v1/chat/completions", self._chat)
         router.add_post("/openai/v1/chat/completions", self._chat)
         router.add_post("/openai/deployments/{name}/chat/completions", self._chat)
         router.add_post("/v1/messages", self._speaking(ANTHROPIC))
@@ -101,14 +109,14 @@ def _from_anthropic(body: Json) -> Json:
         if isinstance(blocks, str):
             blocks = [{"type": "text", "text": blocks}]
         results = [block for block in blocks if block["type"] == "tool_result"]
-        for block in results:
-            messages.append(
-                {
-                    "role": "tool",
-                    "tool_call_id": block["tool_use_id"],
-                    "content": _text(block["content"]),
-                }
-            )
+        messages += [
+            {
+                "role": "tool",
+                "tool_call_id": block["tool_use_id"],
+                "content": _text(block["content"]),
+            }
+            for block in results
+        ]
         if not results:
             calls = [
                 _call(block["name"], block["input"], block["id"])

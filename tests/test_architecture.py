@@ -59,7 +59,7 @@ KNOWN_HOSTS = {
     *("api.anthropic.com", "api.cohere.com", "api.deepseek.com", "api.fireworks.ai"),
     *("api.groq.com", "api.mistral.ai", "api.perplexity.ai", "api.together.xyz"),
     *("api.x.ai", "bedrock-runtime.amazonaws.com", "generativelanguage.googleapis.com"),
-    *("integrate.api.nvidia.com", "openrouter.ai"),
+    *("openrouter.ai"),
     *("127.0.0.1", "HOST", "api.openai.com", "arxiv.org", "localhost"),
     "smith.langchain.com",  # LangGraph Studio's page, opened where the user says --open
 }

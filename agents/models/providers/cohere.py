@@ -31,6 +31,7 @@ PACKAGE = Package(
     extra_body=None,
     call={"request_options": {"max_retries": 0}},
     forced="REQUIRED",
+    binds=False,
     schema=_schema,
 )
 

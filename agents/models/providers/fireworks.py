@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PACKAGE = Package(
     "langchain_fireworks",
     "ChatFireworks",
-    "https://api.fireworks.ai/inference/v1",
+    "https://api.fireworks.ai",
     settings={**SETTINGS, "top_p": "model_kwargs.top_p", "seed": "model_kwargs.seed"},
 )
 
@@ -21,7 +21,7 @@ PACKAGE = Package(
     priced=True, key_env="FIREWORKS_API_KEY", extra="fireworks", packages=("langchain-fireworks",)
 )
 def fireworks(name: str, config: ModelConfig) -> "BaseChatModel":
-    """The model called `name`."""
+    """The model called `name`; a `base_url` ends before /inference/v1."""
     from metasynth.agents.models.served.chat import served_chat
 
     return served_chat(PACKAGE, name, config)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from metasynth.agents.models.provider import provider
-from metasynth.agents.models.served.package import SETTINGS, Package
+from metasynth.agents.models.served.package import Package
 from metasynth.config.model import ModelConfig
 
 if TYPE_CHECKING:
@@ -14,12 +14,20 @@ PACKAGE = Package(
     "ChatPerplexity",
     "https://api.perplexity.ai",
     base_url=None,  # the SDK reads PERPLEXITY_BASE_URL
-    settings={**SETTINGS, "top_p": "model_kwargs.top_p", "seed": "model_kwargs.seed"},
+    settings={
+        "temperature": "temperature",
+        "max_tokens": "max_tokens",
+        "top_p": "model_kwargs.top_p",
+    },
 )
 
 
 @provider(
-    priced=True, key_env="PPLX_API_KEY", extra="perplexity", packages=("langchain-perplexity",)
+    priced=True,
+    key_env="PPLX_API_KEY",
+    takes_seed=False,
+    extra="perplexity",
+    packages=("langchain-perplexity",),
 )
 def perplexity(name: str, config: ModelConfig) -> "BaseChatModel":
     """The model called `name`."""

@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, PrivateAttr, model_validator
 
 from metasynth.agents.models.background_loop import background_loop
@@ -122,6 +123,8 @@ class ServedChat(BaseChatModel):
         if tool_choice:
             forced = tool_choice in ("any", "required")
             kwargs["tool_choice"] = self.package.forced if forced else tool_choice
+        if not self.package.binds:
+            return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
         bound = self.chat.bind_tools(tools, **kwargs)
         assert isinstance(bound, RunnableBinding)
         return self.bind(**bound.kwargs)

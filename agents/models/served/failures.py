@@ -17,7 +17,7 @@ _REQUEST = httpx2.Request("POST", "http://endpoint")
 
 
 def as_endpoint_failure(error: Exception) -> Exception:
-    """The failure in the classes of OpenAI's SDK; `error` itself where it is none of an endpoint."""
+    """The failure in the classes of OpenAI's SDK; `error` itself where no endpoint failed."""
     if isinstance(error, openai.OpenAIError | httpx2.HTTPError | TimeoutError):
         return error
     for cause in _chain(error):
@@ -43,7 +43,9 @@ def _without_status(error: Exception) -> Exception:
         return failure
     if any(sign in name for name in names for sign in _TRANSPORT):
         return openai.APIConnectionError(request=_REQUEST)
-    return error
+    if type(error).__module__ == "builtins":
+        return error  # a defect of ours, or what the judge knows
+    return ValueError(str(error))  # a package's word for an answer that it cannot read
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -40,6 +40,8 @@ class Package:
         extra_body: The attribute that takes further fields of a request; None where none does.
         call: Arguments of every call.
         forced: What `tool_choice` has to be where a call of a tool is wanted.
+        binds: False where `bind_tools` of the package does not read tools in OpenAI's form, though
+            its API does.
         schema: From `response_format`, as OpenAI has it, to arguments of a call; None where the
             package has nothing of the kind.
         secrets: Environment variables that hold credentials beside the key.
@@ -57,6 +59,7 @@ class Package:
     extra_body: str | None = "model_kwargs"
     call: Mapping[str, Any] = field(default_factory=dict)
     forced: str = "any"
+    binds: bool = True
     schema: Callable[[dict[str, Any]], dict[str, Any]] | None = openai_schema
     secrets: tuple[str, ...] = ()
 
