@@ -59,8 +59,8 @@ KNOWN_HOSTS = {
     *("api.anthropic.com", "api.cohere.com", "api.deepseek.com", "api.fireworks.ai"),
     *("api.groq.com", "api.mistral.ai", "api.perplexity.ai", "api.together.xyz"),
     *("api.x.ai", "bedrock-runtime.amazonaws.com", "generativelanguage.googleapis.com"),
-    *("openrouter.ai"),
     *("127.0.0.1", "HOST", "api.openai.com", "arxiv.org", "localhost"),
+    "openrouter.ai",
     "smith.langchain.com",  # LangGraph Studio's page, opened where the user says --open
 }
 

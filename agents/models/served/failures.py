@@ -13,7 +13,7 @@ import openai
 _TIMEOUTS = ("timeout", "timedout")
 _CONNECTIONS = ("connecterror", "connectionerror", "clientconnector", "noconnection")
 _TRANSPORT = ("protocolerror", "readerror", "writeerror", "networkerror", "httpclienterror")
-_REQUEST = httpx2.Request("POST", "http://endpoint")
+_REQUEST = httpx2.Request("POST", "http://127.0.0.1")
 
 
 def as_endpoint_failure(error: Exception) -> Exception:
