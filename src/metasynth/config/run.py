@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from .active import ActiveConfig
 from .checks import ADDRESS, contradiction
-from .conductor import ConductorConfig, ExpertsConfig
+from .conductor import ConductorConfig
 from .identity import identity_of
 from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
 from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, PartOf, RelativeToFile
@@ -29,7 +29,6 @@ ROLE_LIBRARY = "library:"  # before the name of a domain that the package has ex
 ROLES = RelativeToFile(rf"(?!{ROLE_LIBRARY})(?P<path>.+)", folder=True)
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
-_EXPERTS_OWN = set(ExpertsConfig.model_fields) - set(ModelConfig.model_fields)
 
 
 class DomainConfig(Section):
@@ -172,7 +171,7 @@ class RunConfig(Section):
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
     conductor: ConductorConfig = ConductorConfig()
-    experts: ExpertsConfig = ExpertsConfig()
+    experts: ModelConfig = ModelConfig()
     template: TemplateConfig = TemplateConfig()
     instruct: InstructConfig = InstructConfig()
     softsrv: SoftSRVConfig | None = None
@@ -293,8 +292,6 @@ class RunConfig(Section):
         unsent = [sorted(self.model_for(part).unsent) for part in ("conductor", "experts")]
         if any(unsent):
             data["unsent"] = unsent
-        if style := identity_of(self.experts, _EXPERTS_OWN):
-            data["experts"] = style
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
