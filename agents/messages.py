@@ -8,6 +8,7 @@ any run of tildes inside it. A local model's chat template may use the two extra
 import re
 from dataclasses import asdict, dataclass
 
+import regex  # type: ignore[import-untyped]
 from langchain_core.messages import HumanMessage
 
 
@@ -41,7 +42,7 @@ def fenced(attachment: Attachment) -> str:
     return f"{attachment.ref} ({attachment.kind}):\n{fence}\n{attachment.text}\n{fence}"
 
 
-_NO_KEYWORD = re.compile(r"[^\w\s'’&+./%-]|_")
+_NO_KEYWORD = regex.compile(r"[^\p{L}\p{M}\p{N}\s'’&+./%-]")
 _LIST_MARK = re.compile(r"(?:\W*\b\d{1,2}[.)]\s+)+|\W*(?:\w+\W+){0,2}keywords?\W*:", re.IGNORECASE)
 _KEYWORD_CHARACTERS = 60
 _WORD_CHARACTERS = 12  # of a line's words on average, so that no script makes it long
@@ -53,7 +54,7 @@ def parse_keywords(text: str, *, most: int = 16) -> list[str]:
     Keywords are shown to the conductor, so nothing but words, digits and inner punctuation stays.
     """
     found: dict[str, str] = {}
-    for part in re.split(r"[,;\n]", text):
+    for part in re.split(r"[,;\n，、；・،؛]", text):
         mark = _LIST_MARK.match(part)
         words = _NO_KEYWORD.sub(" ", part[mark.end() :] if mark else part).split()
         keyword = " ".join(words[:5])[:_KEYWORD_CHARACTERS].strip("-. ")

@@ -14,7 +14,7 @@ import numpy as np
 
 from metasynth.errors import RequestError
 from metasynth.randomness import generator
-from metasynth.text.words import cut_words
+from metasynth.text.words import count_words, cut_words
 
 from .text_corpus import TextCorpus
 
@@ -79,7 +79,7 @@ def equal_draws(
         _chosen(len(corpus.documents), records, draws, (seed, corpus.name)) for corpus in corpora
     ]
     lengths = [
-        np.array([len(document.text.split()) for document in corpus.documents])
+        np.array([count_words(document.text) for document in corpus.documents])
         for corpus in corpora
     ]
     totals = [

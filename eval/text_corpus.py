@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from metasynth.errors import RequestError
-from metasynth.text.words import encodable
+from metasynth.text.words import count_words, encodable
 
 Split = Literal["auto", "line", "paragraph", "file"]
 
@@ -99,7 +99,7 @@ def read_corpus(
         reason = f"{len(documents)} rows, all blank" if documents else "it is empty"
         raise RequestError(f"{path}: holds no text ({reason})", code="no_text")
     long_enough = [
-        document for document in filled if len(document.text.split()) >= layout.min_words
+        document for document in filled if count_words(document.text) >= layout.min_words
     ]
     if not long_enough:
         raise RequestError(

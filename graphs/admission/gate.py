@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from metasynth.agents.models.answers.marks import holds_marks
 from metasynth.config.run import GateConfig
 from metasynth.records.record import CheckerResult, Novelty, Record
-from metasynth.text.words import NgramIndex, Overlap, keywords_used, opening, words
+from metasynth.text.words import NgramIndex, Overlap, count_words, keywords_used, opening, words
 
 from .draft import Draft, Verdict
 from .likeness import NoLikeness
@@ -230,7 +230,7 @@ class Gate:
         return None
 
     def _length_problem(self, draft: Draft) -> Verdict | None:
-        count, limits = len(draft.text.split()), self._config
+        count, limits = count_words(draft.text), self._config
         if draft.cut:
             return Verdict("too_long", "the answer was cut at the token limit")
         if count > limits.max_words:

@@ -7,7 +7,7 @@ reader does not see, and its question may not hold its answer.
 import re
 from collections.abc import Sequence
 
-from metasynth.text.words import word_ngrams, words
+from metasynth.text.words import count_words, word_ngrams, words
 
 _LABEL = re.compile(
     r"^[\s*_#>]*(?:question|instruction|task|problem|prompt|user|answer|assistant)\b[*_]*"
@@ -91,9 +91,9 @@ def answer_share(question: str, answer: str) -> float:
 
 def _carries_text(text: str, document: str) -> bool:
     """Whether a text quotes what it speaks of: from the document, or between marks."""
-    if any(len(part.group().split()) >= _QUOTE_WORDS for part in _QUOTED.finditer(text)):
+    if any(count_words(part.group()) >= _QUOTE_WORDS for part in _QUOTED.finditer(text)):
         return True
-    parts = [part for part in text.split("\n\n") if len(part.split()) >= _QUOTE_WORDS]
+    parts = [part for part in text.split("\n\n") if count_words(part) >= _QUOTE_WORDS]
     if len(parts) > 1:  # a block of its own beside the question
         return True
     quoted = set(word_ngrams(text, _RUN)) & set(word_ngrams(document, _RUN))

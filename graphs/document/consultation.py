@@ -23,7 +23,7 @@ from metasynth.graphs.admission.instruction_checks import without_label
 from metasynth.graphs.run.prompts import prompt_variables
 from metasynth.graphs.run.state import Artifact, CallResult, Consultation, DocumentState, Sampling
 from metasynth.graphs.workspace import Workspace
-from metasynth.text.words import encodable
+from metasynth.text.words import count_words, encodable
 
 from .artifacts import answered, new_artifact, next_ref, parents_of
 from .sampling import prepare_sampling
@@ -306,5 +306,5 @@ def result_text(ref: str, artifact: Artifact) -> str:
     first = f"{ref} by {one_line(artifact['by'], most_words=5)}"
     if artifact["kind"] == "draft":
         cut = ", cut at the token limit" if artifact["cut"] else ""
-        return f"{first}\n{len(artifact['text'].split())} words{cut}"
+        return f"{first}\n{count_words(artifact['text'])} words{cut}"
     return f"{first}\n{one_line(artifact['text'], most_words=_BODY_WORDS)}"

@@ -25,6 +25,7 @@ from metasynth.graphs.run.state import (
 )
 from metasynth.graphs.tail.tail import Tail
 from metasynth.graphs.workspace import RunContext, Source, Workspace
+from metasynth.text.words import count_words
 
 from .artifacts import new_artifact
 from .briefing import digest_for
@@ -147,7 +148,7 @@ class _Nodes:
 def _seed_line(text: str, is_keywords: bool) -> str:
     if is_keywords:
         return f"seed-1, keywords: {', '.join(parse_keywords(text))}"
-    return f"seed-1, a document of {len(text.split())} words"
+    return f"seed-1, a document of {count_words(text)} words"
 
 
 def _system(workspace: Workspace) -> SystemMessage:

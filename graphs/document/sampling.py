@@ -18,7 +18,7 @@ from metasynth.graphs.workspace import Workspace
 from metasynth.memory.ledger import CallKey, CallTag
 from metasynth.memory.messages import payload_hash
 from metasynth.randomness import derive_seed
-from metasynth.text.words import encodable
+from metasynth.text.words import count_words, encodable
 
 from .artifacts import answered, new_artifact, next_ref
 
@@ -83,7 +83,7 @@ async def draw_drafts(workspace: Workspace, state: Sampling) -> DocumentState:
     for ref, draft in zip(state["refs"], drafts, strict=False):
         artifact = new_artifact("draft", draft.text, by=AGENT)
         made[ref] = {**artifact, "source": AGENT, "parents": [draft.context_id]}
-    sizes = ", ".join(str(len(artifact["text"].split())) for artifact in made.values())
+    sizes = ", ".join(str(count_words(artifact["text"])) for artifact in made.values())
     update = answered(state["call_id"], f"{', '.join(made)} by {AGENT}\n{sizes} words")
     update["artifacts"] = made
     update["experts"] = [AGENT]

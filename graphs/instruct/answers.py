@@ -20,7 +20,7 @@ from metasynth.graphs.document.consultation import expert_settings
 from metasynth.graphs.questions.answering import Answer, answer_of, ask_for_answer
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.rouge import rouge_l
-from metasynth.text.words import encodable
+from metasynth.text.words import count_words, encodable
 
 from .state import InstructState, Turn
 
@@ -106,7 +106,7 @@ async def follow_up(workspace: Workspace, state: InstructState) -> FollowUp:
 
 def question_problem(workspace: Workspace, state: InstructState, question: str) -> Verdict:
     """What is wrong with a question before anything is answered; blocks."""
-    limits, count = workspace.config.instruct, len(question.split())
+    limits, count = workspace.config.instruct, count_words(question)
     if count > limits.max_question_words:
         detail = f"{count} words, at most {limits.max_question_words} are asked"
         return Verdict("too_long", detail)

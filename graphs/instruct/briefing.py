@@ -10,6 +10,7 @@ from metasynth.graphs.document.briefing import digest_for
 from metasynth.graphs.run.state import DocumentInput
 from metasynth.graphs.workspace import Workspace
 from metasynth.records.documents import Document
+from metasynth.text.words import count_words
 
 from .state import InstructState
 
@@ -54,7 +55,7 @@ def instruct_system(workspace: Workspace) -> SystemMessage:
 
 def _told(seed: Any) -> str:
     """A line about the document: what its record says of it, and how long it is."""
-    line = f"document-1, {len(seed.text.split())} words"
+    line = f"document-1, {count_words(seed.text)} words"
     topic, summary = getattr(seed, "topic", ""), getattr(seed, "summary", "")
     line += f", topic: {topic}" if topic else ""
     return f"{line}. It says: {summary}" if summary else line

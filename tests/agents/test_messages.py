@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 import pytest
+import regex  # type: ignore[import-untyped]
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +22,7 @@ TEXTS = (
     | st.text(alphabet="~\n ax", max_size=60)
     | st.sampled_from(list(DOCUMENTS.values()))
 )
-CLEAN_KEYWORD = re.compile(r"[^\W_]|[ '’&+./%-]")
+CLEAN_KEYWORD = regex.compile(r"[\p{L}\p{M}\p{N}]|[ '’&+./%-]")
 
 
 def reader(content: str) -> list[str]:

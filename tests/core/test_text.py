@@ -9,13 +9,14 @@ from metasynth.text.words import (
     cut_words,
     encodable,
     excerpt,
+    is_unspaced,
     keywords_used,
     opening,
     word_ngrams,
     words,
 )
 
-TEXTS = st.text(max_size=200)
+TEXTS = st.text(max_size=200).filter(lambda text: not is_unspaced(text))
 VOCABULARY = st.sampled_from(
     [
         "a",

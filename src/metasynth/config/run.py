@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from metasynth.text.words import split_keywords
+
 from .active import ActiveConfig
 from .checks import ADDRESS, contradiction
 from .conductor import ConductorConfig
@@ -42,7 +44,7 @@ class DomainConfig(Section):
 
 def _split(value: object) -> object:
     """`a, b` in YAML is a set of keywords, as is `[a, b]`."""
-    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+    return split_keywords(value) if isinstance(value, str) else value
 
 
 KeywordSet = Annotated[

@@ -11,7 +11,7 @@ from metasynth.config.run import SeedsConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import generator
 from metasynth.text.files import file_texts, hub_texts, read_text
-from metasynth.text.words import cut_words
+from metasynth.text.words import cut_words, split_keywords
 
 TABLES = {".jsonl", ".parquet"}
 TEXTS = {".txt", ".md", ".rst"}
@@ -73,7 +73,7 @@ def _keyword_sets(config: SeedsConfig) -> Iterator[tuple[str, ...]]:
     else:
         lines = read_text(config.keywords_file).splitlines()
     for line in lines:
-        if words := tuple(word.strip() for word in line.split(",") if word.strip()):
+        if words := tuple(split_keywords(line)):
             yield words
 
 

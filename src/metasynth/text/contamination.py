@@ -26,6 +26,7 @@ from metasynth.errors import ConfigError
 
 from .files import PlacedText, placed_texts
 from .shingles import NearIndex
+from .words import is_unspaced, words
 
 Kind = Literal["ngram", "exact", "near"]
 
@@ -180,8 +181,12 @@ def match_with(contamination: Contamination | None, text: str) -> str:
 
 
 def plain_words(text: str) -> list[str]:
-    """The words of `text` in lower case without punctuation, symbols and digits."""
-    return _composed(text).translate(_DELETED).split()
+    """The words of `text` in lower case without punctuation, symbols and digits.
+
+    Where no blanks part the words they are those of `words`: a character of Chinese is one.
+    """
+    plain = _composed(text).translate(_DELETED)
+    return words(plain) if is_unspaced(plain) else plain.split()
 
 
 def _compared(text: str, words: Sequence[str]) -> str:

@@ -1,17 +1,74 @@
-"""Words, openings and word n-grams: what novelty is measured on besides vectors."""
+"""Words, openings and word n-grams: what novelty is measured on besides vectors.
+
+In writing without blanks, a word is what Unicode's rules (UAX 29) find without a dictionary: a
+character of Han or Hiragana, a run of Katakana. Thai, Lao, Khmer and Burmese are taken apart into
+their clusters (a consonant with its vowels and marks), three of which are counted as a word.
+"""
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+import regex  # type: ignore[import-untyped]
+
+_CLUSTERED = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_UNSPACED = rf"\p{{Han}}\p{{Hiragana}}{_CLUSTERED}"
+_LETTER = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+# a vowel that is written before its consonant, the consonant, its marks, a vowel written behind
+_CLUSTER = (
+    r"[\u0e40-\u0e44\u0ec0-\u0ec4]?"
+    rf"[{_CLUSTERED}](?:[\u1039\u17d2][{_CLUSTERED}]|[\p{{M}}\u0e30\u0e32\u0e33\u0eb0\u0eb2\u0eb3])*"
+)
+_CHARACTER = r"[\p{Han}\p{Hiragana}]\p{M}*"
+_ASCII_WORD = re.compile(r"[a-z0-9]+(?:['-][a-z0-9]+)*")
+_WORD = regex.compile(rf"(?V1){_CHARACTER}|{_CLUSTER}|{_LETTER}+(?:['’-]{_LETTER}+)*")
+# what is counted: as words, but for the rest what stands between blanks, signs and all
+_UNIT = regex.compile(
+    rf"(?V1)(?P<character>{_CHARACTER})|(?P<cluster>{_CLUSTER})|[\S--[{_UNSPACED}]]+"
+)
+_HAS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
+_HAS_LETTER = regex.compile(r"[\p{L}\p{N}]")
+_CLUSTER_START = regex.compile(rf"[{_CLUSTERED}]")
+_CLUSTERS_OF_A_WORD = 3
+_KEYWORD_END = re.compile(r"[,，、；・،؛]")
 
 
 def words(text: str) -> list[str]:
     """The words of `text` in lower case; hyphens and apostrophes inside a word stay."""
-    return _WORD.findall(text.lower())
+    pattern = _ASCII_WORD if text.isascii() else _WORD
+    return [match.group() for match in pattern.finditer(text.lower())]
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether `text` has anything of a script that puts no blanks between words."""
+    return not text.isascii() and _HAS_UNSPACED.search(text) is not None
+
+
+def count_words(text: str) -> int:
+    """How many words `text` has: what blanks part, or what the script takes for words."""
+    if not is_unspaced(text):
+        return len(text.split())
+    return -(-sum(thirds for _, thirds in _units(text)) // _CLUSTERS_OF_A_WORD)
+
+
+def split_keywords(text: str) -> list[str]:
+    """The keywords of a list, parted by the commas of any script, `；` or `・`; no blank ones."""
+    return [word for part in _KEYWORD_END.split(text) if (word := part.strip())]
+
+
+def _units(text: str) -> Iterator[tuple[int, int]]:
+    """Where each counted part of `text` begins, and its weight in thirds of a word."""
+    for match in _UNIT.finditer(text):
+        if match["cluster"]:
+            weight = 1
+        elif match["character"] or _HAS_LETTER.search(match.group()):
+            weight = _CLUSTERS_OF_A_WORD
+        else:
+            weight = 0
+        yield match.start(), weight
 
 
 def encodable(text: str) -> str:
@@ -21,18 +78,29 @@ def encodable(text: str) -> str:
 
 def opening(text: str, count: int) -> str:
     """The first `count` words of `text`, in lower case, joined by blanks."""
-    found = (match.group() for match in _WORD.finditer(text.lower()))
-    return " ".join(word for word, _ in zip(found, range(count), strict=False))
+    pattern = _ASCII_WORD if text.isascii() else _WORD
+    return " ".join(match.group() for match in islice(pattern.finditer(text.lower()), count))
 
 
 def excerpt(text: str, count: int) -> str:
     """The first `count` words of `text` on one line, with an ellipsis where something was cut."""
+    if is_unspaced(text):
+        line = " ".join(text.split())
+        cut = cut_words(line, count)
+        return cut + (" …" if len(cut) < len(line) else "")
     parts = text.split(maxsplit=count)
     return " ".join(parts[:count]) + (" …" if len(parts) > count else "")
 
 
 def cut_words(text: str, count: int) -> str:
     """`text` up to its `count`-th word, its line breaks kept."""
+    if is_unspaced(text):
+        room = count * _CLUSTERS_OF_A_WORD
+        for start, weight in _units(text):
+            room -= weight
+            if room < 0:
+                return text[:start].rstrip()
+        return text
     for number, match in enumerate(re.finditer(r"\S+", text), start=1):
         if number > count:
             return text[: match.start()].rstrip()
@@ -40,8 +108,15 @@ def cut_words(text: str, count: int) -> str:
 
 
 def word_ngrams(text: str, n: int) -> Iterator[int]:
-    """A 64-bit hash for each run of `n` words of `text`."""
+    """A 64-bit hash for each run of `n` words of `text`.
+
+    Of Han and Hiragana these are `n` characters; of a text that is mostly clusters, three times as
+    many of these.
+    """
     found = words(text)
+    if not text.isascii():
+        clusters = sum(_CLUSTER_START.match(word) is not None for word in found)
+        n *= _CLUSTERS_OF_A_WORD if 2 * clusters > len(found) else 1
     for start in range(len(found) - n + 1):
         gram = "\x1f".join(found[start : start + n]).encode()
         yield int.from_bytes(hashlib.blake2b(gram, digest_size=8).digest(), "big")
@@ -68,11 +143,20 @@ def _forms(word: str) -> set[str]:
 
 
 def keywords_used(text: str, keywords: list[str]) -> list[str]:
-    """The keywords of which at least half of the words occur in `text`, up to plural endings."""
-    present = {form for word in words(text) for form in _forms(word)}
+    """The keywords of which at least half of the words occur in `text`, up to plural endings.
+
+    Of a keyword without blanks, half of the pairs of neighbouring characters.
+    """
+    lowered = text.lower()
+    present = {form for word in words(lowered) for form in _forms(word)}
     used = []
     for keyword in keywords:
-        parts = [not present.isdisjoint(_forms(word)) for word in words(keyword)]
+        if is_unspaced(keyword):
+            whole = "".join(keyword.lower().split())
+            pairs = [whole[start : start + 2] for start in range(max(1, len(whole) - 1))]
+            parts = [pair in lowered for pair in pairs]
+        else:
+            parts = [not present.isdisjoint(_forms(word)) for word in words(keyword)]
         if parts and 2 * sum(parts) >= len(parts):
             used.append(keyword)
     return used

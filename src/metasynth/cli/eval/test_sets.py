@@ -10,7 +10,7 @@ from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.data_sets import load_task_rows
 from metasynth.eval.text_corpus import CorpusLayout
 from metasynth.text.files import PlacedText, hub_texts, placed_texts
-from metasynth.text.words import encodable
+from metasynth.text.words import count_words, encodable
 
 from .inputs import read_corpora
 
@@ -68,7 +68,7 @@ class TestSets:
         for number, row in enumerate(rows, start=1):
             for field, text in _texts_in(row):
                 top = field.partition(".")[0]
-                wanted = top in self.fields if self.fields else len(text.split()) >= MIN_WORDS
+                wanted = top in self.fields if self.fields else count_words(text) >= MIN_WORDS
                 if wanted and text.strip():
                     found = True
                     yield PlacedText(encodable(text), f"{name}, row {number}, {field}")

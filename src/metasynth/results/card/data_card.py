@@ -15,6 +15,7 @@ from metasynth.results.report.limits import card_limits
 from metasynth.results.run.files import RunFiles
 from metasynth.results.run.settings import changed_settings
 from metasynth.results.run.stages import reason_code
+from metasynth.text.words import count_words
 
 from .sources import Source, sources_of
 from .tables import columns_table, cost_table, metrics_of, table
@@ -76,7 +77,7 @@ def _introduction(run: RunFiles) -> str:
     kinds = Counter(record.kind for record in run.accepted)
     what = " and ".join(f"{count:,} {kind}s" for kind, count in kinds.most_common())
     about = run.setting("domain.name", "")
-    words = sum(len(record.body.split()) for record in run.accepted)
+    words = sum(count_words(record.body) for record in run.accepted)
     described = " ".join(str(run.setting("domain.description", "")).split())
     return (
         f"{what} about {about}, {words:,} words, all written by language models: the run "

@@ -24,6 +24,7 @@ from metasynth.results.run.stages import (
     stages_of,
     student_facts,
 )
+from metasynth.text.words import count_words
 
 from .charts import score_charts, steering_charts, student_charts
 from .limits import limits_of
@@ -190,7 +191,7 @@ def _side(one: RunFiles, run: RunFiles) -> Side:
         role="run" if one is run else "baseline",
         accepted=len(one.accepted),
         rejected=len(one.rejected),
-        words=sum(len(record.body.split()) for record in one.accepted),
+        words=sum(count_words(record.body) for record in one.accepted),
         cost=one.cost,
     )
 
@@ -198,7 +199,7 @@ def _side(one: RunFiles, run: RunFiles) -> Side:
 def _real_side(real: RealTexts) -> list[Side]:
     if not real.texts:
         return []
-    words = sum(len(text.split()) for text in real.texts.values())
+    words = sum(count_words(text) for text in real.texts.values())
     return [Side(_name(real), "seeds", len(real.texts), words=words)]
 
 
