@@ -1,6 +1,8 @@
 """Jinja2 templates in the sandbox: the package's, those of role files and of run files."""
 
+import functools
 from collections.abc import Mapping
+from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -12,6 +14,16 @@ SANDBOX = ImmutableSandboxedEnvironment(
 )
 
 
+@functools.lru_cache(maxsize=256)  # every call of a run fills one, and compiling takes far longer
+def compiled(source: str) -> Any:
+    """A template, ready to be filled in the sandbox.
+
+    Raises:
+        TemplateError: It does not parse.
+    """
+    return SANDBOX.from_string(source)
+
+
 def render_template(source: str, variables: Mapping[str, object]) -> str:
     """A template of the user's, filled in the sandbox; the variables are data, never templates.
 
@@ -19,7 +31,7 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
         ConfigError: The template does not parse or names something unknown.
     """
     try:
-        return SANDBOX.from_string(source).render(variables)
+        return str(compiled(source).render(variables))
     except Exception as error:  # a template may divide by zero
         known = ", ".join(sorted(variables))
         first = str(error).partition("\n")[0]

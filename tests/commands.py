@@ -34,7 +34,10 @@ from tests.word_embeddings import WordEmbeddings
 FINANCE = Path(__file__).parent.parent / "examples" / "finance.yaml"
 DIMS = 96
 _SLOW = ("metasynth.compose", "metasynth.cli.execution", "langgraph.checkpoint.sqlite.aio")
-_SLOWER = ("langchain_openai", "chromadb", "sentence_transformers", "py3langid")
+_SLOWER = (
+    *("langchain_openai", "openai.resources.chat", "anyio._backends._asyncio", "chromadb.api.rust"),
+    *("sentence_transformers", "py3langid", "tests.packaged_roles"),
+)
 
 
 def metasynth(*args: object) -> int:

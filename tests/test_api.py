@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ import metasynth
 from metasynth.errors import ConfigError, RequestError, RunInterruptedError
 from metasynth.graphs.run.state import CorpusState
 from metasynth.records.record import Record
+from tests.commands import FINANCE, small_run
+from tests.openai_server import OpenAIServer
 from tests.raising import raises
+from tests.teacher import Teacher
 from tests.test_architecture import SLOW
 
-DEMO = Path(__file__).parent.parent / "examples" / "demo.yaml"
-QUICK = ("budget.records=1", "concurrency=1", "active=null")
+DEMO = FINANCE.with_name("demo.yaml")
 
 
 def test_every_name_is_there() -> None:
@@ -77,8 +80,11 @@ class TestChanges:
 
 
 @pytest.fixture(scope="module")
-def config() -> metasynth.RunConfig:
-    return metasynth.load_run_config(DEMO).changed(*QUICK)
+def config() -> Iterator[metasynth.RunConfig]:
+    """A run of one record; the page on Python, carried out, has the embedded model."""
+    with OpenAIServer(Teacher()) as server:
+        changes = small_run(server.base_url, budget__records=1, concurrency=1)[4::2]
+        yield metasynth.load_run_config(FINANCE).changed(*changes)
 
 
 class TestRun:

@@ -1,16 +1,18 @@
 """The package's templates of prompts and briefs, which lie beside this file."""
 
+import functools
 import importlib.resources
 from typing import Any
 
-from metasynth.agents.templates import SANDBOX
+from metasynth.agents.templates import compiled
 
 
 def prompt_template(name: str) -> Any:
     """A template of the package, ready to be filled."""
-    return SANDBOX.from_string(prompt_source(name))
+    return compiled(prompt_source(name))
 
 
+@functools.cache
 def prompt_source(name: str) -> str:
     """The text of a template of the package."""
     folder = importlib.resources.files("metasynth.agents.conductor")

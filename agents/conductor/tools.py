@@ -1,5 +1,7 @@
 """The tools by which conductors decide. Their docstrings and descriptions are what models read."""
 
+import copy
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -89,11 +91,17 @@ def schemas_of(tools: Mapping[str, type[Tool]]) -> list[dict[str, Any]]:
     """
     schemas = []
     for name, tool in tools.items():
-        schema = convert_to_openai_tool(tool)
+        schema = copy.deepcopy(_schema(tool))
         schema["function"]["name"] = name
-        schema["function"]["parameters"] = _plainest(schema["function"]["parameters"])
         schemas.append(schema)
     return schemas
+
+
+@functools.cache  # every turn of a conductor asks for it
+def _schema(tool: type[Tool]) -> dict[str, Any]:
+    schema = convert_to_openai_tool(tool)
+    schema["function"]["parameters"] = _plainest(schema["function"]["parameters"])
+    return schema
 
 
 def _plainest(schema: dict[str, Any]) -> dict[str, Any]:

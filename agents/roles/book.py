@@ -1,6 +1,7 @@
 """The roles of a run: those that the package carries, its library by domain, and the user's."""
 
 import difflib
+import functools
 import hashlib
 import importlib.resources
 from collections.abc import Iterable, Sequence
@@ -83,7 +84,7 @@ def role_files(folder: Path) -> list[Path]:
 
 def packaged_roles() -> list[Role]:
     """The roles that every run has, sorted by file."""
-    return _packaged_in("roles")
+    return list(_packaged_in("roles"))
 
 
 def library_domains() -> list[str]:
@@ -104,7 +105,7 @@ def library_roles(domain: str) -> list[Role]:
         raise ConfigError(
             f"roles: the library has no domain {domain!r}{meant}; there are {', '.join(known)}"
         )
-    return _packaged_in(f"roles/library/{domain}")
+    return list(_packaged_in(f"roles/library/{domain}"))
 
 
 def packaged_role_text(name: str) -> str:
@@ -112,13 +113,14 @@ def packaged_role_text(name: str) -> str:
     return _packaged("roles").joinpath(name).read_text(encoding="utf-8")
 
 
-def _packaged_in(folder: str) -> list[Role]:
+@functools.cache
+def _packaged_in(folder: str) -> tuple[Role, ...]:
     files = sorted(_packaged(folder).iterdir(), key=lambda file: file.name)
-    return [
+    return tuple(
         parse_role(file.read_text(encoding="utf-8"), where=f"metasynth/agents/{folder}/{file.name}")
         for file in files
         if file.name.endswith(".yaml")
-    ]
+    )
 
 
 def _packaged(path: str) -> Traversable:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from metasynth.agents.templates import SANDBOX
+from metasynth.agents.templates import compiled
 from metasynth.config.marks import PartOf
 from metasynth.errors import ConfigError
 
@@ -114,7 +114,7 @@ class Role(BaseModel):
             ConfigError: The template cannot be filled.
         """
         try:
-            body = SANDBOX.from_string(self.instructions).render(variables)
+            body = compiled(self.instructions).render(variables)
         except Exception as error:  # a template may divide by zero
             first = str(error).partition("\n")[0]
             raise ConfigError(f"role {self.name}: instructions: {first}") from None

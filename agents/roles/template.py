@@ -5,7 +5,7 @@ from types import TracebackType
 
 from jinja2 import TemplateError, meta, nodes
 
-from metasynth.agents.templates import SANDBOX
+from metasynth.agents.templates import SANDBOX, compiled
 
 from .role import EXAMPLES, VARIABLES
 
@@ -26,7 +26,7 @@ def template_problems(source: str) -> list[tuple[int | None, str]]:
     empty = {name: value if name == "max_words" else "" for name, value in EXAMPLES.items()}
     for variables in (EXAMPLES, empty):
         try:
-            SANDBOX.from_string(source).render(variables)
+            compiled(source).render(variables)
         except Exception as error:  # a template may divide by zero
             return [(_row_of(error.__traceback__), _first_line(error))]
     return []

@@ -1,5 +1,6 @@
 """The graph instruct against conductors without end and documents that try to be more than text."""
 
+import asyncio
 import itertools
 import json
 import random
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.adversarial import DOCUMENTS
-from tests.commands import Command, calls_in, corpus_of, remembered_in
+from tests.commands import Command, calls_in, corpus_of, metasynth, remembered_in
 from tests.instruct_runs import (
     InstructTeacher,
     Run,
@@ -216,7 +217,7 @@ class Watched:
         return replace(reply, delay_s=0.0) if isinstance(reply, Reply) else reply
 
 
-async def test_killed_at_any_step_it_goes_on(tmp_path: Path) -> None:
+def test_killed_at_any_step_it_goes_on(tmp_path: Path) -> None:
     """Each start is killed a few requests later: in the conductor, in every expert, in the end."""
     out, kills = tmp_path / "run", 0
     with OpenAIServer(teacher := Watched(InstructTeacher())) as server:
@@ -227,13 +228,11 @@ async def test_killed_at_any_step_it_goes_on(tmp_path: Path) -> None:
                 teacher.after(requests, lambda: command.send(signal.SIGKILL))
                 assert command.end().status == -signal.SIGKILL
             kills += 1
-        with Command(*run, "--out", out, folder=tmp_path) as command:
-            ended = command.end()
-        assert ended.status == 0, ended.stderr
+        assert metasynth(*run, "--out", out) == 0
         made = server.requests
     found = corpus_of(out)
     assert len(found) == 3 == len({record.id for record in found})
-    assert await remembered_in(out) == {record.id for record in found}
+    assert asyncio.run(remembered_in(out)) == {record.id for record in found}
     distinct = {json.dumps(request, sort_keys=True) for request in made}
     assert len(made) - len(distinct) <= 2 * kills  # two experts at once at most
     assert len(made) - calls_in(out) <= 2 * kills
@@ -241,8 +240,7 @@ async def test_killed_at_any_step_it_goes_on(tmp_path: Path) -> None:
     (tmp_path / "calm").mkdir()
     with OpenAIServer(InstructTeacher(), port=server.port) as server:
         run = instruct_run(tmp_path / "calm", server.base_url, **values)
-        with Command(*run, "--out", tmp_path / "calm" / "run", folder=tmp_path) as command:
-            assert command.end().status == 0
+        assert metasynth(*run, "--out", tmp_path / "calm" / "run") == 0
     calm = corpus_of(tmp_path / "calm" / "run")
     assert [record.body for record in found] == [record.body for record in calm]
     assert [record.experts for record in found] == [record.experts for record in calm]
