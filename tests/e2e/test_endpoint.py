@@ -85,10 +85,7 @@ HELPED_BY_ANOTHER_TRY = {
     "server error": always(failure("server_error")),
     "cut before an answer": always(Reply(content="x", cut="before_headers")),
     "cut in the middle": always(Reply(content="some words " * 20, cut="in_the_middle")),
-    "no chat completion": always(Reply(raw_body="<html>gateway</html>")),
-    "arguments that are no object": lambda request: Reply(
-        content=None, tool_calls=({"name": "submit", "arguments": "[1, 2]"},)
-    ),
+    "no chat completion": always(Reply(raw_body="{}")),
 }
 
 
@@ -113,6 +110,9 @@ BAD_ANSWERS = {
     ),
     "arguments of another type": to_conductor(
         Reply(content=None, tool_calls=({"name": "submit", "arguments": {"draft": ["draft-1"]}},))
+    ),
+    "arguments that are no object": to_conductor(
+        Reply(content=None, tool_calls=({"name": "submit", "arguments": "[1, 2]"},))
     ),
     "an unknown tool": to_conductor(
         Reply(content=None, tool_calls=({"name": "launch", "arguments": {"rocket": 1}},))

@@ -21,7 +21,7 @@ from langgraph.store.memory import InMemoryStore
 
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.memory.store.chroma_store import ChromaStore
-from tests.chroma_server import chroma_server
+from tests.servers.chroma import chroma_server
 from tests.word_embeddings import WordEmbeddings
 
 DIMS = 256

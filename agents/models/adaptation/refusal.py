@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import openai
-
 _WORDS = ("message", "msg", "detail", "error", "reason", "description", "title", "raw", "error_msg")
 _PLACES = ("param", "loc", "field", "path", "parameter", "instancePath", "location")
 _WRITTEN_PLACE = re.compile(r"\b(?:messages|tools|response_format)[.\[][\w.\[\]]*\w")
@@ -41,6 +39,8 @@ def refusal_of(error: Exception) -> Refusal | None:
     Servers refuse with a status, with an event inside a stream, or with status 200 and an object
     `error` instead of choices.
     """
+    import openai
+
     if isinstance(error, openai.APIStatusError):
         body = error.body if error.body not in (None, "") else str(error)
         return Refusal(error.status_code, tuple(_sentences(body)))

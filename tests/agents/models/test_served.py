@@ -17,8 +17,8 @@ from metasynth.errors import ModelCallError, RequestError
 from tests.commands import corpus_of, fast_embedder, metasynth
 from tests.openai_answers import Reply, failure
 from tests.openai_server import scripted
-from tests.provider_server import ProviderServer
 from tests.raising import raises
+from tests.servers.providers import ProviderServer
 from tests.teacher import Teacher
 
 # third parties among themselves: Google's SDK, aiohttp, and sessions that no loop closes

@@ -1,0 +1,1 @@
+"""Servers of other protocols than OpenAI's, for tests."""
