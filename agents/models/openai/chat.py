@@ -28,6 +28,7 @@ from metasynth.agents.models.adaptation.refusal import refusal_of
 from metasynth.agents.models.background_loop import background_loop
 from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.evidence import evidence_of
+from metasynth.agents.models.keys import key_from
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
 from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.errors import ModelCallError, RequestError
@@ -362,7 +363,7 @@ def openai_chat(
         RequestError: The endpoint is OpenAI's and there is no key.
     """
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    key = os.environ.get(api_key_env, "").strip()
+    key = key_from(api_key_env)
     if not key and url == OPENAI_URL:
         raise RequestError(
             f"no key for {name} at {url}: the environment variable {api_key_env} is not set",

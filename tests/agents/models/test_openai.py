@@ -251,6 +251,16 @@ def test_no_key_for_openai_itself_is_the_users_mistake(monkeypatch: pytest.Monke
         openai_chat("gpt-4o-mini")
 
 
+@pytest.mark.parametrize("key", ["sk-…", "sk-one\nsk-two", "clé"])
+def test_what_is_no_key_is_refused_before_anything_is_sent(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with raises(RequestError, "bad_key") as refused:
+        openai_chat("test-model", base_url="http://127.0.0.1:9/v1")
+    assert key not in refused.value.message
+
+
 # What passes through as it is
 
 
