@@ -1,14 +1,21 @@
 """Generated code: what is let through, what each limit stops, and that nothing is left behind."""
 
 import json
+import os
+import resource
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import metasynth.eval.tasks.judging.code_execution as confining
 from metasynth.eval.tasks.catalogue.tasks import TASKS, make_mbpp
+from metasynth.eval.tasks.judging import confined
 from metasynth.eval.tasks.judging.code_execution import CodeExecution, CodeLimits, run_python
 from tests.eval.test_task_formats import ROWS
 
@@ -124,25 +131,188 @@ def test_the_kernel_refuses_where_the_hook_in_python_is_got_round(
 ) -> None:
     if "no processes or sockets" not in held():
         pytest.skip("no filter of system calls here")
-    confined = Path(confining.__file__).with_name("confined.py")
-    without_hook = tmp_path / "confined.py"
-    without_hook.write_text(confined.read_text().replace("sys.addaudithook(refuse)\n", ""))
+    done = without_hook(program, tmp_path)
+    assert "PermissionError" in done.stderr, done.stderr
+    assert "reached the end" not in done.stdout
+
+
+def without_hook(
+    program: str, folder: Path, user: int | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run where only the kernel refuses, perhaps as another user, who owns the folder."""
+    copy = folder / "confined.py"
+    copy.write_text(Path(confined.__file__).read_text().replace("sys.addaudithook(refuse)\n", ""))
     settings = {
         "memory_bytes": 2**28,
-        "cpu_seconds": 2,
+        "cpu_seconds": 5,
         "file_bytes": 2**20,
         "token": "reached the end",
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(without_hook), json.dumps(settings)],
+    return subprocess.run(
+        [python_for(user), "-I", "-S", str(copy), json.dumps(settings)],
         input=program,
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
+        user=user,
+        group=user,
         check=False,
     )
-    assert "PermissionError" in done.stderr, done.stderr
-    assert "reached the end" not in done.stdout
+
+
+def python_for(user: int | None) -> str:
+    """This Python, or the system's where another user cannot reach this one."""
+    if user is None:
+        return sys.executable
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            subprocess.run([python, "-c", ""], user=user, group=user, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python
+    pytest.skip("no Python that another user may run")
+
+
+ATTACKS = """\
+resource.prlimit(PID, resource.RLIMIT_CPU, (0, 0))
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+os.kill(PID, 9)
+os.killpg(PID, 9)
+os.pidfd_open(PID)
+call("tgkill", PID, PID, 9)
+call("rt_sigqueueinfo", PID, 9, bytes(128))
+os.setpriority(os.PRIO_PROCESS, PID, 19)
+os.sched_setaffinity(PID, {0})
+os.sched_setscheduler(PID, os.SCHED_BATCH, os.sched_param(0))
+fcntl.fcntl(1, fcntl.F_SETOWN, PID)
+fcntl.fcntl(1, fcntl.F_SETSIG, 9)
+fcntl.ioctl(1, 0x8901, PID.to_bytes(4, "little"))
+fcntl.ioctl(1, 0x40086602, bytes(8))
+call("ptrace", 16, PID, 0, 0)
+call("process_vm_readv", PID, 0, 0, 0, 0, 0)
+call("process_vm_writev", PID, 0, 0, 0, 0, 0)
+os.chmod(FILE, 0o777)
+os.chmod(FILE, 0o777, dir_fd=FOLDER)
+os.fchmod(0, 0o777)
+call("fchmodat2", -100, FILE.encode(), 0o777, 0)
+os.chown(FILE, os.getuid(), os.getgid())
+os.lchown(FILE, os.getuid(), os.getgid())
+os.fchown(0, os.getuid(), os.getgid())
+os.utime(FILE, (0, 0))
+os.utime(0, (0, 0))
+call("utime", FILE.encode(), 0)
+call("utimes", FILE.encode(), 0)
+os.setxattr(FILE, "user.a", b"1")
+os.removexattr(FILE, "user.there")
+os.truncate(FILE, 0)
+open(FILE, "a")
+os.rename(FILE, FILE + "2")
+os.rename(FILE, "mine")
+os.link(FILE, FILE + "2")
+os.link(FILE, "mine")
+os.symlink("a", FILE + "2")
+os.unlink(FILE)
+os.mkdir(FILE + "2")
+os.rmdir(os.path.dirname(FILE) + "/empty")
+os.mkfifo(FILE + "2")
+os.mknod("device", 0o20666, 259)
+call("socket", 1, 1, 0)
+os.fork()
+os.setuid(os.getuid())
+os.chroot(".")
+call("unshare", 0)
+call("setns", 0, 0)
+call("mount", 0, b"/", b"none", 32, 0)
+call("umount2", b"/", 2)
+call("open_tree", -100, b"/", 0)
+call("keyctl", 0, -4, 1)
+call("add_key", b"user", b"a", b"b", 1, -4)
+call("bpf", 0, 0, 0)
+call("userfaultfd", 0)
+call("io_uring_setup", 1, bytes(120))
+call("perf_event_open", 0, 0, 0, 0, 0)
+call("shmget", 0, 4096, 0o1600)
+call("semget", 0, 1, 0o1600)
+call("msgget", 0, 0o1600)
+call("mq_open", b"a", 0o100, 0o600, 0)
+"""
+
+
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    """A folder that another user may have too; the one of pytest is root's."""
+    folder = Path(tempfile.mkdtemp(prefix="metasynth-attacked-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("user", [None, 65534], ids=["as who runs it", "as another"])
+def test_no_family_of_calls_reaches_others_or_files_outside(
+    user: int | None, outside: Path
+) -> None:
+    if not {"files", "no processes or sockets"} <= {*held()}:
+        pytest.skip("the kernel has not both measures")
+    if user is not None and os.getuid() != 0:
+        pytest.skip("only root can be another user")
+    work, file = outside / "work", outside / "file"
+    file.write_text("unchanged")
+    for folder in (work, outside / "empty"):
+        folder.mkdir()
+    if user is not None:
+        for path in (outside, *outside.iterdir()):
+            os.chown(path, user, user)
+    before, names = file.stat(), sorted(outside.iterdir())
+    with subprocess.Popen(
+        ["/bin/sleep", "600"], user=user, group=user, start_new_session=True
+    ) as victim:
+        untouched = Path(f"/proc/{victim.pid}/limits").read_text()
+        try:
+            done = without_hook(attack(victim.pid, file), work, user)
+            limits = Path(f"/proc/{victim.pid}/limits").read_text()
+            assert victim.poll() is None
+        finally:
+            victim.send_signal(signal.SIGKILL)
+    assert done.stdout == "reached the end", (done.stdout, done.stderr)
+    assert limits == untouched
+    assert (file.read_text(), sorted(outside.iterdir())) == ("unchanged", names)
+    assert file.stat() == before
+
+
+def attack(pid: int, file: Path) -> str:
+    """A program that prints every attack that is not refused for want of permission."""
+    return f"""\
+import ctypes, errno, fcntl, os, platform, resource
+PID, FILE, NUMBERS = {pid}, {str(file)!r}, {confined._DENIED!r}
+FOLDER = os.open(".", os.O_RDONLY)
+libc = ctypes.CDLL(None, use_errno=True)
+def call(name, *arguments):
+    number = NUMBERS[name][platform.machine() != "x86_64"]
+    if number is None:
+        raise PermissionError
+    result = libc.syscall(number, *arguments)
+    if result == -1 and ctypes.get_errno() == errno.EPERM:
+        raise PermissionError
+for each in {ATTACKS.splitlines()!r}:
+    try:
+        eval(each)
+    except PermissionError:
+        continue
+    except OSError as error:
+        if error.errno == errno.EXDEV:  # Landlock's answer to links between folders
+            continue
+        each += f": {{error}}"
+    except ValueError:  # of limits, which are asked for below
+        continue
+    print(each)
+for name in NUMBERS:
+    try:
+        call(name, -1, -1, -1, -1, -1, -1)
+    except PermissionError:
+        continue
+    print(name)
+assert resource.getrlimit(resource.RLIMIT_CPU)[0] == 5
+assert resource.getrlimit(resource.RLIMIT_AS)[0] == 2 ** 28
+"""
 
 
 class TestMBPP:

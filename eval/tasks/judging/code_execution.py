@@ -7,12 +7,14 @@ What holds depends on the system, and every run says so (`CodeExecution.held`):
 - `files`: Landlock (Linux 5.13 or later): nothing is read but Python and the system's libraries,
   nothing written but below the empty folder.
 - `no processes or sockets`: a filter of system calls (Linux on x86-64 and ARM64): no socket, no
-  process, no thread, no signal to another process.
+  process, no thread, no signal to another process, nothing that changes another process's limits,
+  memory or pace, and no mode, owner, time or attribute of any file.
 
 Beside these an audit hook in Python itself refuses sockets and processes, which is all that keeps
 code from the network where the others do not hold. A hook stops no code that means harm (it can be
 got round, by code in C for one). Not contained anywhere: how many small files are written before
-the time is up, the load on the processor until then, and faults of the kernel. Code that sets out
+the time is up, the load on the processor until then, and faults of the kernel; names, sizes and
+times of files outside can be seen, though not what they hold. Code that sets out
 to claim success can do so: the claim is made by the process that it runs in.
 """
 
