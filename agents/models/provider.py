@@ -17,9 +17,9 @@ Errors of the network are better raised as `ModelCallError`, and a prompt that i
 long as a `PromptError`: else the run ends in a traceback where it could go on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metasynth.config.model import ModelConfig
 from metasynth.errors import RequestError
@@ -39,14 +39,14 @@ class Provider:
     """What the rest of the program knows of a provider; see `provider` for the attributes."""
 
     made_by: MakeChat
-    takes: str
-    priced: bool
-    key_env: str | None
-    takes_seed: bool
-    follows_prompts: bool
-    reproducible: bool
-    packages: tuple[str, ...]
-    extra: str | None
+    takes: str = "NAME"
+    priced: bool = False
+    key_env: str | None = None
+    takes_seed: bool = True
+    follows_prompts: bool = True
+    reproducible: bool = False
+    packages: tuple[str, ...] = ()
+    extra: str | None = None
 
     def form(self, name: str) -> str:
         """How a model of this provider, which is called `name`, is written in a run file."""
@@ -77,7 +77,16 @@ class Providers(Registry[Provider]):
         return f"expected {', '.join(forms[:-1])} or {forms[-1]}"
 
 
-PROVIDERS = Providers("provider", "metasynth.agents.models.providers")
+def _unread(keywords: Mapping[str, Any]) -> Provider:
+    """What a provider says of itself, by its decorator alone."""
+
+    def make(_name: str, _config: ModelConfig) -> "BaseChatModel":
+        raise AssertionError("a provider whose file was not carried out makes no model")
+
+    return Provider(make, **{key: value for key, value in keywords.items() if key != "name"})
+
+
+PROVIDERS = Providers("provider", "metasynth.agents.models.providers", unread=_unread)
 
 
 def provider(
@@ -161,6 +170,16 @@ def provider_of(model: str) -> Provider:
     """
     PROVIDERS.check_value(model)
     return PROVIDERS[model.partition(":")[0]]
+
+
+def provider_facts(model: str) -> Provider:
+    """What the provider of a model says of itself; a stranger's file is not carried out.
+
+    Raises:
+        RequestError: There is none (code `unknown_part`).
+    """
+    PROVIDERS.check_value(model)
+    return PROVIDERS.facts(model.partition(":")[0])
 
 
 def _check_rest(known: Provider, model: str, where: str = "") -> None:

@@ -131,7 +131,7 @@ def _check_checker(pool: PoolConfig) -> None:
     from metasynth.student.scoring.criterion import CRITERIA
 
     criterion = pool.scoring.criterion
-    if "checker" in CRITERIA[criterion].needs:
+    if "checker" in CRITERIA.facts(criterion).needs:
         raise ConfigError(
             f"active.test: its checker is needed by {_CRITERION}: {criterion}", code="no_checker"
         )

@@ -1,6 +1,6 @@
 """What the graph template needs, checked before a run starts."""
 
-from metasynth.agents.models.provider import provider_of
+from metasynth.agents.models.provider import provider_facts
 from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
 from metasynth.config.template import TemplateConfig
@@ -25,7 +25,7 @@ def plan_template(config: RunConfig, seeds: list[Seed]) -> list[Seed]:
     template = config.template
     render_template(template.prompt, TEMPLATE_VARIABLES)
     _check_mentions(template)
-    if not provider_of(config.model_for("experts").model).follows_prompts:
+    if not provider_facts(config.model_for("experts").model).follows_prompts:
         _check_embedded(template)
     if template.exemplars is not None:
         source = SeedsConfig(

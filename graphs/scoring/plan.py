@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from metasynth.agents.models.provider import provider_of
+from metasynth.agents.models.provider import provider_facts
 from metasynth.config.active import CandidatesConfig
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
@@ -48,7 +48,7 @@ def plan_screening(config: RunConfig) -> ScreeningPlan | None:
             f"active.candidates: this key is needed in graph {config.graph}", code="missing_key"
         )
     criterion = settings.scoring.criterion
-    facts = CRITERIA[criterion]
+    facts = CRITERIA.facts(criterion)
     if facts.needs_pool:
         raise ConfigError(
             f"{_KEY}: {criterion} trains on hundreds of rows, and candidates are few at a time",
@@ -77,14 +77,14 @@ def check_criterion(config: RunConfig, scoring: ScoringConfig, key: str) -> None
     Raises:
         ConfigError: It says which (codes `no_reward_model`, `cannot_judge`).
     """
-    needs = CRITERIA[scoring.criterion].needs
+    needs = CRITERIA.facts(scoring.criterion).needs
     if "reward model" in needs and scoring.reward_model is None:
         raise ConfigError(
             f"{key}: {scoring.criterion} needs a reward model",
             hint="name its folder or hub id as reward_model beside the criterion",
             code="no_reward_model",
         )
-    if "judge" in needs and not provider_of(config.model_for("experts").model).follows_prompts:
+    if "judge" in needs and not provider_facts(config.model_for("experts").model).follows_prompts:
         raise ConfigError(
             f"{key}: {scoring.criterion}: the embedded model cannot judge", code="cannot_judge"
         )

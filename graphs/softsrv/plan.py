@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from metasynth.agents.models.provider import provider_of
+from metasynth.agents.models.provider import provider_facts
 from metasynth.config.identity import identity_of
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
@@ -133,7 +133,7 @@ def _templates(config: RunConfig, section: SoftSRVConfig) -> "TaskTemplates":
 
     if section.answers.template:
         check_template(section.answers.template, "answer", where="softsrv.answers.template")
-    teacher = provider_of(config.model_for("experts").model)
+    teacher = provider_facts(config.model_for("experts").model)
     if config.graph == "softsrv" and not teacher.follows_prompts:
         _check_embedded(section)
         # its editor is shown the exemplar alone, and told to write another like it

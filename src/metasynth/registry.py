@@ -24,13 +24,14 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from metasynth.errors import ConfigError, RequestError
 
@@ -59,10 +60,19 @@ class Registry(Generic[Part]):
         kind: What its decorator is called, such as `metric`.
         package: The package whose files are the built-in parts.
         title: What people call it, where that is not the kind.
+        unread: A part by what its decorator is given, where its file is not to be carried out.
     """
 
-    def __init__(self, kind: str, package: str, *, title: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        *,
+        title: str = "",
+        unread: Callable[[Mapping[str, Any]], Part] | None = None,
+    ) -> None:
         self.kind = kind
+        self._unread = unread
         self.title = title or kind
         self._package = package
         self._parts: dict[str, Part] = {}
@@ -110,6 +120,22 @@ class Registry(Generic[Part]):
                 code="bad_part",
             )
         return self._parts[name]
+
+    def facts(self, name: str) -> Part:
+        """What a part says of itself; another's file is not carried out, its decorator is read.
+
+        Raises:
+            RequestError: There is none (code `unknown_part`), or its decorator takes no such words
+                (code `bad_part`).
+        """
+        self.check(name)
+        part = self._others.get(name)
+        if part is None or name in self._parts or self._unread is None:
+            return self[name]
+        try:
+            return self._unread(_keywords(part))
+        except TypeError as error:
+            raise RequestError(f"{part.file}: {error}", code="bad_part") from None
 
     def file_of(self, name: str) -> Path | None:
         """The file of another's part; None for one of the package or made in a notebook."""
@@ -214,15 +240,9 @@ def find_parts(directory: Path, package: str = "") -> list[FoundPart]:
 
 def parts_in(file: Path, module: str = "") -> list[FoundPart]:
     """The parts in one file; arguments and errors as above."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"{file}: cannot be read as Python ({error})", code="bad_part") from None
     return [
         FoundPart(kind, file.stem, file, module)
-        for node in tree.body
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        for kind in map(_decorator, node.decorator_list)
+        for kind in map(_decorator, _decorators(file))
         if kind in _REGISTRIES
     ]
 
@@ -246,6 +266,31 @@ def use_plugins(directories: Sequence[Path] = ()) -> list[FoundPart]:
 def _decorator(node: ast.expr) -> str:
     called = node.func if isinstance(node, ast.Call) else node
     return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+
+
+def _decorators(file: Path) -> list[ast.expr]:
+    """Those of a file's functions and classes."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigError(f"{file}: cannot be read as Python ({error})", code="bad_part") from None
+    return [
+        decorator
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for decorator in node.decorator_list
+    ]
+
+
+def _keywords(part: FoundPart) -> dict[str, Any]:
+    """What a part's decorator is given in so many words; what must be computed is left out."""
+    decorator = next(each for each in _decorators(part.file) if _decorator(each) == part.kind)
+    values: dict[str, Any] = {}
+    for keyword in decorator.keywords if isinstance(decorator, ast.Call) else ():
+        with suppress(ValueError):
+            if keyword.arg is not None:
+                values[keyword.arg] = ast.literal_eval(keyword.value)
+    return values
 
 
 @cache

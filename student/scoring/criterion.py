@@ -107,7 +107,24 @@ class Criterion:
         return OwnAnswerTokens(task) if "own answer" in self.needs else GivenAnswerTokens(task)
 
 
-CRITERIA: Registry[Criterion] = Registry("criterion", "metasynth.student.scoring.criteria")
+def _unread(keywords: Mapping[str, Any]) -> Criterion:
+    """What a criterion needs, by its decorator alone."""
+    needs = keywords.get("needs", ())
+    return Criterion(
+        formula="",
+        hard=keywords.get("hard", "high"),
+        needs=frozenset({needs} if isinstance(needs, str) else needs),
+        cost="",
+        source="",
+        statistics=(),
+        on_texts=keywords.get("on_texts", True),
+        made_by=_unread,
+    )
+
+
+CRITERIA: Registry[Criterion] = Registry(
+    "criterion", "metasynth.student.scoring.criteria", unread=_unread
+)
 
 
 def criterion(

@@ -1,16 +1,19 @@
 """Checkers by name: those of the domains, and functions in Python files of the user's."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from metasynth.agents.models.provider import PROVIDERS
 from metasynth.compose.plan import plan_run
 from metasynth.config.file import load_run_config
-from metasynth.domains.checkers import checker_version, find_checker
+from metasynth.domains.checkers import checker_version, find_checker, load_checkers
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.records.record import Message
 from metasynth.student.rows import StudentRow
 from metasynth.student.scoring.checking import make_checker
+from metasynth.student.scoring.criterion import CRITERIA
 from tests.commands import metasynth
 
 EVEN = """\
@@ -62,7 +65,10 @@ def test_names_of_domains_go_on_to_work() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import nosuchmodule\n", r"ModuleNotFoundError: .* \(even\.py, line 1\)"),
+        (
+            "import nosuchmodule\ndef check(text): ...\n",
+            r"ModuleNotFoundError: .* \(even\.py, line 1\)",
+        ),
         ("def check(text:\n", r"SyntaxError: .*line 1"),
         ("def other(text): ...\n", "no function 'check'"),
     ],
@@ -72,7 +78,7 @@ def test_a_file_that_cannot_be_used_is_told_in_one_line(
 ) -> None:
     even.write_text(text, encoding="utf-8")
     with pytest.raises(RequestError, match=message) as told:
-        find_checker(str(even))
+        load_checkers([str(even)])
     assert str(even) in told.value.message
     with pytest.raises(RequestError, match="no such file"):
         find_checker(str(even.with_name("other.py")))
@@ -115,6 +121,56 @@ def test_validate_names_what_is_wrong_with_it(
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "checker: " in said and "no function 'nothing'" in said
+
+
+EVIL = """\
+from pathlib import Path
+Path(__file__).with_suffix(".carried_out").touch()
+"""
+OWN_PROVIDER = """\
+from metasynth.agents.models.provider import provider
+
+@provider(priced=True, takes="NAME", follows_prompts=True)
+def nobody(name, config):
+    raise AssertionError
+"""
+OWN_CRITERION = """\
+from metasynth.student.scoring.criterion import criterion
+
+@criterion("1", hard="high", needs=("answer",))
+def surprise(row, seed):
+    return 1.0
+"""
+
+
+def test_validate_carries_out_nothing_that_a_run_file_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own").mkdir()
+    check = EVIL + "def check(text): return True\n"
+    for name, text in (
+        ("evil.py", check),
+        ("test.py", check),
+        ("own/nobody.py", EVIL + OWN_PROVIDER),
+        ("own/surprise.py", EVIL + OWN_CRITERION),
+    ):
+        (tmp_path / name).write_text(text)
+    row = {"messages": [{"role": r, "content": "2 + 2 = 4"} for r in ("user", "assistant")]}
+    (tmp_path / "pool.jsonl").write_text(json.dumps(row) + "\n")
+    run_file = tmp_path / "run.yaml"
+    run_file.write_text(
+        "graph: active\ndomain: d\nplugins: own\nteacher: {model: 'nobody:x'}\n"
+        "checker: evil.py\nactive:\n  pool: {path: pool.jsonl, scoring: {criterion: surprise}}\n"
+        "  test: {path: pool.jsonl, checker: test.py}\n"
+    )
+    try:
+        assert metasynth("validate", run_file) == 0, capsys.readouterr().err
+    finally:
+        PROVIDERS.forget("nobody")
+        CRITERIA.forget("surprise")
+    assert not [*tmp_path.rglob("*.carried_out")]
+    find_checker(str(tmp_path / "evil.py")).check("")
+    assert (tmp_path / "evil.carried_out").exists()
 
 
 def test_a_student_is_checked_by_it_too(even: Path) -> None:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from metasynth.agents.conductor.documents import prompt_version
 from metasynth.agents.conductor.instructions import instruct_prompt_version
-from metasynth.agents.models.provider import provider_of
+from metasynth.agents.models.provider import provider_facts
 from metasynth.agents.roles.book import RoleBook, load_roles
 from metasynth.agents.roles.role import Role
 from metasynth.config.instruct import INSTRUCT_GRAPHS
@@ -28,6 +28,9 @@ from .prices import unpriced_models
 
 class RunPlan:
     """A run file with all that it names, checked and without side effects.
+
+    Nothing that a run file names is carried out for that: of checkers and plug-ins the source is
+    read; `open_run` loads them.
 
     Attributes:
         warnings: What can be carried out, and is probably not what is meant.
@@ -54,7 +57,7 @@ class RunPlan:
         check_conductor(
             config,
             self.roles,
-            follows_prompts=provider_of(config.model_for("experts").model).follows_prompts,
+            follows_prompts=provider_facts(config.model_for("experts").model).follows_prompts,
             draws_drafts=config.softsrv is not None and config.graph == "document",
         )
         self.exemplars: list[Seed] = plan_template(config, self.seeds)
@@ -133,9 +136,14 @@ def _price_warnings(config: RunConfig) -> list[str]:
 
 def _own_checkers(config: RunConfig) -> list[str]:
     """The versions of the checkers that the user wrote."""
+    versions = map(checker_version, checker_names(config))
+    return [version for version in versions if version is not None]
+
+
+def checker_names(config: RunConfig) -> list[str | None]:
+    """The checkers that a run file names: for its texts, and for the student's answers."""
     test = config.active.test if config.active is not None else None
-    names = [config.checker, test.checker if test is not None else None]
-    return [version for name in names if (version := checker_version(name)) is not None]
+    return [config.checker, test.checker if test is not None else None]
 
 
 def _checker(name: str | None) -> Checker | None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from metasynth.agents.models.provider import provider_of
+from metasynth.agents.models.provider import provider_facts
 from metasynth.config.model import ModelConfig, PriceConfig
 from metasynth.config.run import RunConfig
 
@@ -26,7 +26,7 @@ def unpriced_models(config: RunConfig) -> list[str]:
     """The models whose calls cost something that nobody knows, sorted."""
     known = prices_of(config)
     names = {model.model for model in _models(config)}
-    return sorted(name for name in names if provider_of(name).priced and name not in known)
+    return sorted(name for name in names if provider_facts(name).priced and name not in known)
 
 
 def is_own_host(url: str) -> bool:

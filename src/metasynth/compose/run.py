@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.run import RunConfig
+from metasynth.domains.checkers import load_checkers
 from metasynth.graphs.active.workspace import open_active
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
@@ -46,7 +47,7 @@ from metasynth.student.rounds_folder import RoundsFolder
 from metasynth.version import code_version
 
 from .chat_models import make_voices
-from .plan import RunPlan, roles_of
+from .plan import RunPlan, checker_names, roles_of
 from .prices import prices_of
 from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
@@ -67,6 +68,7 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         MetaSynthError: What lies in the directory is damaged.
     """
     async with AsyncExitStack() as stack:
+        await asyncio.to_thread(load_checkers, checker_names(plan.config))
         # What reads and writes files does so in threads, for a server's loop must not stand still.
         directory = stack.enter_context(await asyncio.to_thread(_open_directory, plan, out))
         workspace = await _connect(plan, directory, stack)

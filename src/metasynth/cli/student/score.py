@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from metasynth.cli.screen.bars import Bar
 from metasynth.config.model import ModelConfig
 from metasynth.config.student import ScoringConfig, StudentConfig
-from metasynth.domains.checkers import checker_file
+from metasynth.domains.checkers import checker_file, load_checkers
 from metasynth.errors import MetaSynthError, RequestError, RunInterruptedError
 from metasynth.graphs.scoring.judge import judge_by
 from metasynth.lm.weights import load_weights, weights_source
@@ -71,6 +71,7 @@ class FileScoring:
 
     def run(self, *, quiet: bool) -> None:
         """Score what is not scored yet, and print the summary."""
+        load_checkers([self.checker])
         checker = make_checker(self.checker) if self.checker else None
         ask = judge_by(self.judge) if self.judge else None
         total = _count_lines(self.file)
