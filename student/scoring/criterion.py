@@ -109,7 +109,7 @@ class Criterion:
 
 def _unread(keywords: Mapping[str, Any]) -> Criterion:
     """What a criterion needs, by its decorator alone."""
-    needs = keywords.get("needs", ())
+    needs: Need | Iterable[Need] = keywords.get("needs", ())
     return Criterion(
         formula="",
         hard=keywords.get("hard", "high"),
