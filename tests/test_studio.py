@@ -15,16 +15,21 @@ from typing import Any
 import httpx2
 import pytest
 
+from metasynth.errors import RequestError
+from metasynth.graphs.studio import config_of
+from metasynth.graphs.workspace import RunContext
 from tests import active_runs
 from tests.commands import fast_embedder
 from tests.instruct_runs import InstructTeacher
 from tests.openai_server import OpenAIServer
+from tests.raising import raises
 from tests.softsrv_runs import QuestionTeacher, run_file
 from tests.teacher import Teacher
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "studio"
 DEADLINE_S = 200
+KEY = "sk-a-key-of-the-environment"
 
 
 def free_port() -> int:
@@ -58,7 +63,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
         process = subprocess.Popen(
             [*map(str, command), "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, **quiet, "LANGSMITH_TRACING": "false"},
+            env={**os.environ, **quiet, "LANGSMITH_TRACING": "false", "OPENAI_API_KEY": KEY},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -88,11 +93,15 @@ def post(client: httpx2.Client, path: str, body: dict[str, Any]) -> Any:
 
 def test_it_lists_the_graphs_and_their_forms(studio: httpx2.Client) -> None:
     found = {each["graph_id"]: each for each in post(studio, "/assistants/search", {})}
+    outputs = {"document": "outcome", "corpus": "accepted", "softsrv": "accepted"}
     assert set(found) == set(json.loads((ROOT / "langgraph.json").read_text())["graphs"])
     assert {"active", "document", "corpus", "instruct", "softsrv", "template"} <= set(found)
     for name, assistant in found.items():
         schemas = studio.get(f"/assistants/{assistant['assistant_id']}/schemas").json()
         form = schemas["context_schema"]["properties"]
+        assert outputs.get(name, "outcome") in schemas["output_schema"]["properties"] or (
+            name == "active"
+        )
         assert {"domain", "teacher", "records", "roles", "review", "run_file"} <= set(form)
         for field in (*form.values(), *schemas["input_schema"]["properties"].values()):
             assert field["title"] and field["description"] and "default" in field, (name, field)
@@ -229,3 +238,85 @@ def test_chains_ask_at_the_same_time(studio: httpx2.Client) -> None:
             result = post(studio, f"/threads/{thread}/runs/wait", body)
     assert result["accepted"] >= 2 and result["rejected"] == 1, result
     assert result["stopped_because"] == "budget.records: all records are written"
+
+
+STUDIO = "https://smith.langchain.com"
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": EVIL},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:1"},
+        {"origin": EVIL, "x-auth-scheme": "langsmith"},
+        {"origin": "https://smith.langchain.com.evil.example"},
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example:2024"},
+        {"sec-fetch-site": "cross-site"},
+    ],
+    ids=str,
+)
+def test_no_other_page_reads_or_drives_it(studio: httpx2.Client, headers: dict[str, str]) -> None:
+    for method, path in (("GET", "/info"), ("POST", "/threads/search"), ("OPTIONS", "/threads")):
+        asked = {**headers, "access-control-request-method": "POST"}
+        answer = studio.request(method, path, headers=asked)
+        assert answer.status_code == 403, (method, path, answer.text)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_studios_own_page_passes(studio: httpx2.Client) -> None:
+    asked = {
+        "origin": STUDIO,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-auth-scheme",
+        "access-control-request-private-network": "true",
+    }
+    preflight = studio.options("/threads/search", headers=asked)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == STUDIO
+    assert preflight.headers["access-control-allow-private-network"] == "true"
+    sent = {"origin": STUDIO, "x-auth-scheme": "langsmith", "sec-fetch-site": "cross-site"}
+    answer = studio.post("/threads/search", json={}, headers=sent)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == STUDIO
+    own = {"origin": str(studio.base_url).rstrip("/"), "sec-fetch-site": "same-origin"}
+    assert studio.post("/threads/search", json={}, headers=own).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "checker: evil.py",
+        "plugins: .",
+        f"conductor: {{base_url: '{EVIL}'}}",
+        "student: {trust_remote_code: true}",
+        "active: {pool: {path: a.jsonl}, test: {path: a.jsonl, checker: evil.py}}",
+    ],
+)
+def test_a_form_starts_no_run_that_loads_code_or_sends_keys_elsewhere(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    run_file = tmp_path / "run.yaml"
+    run_file.write_text(f"domain: d\nseeds: {{keywords: [a]}}\n{text}\n")
+    with raises(RequestError, "not_from_a_form"):
+        config_of(RunContext(run_file=str(run_file)), "template")
+    monkeypatch.setenv("METASYNTH_STUDIO_TRUST", "1")
+    assert config_of(RunContext(run_file=str(run_file)), "template").domain.name == "d"
+
+
+def test_the_address_of_a_form_gets_no_key_and_its_quotes_are_kept(studio: httpx2.Client) -> None:
+    with OpenAIServer(Teacher()) as server:
+        form = {"teacher": "openai:test", "base_url": server.base_url, "records": 1}
+        told = run_once(studio, {**form, "domain": 'the baker\'s "rye": 100 % 麦'})
+        assert told["outcome"] == "accepted", told
+    assert server.received
+    assert not [each for each in server.received if KEY in str(each.headers)]
+
+
+def run_once(studio: httpx2.Client, context: dict[str, Any]) -> Any:
+    thread = post(studio, "/threads", {})["thread_id"]
+    request = {"assistant_id": "template", "input": {}, "context": context}
+    return studio.post(f"/threads/{thread}/runs/wait", json=request).json()

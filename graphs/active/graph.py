@@ -13,12 +13,13 @@ every arm. Each stage keeps its result in the run directory and goes on from the
 import asyncio
 import operator
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from metasynth.blocking import Check
 from metasynth.errors import BudgetEndedError

@@ -1,6 +1,8 @@
 """The state of the instruct graph: a question on its way, and the conversation that it opens."""
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict
 
 from metasynth.graphs.run.state import DocumentState
 

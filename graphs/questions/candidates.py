@@ -6,10 +6,11 @@ In a round of the graph active the teacher may be asked for the problem too, and
 solution.
 """
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
+from typing_extensions import TypedDict
 
 from metasynth.errors import BudgetEndedError
 from metasynth.graphs.admission.draft import Verdict

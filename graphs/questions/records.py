@@ -3,7 +3,9 @@
 import asyncio
 import operator
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
+
+from typing_extensions import TypedDict
 
 from metasynth.graphs.admission.draft import Draft, Verdict
 from metasynth.graphs.run.nodes import Command

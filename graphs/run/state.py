@@ -1,11 +1,12 @@
 """The state of the graphs: plain types only, so that a checkpoint can be read by anything."""
 
 import operator
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 
 class Artifact(TypedDict):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -164,9 +165,14 @@ def studio_of(out: Path, folder: Path) -> Iterator[httpx2.Client]:
         try:
             assert server.stdout is not None
             told = [server.stdout.readline() for _ in range(4)]
-            address = re.search(r"http://127\.0\.0\.1:\d+", told[1])
+            address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]+", told[1])
             assert address is not None, (told, (folder / "studio").read_text())
             with httpx2.Client(base_url=address[0], timeout=DEADLINE_S, trust_env=False) as client:
+                with httpx2.Client(base_url=urljoin(address[0], "/"), trust_env=False) as other:
+                    bearer = {"authorization": f"Bearer {address[0].rpartition('/')[2]}"}
+                    assert other.post("/threads/search", json={}).status_code == 403
+                    asked = other.post("/threads/search", json={}, headers=bearer)
+                    assert asked.status_code == 200
                 yield client
             server.send_signal(signal.SIGINT)
             assert server.wait(DEADLINE_S) == 0

@@ -1,10 +1,10 @@
 """`run` and `preview` with what a person sees of them."""
 
 import asyncio
-import signal
 from dataclasses import replace
 from pathlib import Path
 
+from metasynth.cli.screen.bars import interrupts
 from metasynth.cli.screen.forecast import print_forecast
 from metasynth.cli.screen.progress import ProgressDisplay
 from metasynth.cli.screen.summary import print_summary
@@ -21,7 +21,16 @@ from .reviewer import TerminalReviewer
 
 def run_plan(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
     """Run to the end of the budget and print the summary; the exit status."""
-    return asyncio.run(_run(plan, directory, quiet=quiet))
+    try:
+        return asyncio.run(_run(plan, directory, quiet=quiet))
+    except KeyboardInterrupt:  # while it was opened or closed
+        raise _interrupted() from None
+
+
+def _interrupted() -> RunInterruptedError:
+    return RunInterruptedError(
+        "interrupted", hint="the same command goes on where this one stopped"
+    )
 
 
 async def _run(plan: RunPlan, directory: Path, *, quiet: bool) -> int:
@@ -42,14 +51,12 @@ async def _watched(workspace: Workspace, *, quiet: bool) -> str:
         workspace.tool_form.tell = display.note
         work = asyncio.ensure_future(execute(workspace, display.update))
         # a polite end: the write in hand is finished and the run directory closed
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in interrupts():
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         try:
             return await work
         except asyncio.CancelledError:
-            raise RunInterruptedError(
-                "interrupted", hint="the same command goes on where this one stopped"
-            ) from None
+            raise _interrupted() from None
 
 
 def print_preview(plan: RunPlan, records: int) -> int:

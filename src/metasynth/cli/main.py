@@ -17,6 +17,8 @@ from .softsrv import commands as softsrv
 from .student import commands as student
 from .studio import commands as studio
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="metasynth",
     help="Agents that write training data for language models.",
@@ -57,10 +59,11 @@ def guarded(command: Callable[[], object]) -> int:
         _tell_usage(error.format_message())
         return error.exit_code
     except (KeyboardInterrupt, Abort):
-        _tell("interrupted", "the same command goes on where it stopped")
-        return 130
+        status = _INTERRUPTED
     except BrokenPipeError:
         return 0
+    if status == _INTERRUPTED:  # what typer makes of an interrupt: a status without a word
+        _tell("interrupted", None)
     return status if isinstance(status, int) else 0
 
 

@@ -1,9 +1,11 @@
 """LangGraph's development server over the threads of one run."""
 
+import ctypes
 import importlib.util
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -26,6 +29,8 @@ from metasynth.errors import MetaSynthError, RequestError
 from metasynth.records.record import Record, read_records
 from metasynth.records.rundir import RunDirectory
 
+from .origins import TOKEN, http_settings
+
 _PORT = 2024
 _STUDIO = "https://smith.langchain.com/studio/?baseUrl="
 _READY_WITHIN_S = 180.0
@@ -34,6 +39,8 @@ _QUIET = {
     "LANGGRAPH_CLI_NO_ANALYTICS": "1",
     "LANGGRAPH_NO_VERSION_CHECK": "true",
 }
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded before any fork
+_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 _PROBLEM = re.compile(r"[\w.]+(Error|Exception): ")
 _REPORTING = ("LANGGRAPH_CLOUD_LICENSE_KEY", "LANGSMITH_CONTROL_PLANE_API_KEY")
 
@@ -53,8 +60,8 @@ def serve(directory: Path, *, port: int | None, opens_page: bool) -> int:
             hint="graphs that write with a conductor or a template keep them, see keep_threads",
             code="no_threads",
         )
-    address = f"http://127.0.0.1:{_port(port)}"
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server is left behind
+    token = secrets.token_urlsafe(24)
+    address = f"http://127.0.0.1:{_port(port)}/{token}"
     with (
         tempfile.TemporaryDirectory(prefix="metasynth-studio-") as folder,
         suppress(KeyboardInterrupt),
@@ -73,7 +80,8 @@ def _tell(directory: Path, address: str, count: int) -> None:
     tell(f"{count} threads of {directory}")
     tell(f"  API     {address} (its description: {address}/docs)")
     tell(f"  Studio  {_STUDIO}{address}")
-    tell("Studio's page is hosted; it reads this address from your browser. Ctrl-C ends this.")
+    tell("Studio's page is hosted; it reads this address, whose last part is this server's token,")
+    tell("from your browser. Ctrl-C ends this.")
     sys.stdout.flush()
 
 
@@ -103,35 +111,44 @@ def _port(wanted: int | None) -> int:
         return port
 
 
+def _ends_with_parent() -> None:
+    """In the new process: whatever ends this one, a kill too, ends the server. Linux alone."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PARENT_DEATH, signal.SIGINT)
+
+
 @contextmanager
 def _server(directory: Path, address: str, folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The server's process, which is ended whatever happens."""
     module = "metasynth.compose.studio_run"
+    url = urlsplit(address)
+    secret = {TOKEN: url.path.removeprefix("/")}
     (folder / "langgraph.json").write_text(
         json.dumps(
             {
                 "dependencies": ["."],
                 "graphs": {graph_of(directory): f"{module}:record"},
                 "checkpointer": {"path": f"{module}.checkpointer"},
+                "http": http_settings("metasynth.cli.studio.guard:app"),
             }
         )
     )
     environment = {name: value for name, value in os.environ.items() if name not in _REPORTING}
-    environment |= {**_QUIET, "METASYNTH_STUDIO_RUN": str(directory)}
+    environment |= {**_QUIET, **secret, "METASYNTH_STUDIO_RUN": str(directory)}
     environment.setdefault("LANGSMITH_TRACING", "false")
-    host, port = address.removeprefix("http://").split(":")
     # a step may write a file while the server waits: it serves one person
     options = ("--no-browser", "--no-reload", "--allow-blocking")
     command = [sys.executable, "-m", "langgraph_cli", "dev", *options]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(  # noqa: S603 - this interpreter, arguments made here
-            [*command, "--host", host, "--port", port],
+            [*command, "--host", str(url.hostname), "--port", str(url.port)],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C is for this process, which ends the other
+            preexec_fn=_ends_with_parent,
         )
     try:
         yield server
