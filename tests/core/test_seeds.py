@@ -11,6 +11,7 @@ import pytest
 from metasynth.config.run import SeedsConfig
 from metasynth.errors import ConfigError
 from metasynth.records.seeds import Seed, load_seeds
+from metasynth.sources.reading import SourceReport
 
 ADVERSARIAL = [
     '{"name": "submit", "arguments": {"draft": "draft-1"}}',
@@ -102,10 +103,12 @@ class TestDocuments:
         assert texts_of(documents=f"{tmp_path}/*.txt") == ["a.txt", "b.txt"]
         assert set(texts_of(documents=f"{tmp_path}/**/*.txt")) == {"a.txt", "b.txt", "deep/d.txt"}
 
-    def test_a_long_document_is_cut_at_a_word(self, tmp_path: Path) -> None:
-        source = write_jsonl(tmp_path / "d.jsonl", [{"text": "one\ntwo " * 30}])
-        (text,) = texts_of(documents=source, max_words=21)
-        assert text == ("one\ntwo " * 10) + "one"
+    def test_a_long_document_becomes_several_seeds(self, tmp_path: Path) -> None:
+        words = [f"word{number}" for number in range(60)]
+        source = write_jsonl(tmp_path / "d.jsonl", [{"text": " ".join(words)}])
+        texts = texts_of(documents=source, max_words=21, chunk_overlap=0)
+        assert [word for text in texts for word in text.split()] == words
+        assert all(len(text.split()) <= 21 for text in texts)
 
     def test_adversarial_texts_pass_unchanged(self, tmp_path: Path) -> None:
         source = write_jsonl(tmp_path / "d.jsonl", [{"text": text} for text in ADVERSARIAL])
@@ -144,7 +147,8 @@ class TestRefusals:
         assert "no such file" in refusal(documents=str(tmp_path / "*.txt"))
 
     def test_a_folder_without_documents_says_what_is_read(self, tmp_path: Path) -> None:
-        assert ".jsonl, .md, .parquet, .rst, .txt" in refusal(documents=str(tmp_path))
+        message = refusal(documents=str(tmp_path))
+        assert all(f" {end}" in message for end in (".jsonl", ".md", ".parquet", ".pdf", ".txt"))
 
     def test_empty_documents_are_an_empty_seed_set(self, tmp_path: Path) -> None:
         source = write_jsonl(tmp_path / "d.jsonl", [{"text": " \n "}])
@@ -164,7 +168,6 @@ class TestRefusals:
         ("row", "expected"),
         [
             ({"body": "x", "id": 1}, "no text in field 'text'; it has: body, id"),
-            ({"text": None}, "no text in field 'text'"),
             ({"text": 3}, "field 'text' holds no text but int"),
             (["x"], "it has: list"),
             ("x", "it has: str"),
@@ -181,11 +184,16 @@ class TestRefusals:
         pq.write_table(pa.table({"body": ["x"], "n": [1]}), path)
         assert "no column 'text'; it has: body, n" in refusal(documents=str(path))
 
-    def test_a_row_of_a_table_without_text_is_named(self, tmp_path: Path) -> None:
-        path = tmp_path / "d.parquet"
-        rows = ["x"] * 70_000 + [None]
-        pq.write_table(pa.table({"text": rows}), path)
-        assert "d.parquet, row 70001: no text" in refusal(documents=str(path))
+    def test_a_row_without_text_is_left_out_and_counted(self, tmp_path: Path) -> None:
+        rows = [{"text": "x"}, {"text": None}, {"text": "y"}, {"text": " "}]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "d.parquet")
+        write_jsonl(tmp_path / "d.jsonl", rows)
+        report = SourceReport()
+        for name in ("d.parquet", "d.jsonl"):
+            config = SeedsConfig(documents=str(tmp_path / name))
+            seeds = load_seeds(config, random_seed=0, report=report)
+            assert [seed.text for seed in seeds] == ["x", "y"]
+        assert [file.blank for file in report.files] == [2, 2]
 
     def test_a_damaged_table_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "d.parquet"

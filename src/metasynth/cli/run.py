@@ -63,12 +63,14 @@ def preview(
 
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
     """Check a run file and all that it names, without starting anything."""
+    from .screen.sources import print_seeds
+
     given = _load(config, set_, roles)
     plan = _planned(given)
     tell(f"{config}: valid")
     tell(f"  graph      {plan.config.graph}")
     tell(f"  domain     {plan.config.domain.name}")
-    tell(f"  seeds      {len(plan.seeds)}")
+    print_seeds(plan)
     for part in (plan.softsrv, plan.active, plan.screening):
         for label, value in part.facts() if part else ():
             tell(f"  {label:<10} {value}")

@@ -21,6 +21,7 @@ from metasynth.graphs.softsrv.plan import SoftSRVPlan, plan_softsrv
 from metasynth.records.documents import load_documents, load_instructions
 from metasynth.records.seeds import Seed, load_seeds
 from metasynth.registry import FoundPart
+from metasynth.sources.reading import SourceReport
 
 from .parts import check_parts, find_plugins, part_versions
 from .prices import unpriced_models
@@ -33,6 +34,7 @@ class RunPlan:
     read; `open_run` loads them.
 
     Attributes:
+        sources: What was read for the seeds, and what was left out.
         warnings: What can be carried out, and is probably not what is meant.
 
     Raises:
@@ -48,7 +50,9 @@ class RunPlan:
         self.warnings: list[str] = _price_warnings(config)
         self.roles: RoleBook = load_roles(config.roles)
         self.checker: Checker | None = _checker(config.checker)
-        self.seeds: list[Seed] = _seeds(config)
+        self.sources = SourceReport()
+        self.seeds: list[Seed] = _seeds(config, self.sources)
+        self.warnings += self.sources.warnings
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
         self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
@@ -109,7 +113,7 @@ def roles_of(config: RunConfig, roles: RoleBook) -> list[Role]:
     return [*roles.offered_by(graph), *answering]
 
 
-def _seeds(config: RunConfig) -> list[Seed]:
+def _seeds(config: RunConfig, report: SourceReport) -> list[Seed]:
     """The run's seeds; graphs that start from contexts or a pool need none."""
     given = config.seeds
     if config.graph in ("softsrv", "active") and not (
@@ -117,10 +121,10 @@ def _seeds(config: RunConfig) -> list[Seed]:
     ):
         return []
     if config.graph in ("self_instruct", "evol_instruct"):
-        return load_instructions(given, random_seed=config.random_seed)
+        return load_instructions(given, random_seed=config.random_seed, report=report)
     if config.graph in INSTRUCT_GRAPHS:
-        return [*load_documents(given, random_seed=config.random_seed)]
-    return load_seeds(given, random_seed=config.random_seed)
+        return [*load_documents(given, random_seed=config.random_seed, report=report)]
+    return load_seeds(given, random_seed=config.random_seed, report=report)
 
 
 def _price_warnings(config: RunConfig) -> list[str]:

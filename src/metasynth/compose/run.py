@@ -42,6 +42,7 @@ from metasynth.memory.records import RecordMemory
 from metasynth.memory.store.chroma_store import ChromaStore
 from metasynth.records.documents import Document
 from metasynth.records.rundir import RunDirectory
+from metasynth.records.seed_file import write_seeds
 from metasynth.redaction import Redactor
 from metasynth.student.rounds_folder import RoundsFolder
 from metasynth.version import code_version
@@ -78,7 +79,10 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
 
 
 def _open_directory(plan: RunPlan, out: Path) -> AbstractContextManager[RunDirectory]:
-    return RunDirectory(out).open(_resolved(plan), identity=plan.identity)
+    directory = RunDirectory(out).open(_resolved(plan), identity=plan.identity)
+    seeds = {seed.id: seed for seed in (*plan.exemplars, *plan.seeds)}
+    write_seeds(directory.seeds, seeds.values())
+    return directory
 
 
 def _ended_threads(

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from metasynth.text.words import split_keywords
 
@@ -52,6 +52,16 @@ KeywordSet = Annotated[
 ]
 
 
+def _encoding(name: str) -> str:
+    try:
+        b"x".decode(name)
+    except UnicodeError:
+        pass
+    except LookupError:
+        raise ValueError(f"no encoding of texts is called {name!r}") from None
+    return name
+
+
 class SeedsConfig(Section):
     """Where records start: keyword sets, or the user's documents."""
 
@@ -64,15 +74,39 @@ class SeedsConfig(Section):
     documents: Annotated[str | None, TEXTS] = Field(
         default=None, description="file, folder, glob, or hf:NAME of a Hugging Face data set"
     )
-    text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
+    text_field: str | None = Field(
+        default=None,
+        description="of rows; default: `text`, else the turns of a chat, ShareGPT or Alpaca row",
+    )
     split: str = Field(default="train", description="of hf:NAME")
     license: Annotated[str | None, NotIdentity("label")] = Field(
         default=None, description="of the texts, told in data cards"
     )
-    limit: int = Field(default=500, ge=1, description="seeds drawn from a larger pool")
+    encoding: Annotated[str, AfterValidator(_encoding)] = Field(
+        default="utf-8", description="of texts without a byte order mark, such as cp1252"
+    )
+    limit: int = Field(
+        default=500,
+        ge=1,
+        description="seeds drawn from a larger pool: the first 20 times as many of each file",
+    )
     refresh_every: int = Field(default=5, ge=1, description="M: records written from one seed")
     neighbours: int = Field(default=4, ge=1, description="k: candidates looked at first")
-    max_words: int = Field(default=400, ge=20, description="a longer seed document is cut")
+    max_words: int = Field(default=400, ge=20, description="of a chunk, at most")
+    chunk_tokens: int = Field(
+        default=640,
+        ge=32,
+        description="of a chunk, at most, four bytes each: longer texts become several seeds",
+    )
+    chunk_overlap: int = Field(
+        default=64, ge=0, description="tokens that a chunk may repeat of the one before"
+    )
+
+    @model_validator(mode="after")
+    def _chunks_go_on(self) -> Self:
+        if self.chunk_overlap >= self.chunk_tokens:
+            raise ValueError("chunk_overlap: must be smaller than chunk_tokens")
+        return self
 
 
 class GateConfig(Section):

@@ -30,7 +30,7 @@ class TemplateConfig(Section):
         default=None,
         description="real documents: file, folder, glob, or hf:NAME; default: seeds.documents",
     )
-    text_field: str = Field(default="text", description="of JSONL, Parquet and hf:NAME")
+    text_field: str | None = Field(default=None, description="of rows, as seeds.text_field")
     split: str = Field(default="train", description="of hf:NAME")
     limit: int = Field(default=500, ge=1, description="exemplars drawn from a larger pool")
     exemplars_shown: int = Field(default=3, ge=1, le=20, description="in one prompt")

@@ -1,13 +1,16 @@
 """Documents that instructions are made from: another run's corpus, or the user's own."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from metasynth.config.run import SeedsConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import generator
-from metasynth.text.words import cut_words
+from metasynth.sources.lines import lines
+from metasynth.sources.passage import Place
+from metasynth.sources.reading import FileReport, SourceReport
+from metasynth.text.words import count_words, cut_words
 
 from .record import Record, read_records
 from .seeds import Seed, load_seeds
@@ -23,11 +26,16 @@ class Document(Seed):
     summary: str = ""
 
 
-def load_documents(config: SeedsConfig, *, random_seed: int) -> list[Document]:
+def load_documents(
+    config: SeedsConfig, *, random_seed: int, report: SourceReport | None = None
+) -> list[Document]:
     """The documents of a run, in a stable order; a pool above `limit` is sampled.
 
     `seeds.documents` may be a run directory, a file of records (`corpus.jsonl`), or whatever
-    `load_seeds` reads. Documents longer than `max_words` are cut.
+    `load_seeds` reads. A record's document that is longer than `max_words` is cut.
+
+    Args:
+        report: Told what is read and what is left out.
 
     Raises:
         ConfigError: Nothing usable is there.
@@ -35,9 +43,11 @@ def load_documents(config: SeedsConfig, *, random_seed: int) -> list[Document]:
     """
     path = corpus_file(config.documents or "")
     if path is None:
-        found = load_seeds(config, random_seed=random_seed)
-        return [Document(seed.id, seed.text) for seed in found]
-    documents = list(_of_records(read_records(path), config.max_words))
+        seeds = load_seeds(config, random_seed=random_seed, report=report)
+        return [
+            Document(seed.id, seed.text, place=seed.place, metadata=seed.metadata) for seed in seeds
+        ]
+    documents = list(_of_records(path, config.max_words))
     if not documents:
         raise ConfigError(
             f"seeds.documents: {path} holds no document",
@@ -45,23 +55,33 @@ def load_documents(config: SeedsConfig, *, random_seed: int) -> list[Document]:
         )
     if len(documents) > config.limit:
         documents = generator(random_seed, "seed pool").sample(documents, config.limit)
+    _tell(report, path, documents)
     return documents
 
 
-def load_instructions(config: SeedsConfig, *, random_seed: int) -> list[Seed]:
+def load_instructions(
+    config: SeedsConfig, *, random_seed: int, report: SourceReport | None = None
+) -> list[Seed]:
     """The instructions that a pool starts from; sources, order and errors as `load_documents`.
 
     Of records that are instructions the questions are taken; other texts are taken as they are.
     """
     path = corpus_file(config.documents or "")
     if path is None:
-        return load_seeds(config, random_seed=random_seed)
+        return load_seeds(config, random_seed=random_seed, report=report)
     found = [Seed(record.id, record.question) for record in read_records(path) if record.question]
     if not found:
         raise ConfigError(f"seeds.documents: {path} holds no instruction")
     if len(found) > config.limit:
         found = generator(random_seed, "seed pool").sample(found, config.limit)
+    _tell(report, path, found)
     return found
+
+
+def _tell(report: SourceReport | None, path: Path, seeds: Sequence[Seed]) -> None:
+    if report is not None:
+        words = sum(count_words(seed.text) for seed in seeds)
+        report.files.append(FileReport(str(path), "records", words, len(seeds)))
 
 
 def corpus_file(source: str) -> Path | None:
@@ -71,8 +91,7 @@ def corpus_file(source: str) -> Path | None:
         path = path / _CORPUS
     if path.suffix != ".jsonl" or not path.is_file():
         return None
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        first = next((line for line in lines if line.strip()), "")
+    first = next((line.text for line in lines(path) if line.text.strip()), "")
     try:
         Record.model_validate_json(first)
     except ValueError:
@@ -81,8 +100,14 @@ def corpus_file(source: str) -> Path | None:
     return path
 
 
-def _of_records(records: Iterable[Record], max_words: int) -> Iterable[Document]:
-    for record in records:
+def _of_records(path: Path, max_words: int) -> Iterable[Document]:
+    for record in read_records(path):
         if record.kind == "document" and record.text and record.text.strip():
             text = cut_words(record.text.strip(), max_words)
-            yield Document(record.id, text, topic=record.topic, summary=record.summary)
+            yield Document(
+                record.id,
+                text,
+                topic=record.topic,
+                summary=record.summary,
+                place=Place(str(path), "record", end=len(text)),
+            )

@@ -71,6 +71,7 @@ class RunDirectory:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.run_file = root / "run.yaml"
+        self.seeds = root / "seeds.jsonl"
         self.ledger = root / "ledger.sqlite"
         self.adaptations = root / "adaptations.json"
         self.memory = root / "memory"

@@ -7,6 +7,7 @@ from metasynth.errors import RequestError
 from metasynth.memory.ledger import Ledger
 from metasynth.records.record import Record, RejectedAnswer, read_records
 from metasynth.records.rundir import RunDirectory
+from metasynth.records.seed_file import read_seeds
 from metasynth.text.words import excerpt
 
 from .rounds import seed_facts
@@ -22,15 +23,21 @@ def print_receipt(directory: Path, record_id: str) -> None:
         RequestError: The run holds no such record (code `no_record`).
     """
     record = _find(directory, record_id)
+    ids = {*record.seed_ids, *record.parent_ids}
+    kept = read_seeds(RunDirectory(directory).seeds, ids)
+    seeds = [seed for seed in kept if seed.place is not None]
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
     for label, value in (
         *facts_of(record),
         *seed_facts(directory, record),
         *origin_of(directory, record),
+        *((("read from", str(seed.place))) for seed in seeds),
     ):
         if value:
             tell(f"  {label:<12} {value}")
     tell(f"\n{record.body}\n")
+    for seed in seeds:
+        tell(f"{seed.id}, as it was read from {seed.place}:\n{seed.text}\n")
     with closing(Ledger(RunDirectory(directory).ledger, read_only=True)) as ledger:
         for number, call in enumerate(ledger.calls_of(record.id), start=1):
             cost = f", ${call.usd:.6f}" if call.usd is not None else ""

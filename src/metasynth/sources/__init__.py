@@ -1,0 +1,1 @@
+"""What users bring as data, read one way: files of many kinds, folders, data sets of a hub."""
