@@ -67,7 +67,9 @@ def save_artifact(artifact: SteeringArtifact, folder: Path, *, backbone: Backbon
         RequestError: Something that is no artifact is in the way, or nothing can be written there.
     """
     if folder.exists() and not (folder / _CONFIG).is_file() and _is_occupied(folder):
-        raise RequestError(f"{folder}: holds something else than a soft prompt, left as it is")
+        raise RequestError(
+            f"{folder}: holds something else than a soft prompt, left as it is", code="foreign"
+        )
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a start that was killed
     try:
@@ -75,7 +77,9 @@ def save_artifact(artifact: SteeringArtifact, folder: Path, *, backbone: Backbon
         _write(artifact, partial, backbone)
         _put_in_place(partial, folder)
     except OSError as error:
-        raise RequestError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise RequestError(
+            f"{folder}: cannot be written ({error.strerror or error})", code="not_writable"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -93,16 +97,24 @@ def read_artifact_config(folder: Path) -> dict[str, Any]:
         raise RequestError(
             f"{folder}: no soft prompt here ({_CONFIG} is missing)",
             hint="give a folder that `metasynth softsrv train` wrote",
+            code="no_soft_prompt",
         ) from None
     except (OSError, ValueError) as error:
-        raise RequestError(f"{folder / _CONFIG}: cannot be read ({error})") from None
+        raise RequestError(
+            f"{folder / _CONFIG}: cannot be read ({error})", code="unreadable_file"
+        ) from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise RequestError(
             f"{folder}: not a soft prompt of format {FORMAT}",
             hint="read it with the version of metasynth that wrote it, or train again",
+            code="other_format",
         )
     if missing := sorted(_PARTS - found.keys()):
-        raise RequestError(f"{folder / _CONFIG}: lacks {', '.join(missing)}", hint="train again")
+        raise RequestError(
+            f"{folder / _CONFIG}: lacks {', '.join(missing)}",
+            hint="train again",
+            code="missing_key",
+        )
     try:
         PARAMETERISATIONS.check(found["prompt"]["parameterisation"], str(folder))
     except RequestError as error:
@@ -135,6 +147,7 @@ def load_artifact(
             f"{folder}: {_CONTEXTS} has {list(contexts.shape)} numbers for {len(rows)} rows and "
             f"context vectors of {prompt.context_width}",
             hint="train again",
+            code="bad_shape",
         )
     encoder = ContextEncoder.from_state(tensors, told["encoder"], backbone=backbone, cache=cache)
     return SteeringArtifact(prompt, encoder, contexts, rows, told["settings"], told["report"])
@@ -195,7 +208,9 @@ def _read_prompt(folder: Path, told: dict[str, Any], backbone: Backbone) -> Soft
         prompt.load_state_dict(_read_tensors(folder / _PROMPT))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise RequestError(f"{folder / _PROMPT}: not what {_CONFIG} says ({reason})") from error
+        raise RequestError(
+            f"{folder / _PROMPT}: not what {_CONFIG} says ({reason})", code="bad_weights"
+        ) from error
     return prompt.to(backbone.device).requires_grad_(False)
 
 
@@ -203,18 +218,23 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise RequestError(f"{path}: cannot be read ({error})", hint="train again") from None
+        raise RequestError(
+            f"{path}: cannot be read ({error})", hint="train again", code="unreadable_file"
+        ) from None
 
 
 def _read_target(folder: Path, told: dict[str, Any]) -> str:
     try:
         text = (folder / _TARGET).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{folder / _TARGET}: cannot be read ({error})") from None
+        raise RequestError(
+            f"{folder / _TARGET}: cannot be read ({error})", code="unreadable_file"
+        ) from None
     if hashlib.sha256(text.encode()).hexdigest() != told["sha256"]:
         raise RequestError(
             f"{folder / _TARGET}: not the rows that the soft prompt was trained on (hash differs)",
             hint="put the file back, or train again",
+            code="other_rows",
         )
     return text
 
@@ -297,6 +317,7 @@ def _mismatch(folder: Path, what: str) -> RequestError:
     return RequestError(
         f"soft prompt {folder} does not fit: {what}",
         hint="give the backbone and the library that it was trained with, or train again",
+        code="other_backbone",
     )
 
 

@@ -134,6 +134,7 @@ class Backbone:
                 f"{soft} soft tokens and {ids.shape[1]} of a text do not fit model "
                 f"{self.lm.name!r}, which reads {self.context_length}",
                 hint="lower prompt.tokens or training.max_tokens",
+                code="context_limit",
             )
         counted = torch.arange(ids.shape[1], device=lengths.device) < lengths[:, None]  # [B, L]
         row, place = counted.nonzero(as_tuple=True)  # [n] each: where a target is
@@ -160,6 +161,7 @@ class Backbone:
             raise RequestError(
                 f"model {self.lm.name!r} does not support gradient checkpointing",
                 hint="set training.gradient_checkpointing: false",
+                code="no_gradient_checkpointing",
             ) from error
         # what transformers switches on with it, and not off: here P_θ(z) alone needs gradients
         self.model.disable_input_require_grads()
@@ -192,6 +194,7 @@ class Backbone:
             f"model {self.lm.name!r} ({type(self.model).__name__}, transformers "
             f"{transformers.__version__}) cannot be steered by a soft prompt: {reason}",
             hint="take a Llama, Qwen, Gemma or GPT-2, and transformers 5.4 or newer",
+            code="not_steerable",
         )
 
 
@@ -204,6 +207,7 @@ def _end_id(lm: LoadedLM) -> int:
     raise RequestError(
         f"model {lm.name!r} has no end token, so what it generates would never stop",
         hint="give its tokenizer an eos_token",
+        code="no_end_token",
     )
 
 

@@ -194,6 +194,7 @@ def context_width_of(config: EncoderConfig, model: ModelSizes) -> int:
         raise RequestError(
             f"the width of the context vectors of encoder {config.model!r} is not known",
             hint="set encoder.components",
+            code="unknown_width",
         )
     return widths[config.model]
 

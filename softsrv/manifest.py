@@ -71,7 +71,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise RequestError(
             f"{path}: cannot be read ({error})",
             hint="remove it: the stages that it tells of are then carried out again",
+            code="unreadable_file",
         ) from None
     if not isinstance(told, dict):
-        raise RequestError(f"{path}: not a manifest", hint="remove it")
+        raise RequestError(f"{path}: not a manifest", hint="remove it", code="not_a_manifest")
     return told

@@ -87,7 +87,7 @@ def read_target(config: TargetConfig) -> TargetSample:
             if len(found) == config.limit:
                 break
     if not found:
-        raise ConfigError(f"softsrv.target: {config.file} holds no text")
+        raise ConfigError(f"softsrv.target: {config.file} holds no text", code="no_text")
     counts = ((empty, "without text"), (double, "that repeat another"))
     notes = tuple(f"rows left out: {count} {what}" for count, what in counts if count)
     return TargetSample(list(found.values()), notes)
@@ -107,6 +107,7 @@ def split_target(rows: Sequence[TargetRow], config: TrainingConfig, *, seed: int
             f"softsrv.target: {len(rows)} distinct rows are too few to train on, "
             f"{MIN_ROWS} are the least",
             hint="give more of the target, tens of rows or better hundreds",
+            code="too_few_rows",
         )
     count = max(2, min(len(rows) - 2, round(config.held_out * len(rows))))
     order = sorted(rows, key=lambda row: derive_seed(seed, "held out", row.id))
@@ -141,7 +142,7 @@ def _texts(config: TargetConfig) -> Iterator[str]:
         return
     file = Path(config.file)
     if not file.exists():
-        raise ConfigError(f"{what}: no such file: {file}")
+        raise ConfigError(f"{what}: no such file: {file}", code="missing_file")
     texts = file_texts(file, config.field, setting=_FIELD)
     if is_jsonl(file) or file.suffix.lower() == ".parquet":
         yield from texts

@@ -129,7 +129,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise MetaSynthError(f"{path}: not a JSON object", hint="remove it and run again")
+        raise MetaSynthError(
+            f"{path}: not a JSON object", hint="remove it and run again", code="not_an_object"
+        )
     return found
 
 

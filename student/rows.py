@@ -101,11 +101,14 @@ def read_rows(path: Path) -> Iterator[StudentRow | BadRow]:
                     yield _row_or_reason(line, number)
     except OSError as error:  # a damaged gzip file is one too
         reason = error.strerror or str(error)
-        raise RequestError(f"{path}: cannot be read after line {number} ({reason})") from error
+        raise RequestError(
+            f"{path}: cannot be read after line {number} ({reason})", code="unreadable_file"
+        ) from error
     except (EOFError, zlib.error) as error:
         raise RequestError(
             f"{path}: the compressed data are cut off or damaged after line {number}",
             hint="fetch or write the file again",
+            code="damaged_file",
         ) from error
 
 

@@ -65,7 +65,9 @@ class TaskTemplates(BaseModel):
         """
         source = getattr(self, prompt)
         if source is None:
-            raise ConfigError(f"templates {self.name!r}: key {prompt!r} is needed")
+            raise ConfigError(
+                f"templates {self.name!r}: key {prompt!r} is needed", code="missing_key"
+            )
         return _rendered(source, variables, where=f"templates {self.name!r}: {prompt}")
 
 
@@ -86,13 +88,15 @@ def load_templates(task: str) -> TaskTemplates:
     path = Path(task)
     if path.suffix not in (".yaml", ".yml"):
         known = ", ".join(packaged_tasks())
-        raise ConfigError(f"no task {task!r}; there are {known}, or name a YAML file")
+        raise ConfigError(
+            f"no task {task!r}; there are {known}, or name a YAML file", code="unknown_task"
+        )
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"no such file: {path}") from None
+        raise ConfigError(f"no such file: {path}", code="missing_file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
+        raise ConfigError(f"{path}: cannot be read ({error})", code="unreadable_file") from None
     return parse_templates(text, where=str(path))
 
 
@@ -104,14 +108,17 @@ def parse_templates(text: str, *, where: str) -> TaskTemplates:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(f"{where}{line}: {problem}") from None
+        raise ConfigError(f"{where}{line}: {problem}", code="not_yaml") from None
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected a mapping of prompts, got {type(data).__name__}")
+        raise ConfigError(
+            f"{where}: expected a mapping of prompts, got {type(data).__name__}",
+            code="not_a_mapping",
+        )
     try:
         templates = TaskTemplates.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(_problem(dict(each), text) for each in error.errors())
-        raise ConfigError(f"{where}: {problems}") from None
+        raise ConfigError(f"{where}: {problems}", code="invalid_value") from None
     for name in PROMPT_NAMES:
         source = getattr(templates, name)
         if source is not None:
@@ -142,7 +149,7 @@ def _rendered(source: str, variables: Mapping[str, object], *, where: str) -> st
         return _SANDBOX.from_string(source).render(variables).strip()
     except Exception as error:  # a template may divide by zero
         first = str(error).partition("\n")[0]
-        raise ConfigError(f"{where}: {first}") from None
+        raise ConfigError(f"{where}: {first}", code="bad_template") from None
 
 
 def _check(name: PromptName, source: str, *, where: str) -> None:
@@ -151,12 +158,17 @@ def _check(name: PromptName, source: str, *, where: str) -> None:
         mentioned = meta.find_undeclared_variables(_SANDBOX.parse(source))
     except TemplateError as error:
         first = str(error).partition("\n")[0]
-        raise ConfigError(f"{where}: {first}") from None
+        raise ConfigError(f"{where}: {first}", code="bad_template") from None
     if unknown := sorted(mentioned - set(needed)):
         known = ", ".join(needed)
-        raise ConfigError(f"{where}: unknown variable {unknown[0]!r}; it may mention {known}")
+        raise ConfigError(
+            f"{where}: unknown variable {unknown[0]!r}; it may mention {known}",
+            code="unknown_variable",
+        )
     if needed[0] not in mentioned:
-        raise ConfigError(f"{where}: does not mention {{{{ {needed[0]} }}}}")
+        raise ConfigError(
+            f"{where}: does not mention {{{{ {needed[0]} }}}}", code="missing_variable"
+        )
     _rendered(source, _EXAMPLES, where=where)
 
 

@@ -80,7 +80,9 @@ async def template_questions(
         ConfigError: The task has no such prompt.
     """
     if not rows:
-        raise RequestError("the target is empty: a template needs rows as exemplars")
+        raise RequestError(
+            "the target is empty: a template needs rows as exemplars", code="no_target"
+        )
     order = list(range(len(rows)))
     generator(seed, "exemplars").shuffle(order)
     counts = tally if tally is not None else ParseTally()

@@ -75,7 +75,9 @@ class ContextEncoder:
             RequestError: There is no text, or the model cannot be loaded.
         """
         if not texts:
-            raise RequestError("the encoder has no text to learn its standardiser from")
+            raise RequestError(
+                "the encoder has no text to learn its standardiser from", code="no_text"
+            )
         vectors = text_vectors(config, backbone=backbone, cache=cache)
         raw = _in_parts(vectors, texts, progress).double()  # [n, D]
         tensors = _standardiser(raw)

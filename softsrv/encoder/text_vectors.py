@@ -174,6 +174,7 @@ def _last_hidden(lm: LoadedLM) -> States:
         raise RequestError(
             f"model {lm.name!r} shows no hidden states apart from its logits",
             hint="set encoder.pooling: input, or take another encoder",
+            code="no_hidden_states",
         )
 
     def states(ids: Tensor, mask: Tensor | None) -> Tensor:
@@ -230,4 +231,5 @@ def _compare(name: str, *, found: str, expected: str | None) -> None:
             f"encoder {name!r} is not the one that the soft prompt was trained with "
             f"(it is {found}, not {expected})",
             hint="give the encoder of the training, or train again",
+            code="other_encoder",
         )

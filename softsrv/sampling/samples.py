@@ -70,7 +70,9 @@ class SampleFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = path.open("ab")
         except OSError as error:
-            raise RequestError(f"{path}: cannot be written ({error.strerror})") from None
+            raise RequestError(
+                f"{path}: cannot be written ({error.strerror})", code="not_writable"
+            ) from None
         try:
             self.next_number = self._take_up()
         except BaseException:
@@ -85,6 +87,7 @@ class SampleFile:
                 raise MetaSynthError(
                     f"{self.path}: sample {sample.number} comes after sample {following - 1}",
                     hint="the file is not one run's: give another folder",
+                    code="bad_order",
                 )
             following = sample.number + 1
         self._file.truncate(_complete_bytes(self.path))
@@ -147,7 +150,9 @@ def _read(path: Path, kind: type[Row]) -> Iterator[Row]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise RequestError(f"{path}: cannot be read ({error.strerror})") from None
+        raise RequestError(
+            f"{path}: cannot be read ({error.strerror})", code="unreadable_file"
+        ) from None
     with lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
@@ -166,6 +171,7 @@ def _parsed(line: bytes, kind: type[Row], where: str) -> Row:
         raise MetaSynthError(
             f"{where}: not a {kind.__name__.lower()}",
             hint="restore the line from a copy, or remove the file and run again",
+            code="bad_line",
         )
     return kind(**row)
 

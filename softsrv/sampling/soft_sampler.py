@@ -198,6 +198,7 @@ def unconditional(
         raise RequestError(
             f"model {backbone.lm.name!r} has no BOS token to begin an unconditional sample with",
             hint="name the tokens that its texts begin with",
+            code="no_bos",
         )
     _require_room(backbone, len(start_ids), config)
     return _unconditional(backbone, range(start, start + count), config, seed, list(start_ids))
@@ -273,10 +274,13 @@ def _require_fit(backbone: Backbone, prompt: SoftPrompt) -> None:
             f"a soft prompt of width {prompt.width} does not fit {backbone.lm.name}, whose "
             f"embeddings have {backbone.width}",
             hint="give the backbone that it was trained with",
+            code="other_width",
         )
     if not all(bool(one.isfinite().all()) for one in prompt.parameters()):
         raise RequestError(
-            "the soft prompt holds what is no number (NaN)", hint="train it again, more slowly"
+            "the soft prompt holds what is no number (NaN)",
+            hint="train it again, more slowly",
+            code="not_finite",
         )
 
 
@@ -286,4 +290,5 @@ def _require_room(backbone: Backbone, tokens: int, config: SamplingConfig) -> No
             f"{tokens} tokens before a sample and {config.max_new_tokens} for it exceed the "
             f"context of {backbone.context_length} tokens of {backbone.lm.name}",
             hint="lower softsrv.sampling.max_new_tokens",
+            code="context_limit",
         )

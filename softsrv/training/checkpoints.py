@@ -45,7 +45,9 @@ class TrainingFolder:
             root.mkdir(parents=True, exist_ok=True)
             self._claim(json.loads(json.dumps(identity)))
         except OSError as error:
-            raise RequestError(f"{root}: cannot be written ({error.strerror})") from None
+            raise RequestError(
+                f"{root}: cannot be written ({error.strerror})", code="not_writable"
+            ) from None
 
     def _claim(self, identity: dict[str, Any]) -> None:
         found = _read_json(self._settings)
@@ -53,6 +55,7 @@ class TrainingFolder:
             raise RequestError(
                 f"{self.root}: holds a training that differs in {_difference(found, identity)}",
                 hint="give another folder, or the settings and data that it was begun with",
+                code="other_settings",
             )
         write_atomically(self._settings, json.dumps(identity, indent=2) + "\n")
 
@@ -85,6 +88,7 @@ class TrainingFolder:
             raise MetaSynthError(
                 f"{self._checkpoint}: cannot be written ({error})",
                 hint="make room; the same command goes on from the checkpoint before",
+                code="not_writable",
             ) from error
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -103,6 +107,7 @@ class TrainingFolder:
             raise RequestError(
                 f"{self._checkpoint}: cannot be read ({error})",
                 hint="remove the file to train from the start",
+                code="unreadable_file",
             ) from None
         return tensors, state
 
@@ -113,7 +118,9 @@ def _read_json(path: Path) -> Any:
     except FileNotFoundError:
         return None
     except ValueError:
-        raise RequestError(f"{path}: not JSON", hint="remove the folder, or give another") from None
+        raise RequestError(
+            f"{path}: not JSON", hint="remove the folder, or give another", code="not_json"
+        ) from None
 
 
 def _difference(found: Any, wanted: Any, key: str = "") -> str:

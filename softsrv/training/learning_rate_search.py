@@ -140,5 +140,6 @@ def _chosen(trials: Sequence[Trial]) -> float:
         raise MetaSynthError(
             f"the loss leaves the numbers with every learning rate that was tried ({tried})",
             hint="give lower training.candidates, or another backbone.dtype",
+            code="not_finite",
         )
     return _best(losses)

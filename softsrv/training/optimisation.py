@@ -208,4 +208,5 @@ def _out_of_memory(rows: int, positions: int) -> MetaSynthError:
         f"not enough memory for {rows} rows of up to {positions} tokens at a time",
         hint="raise training.accumulate or set training.gradient_checkpointing: true, and it goes "
         "on; or begin anew with less training.batch_size, training.max_tokens or prompt.tokens",
+        code="out_of_memory",
     )

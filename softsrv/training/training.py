@@ -105,6 +105,7 @@ def _fitting(backbone: Backbone, split: Split, settings: SoftSRVConfig) -> tuple
             f"only {len(train)} rows to train on and {len(held_out)} held out have at most "
             f"{limit} tokens; two of each are the least",
             hint="raise training.max_tokens, lower prompt.tokens, or take a model of more context",
+            code="too_few_rows",
         )
     notes = []
     left_out = len(split.train) + len(split.held_out) - len(train) - len(held_out)
@@ -228,4 +229,5 @@ def _left_the_numbers(error: NotANumberError, trainer: Trainer, kept: Path) -> M
         f"prompt before it (step {best}) is kept in {kept}",
         hint="train in another folder with a lower training.learning_rate, or with "
         "backbone.dtype float32 or bfloat16",
+        code="not_finite",
     )

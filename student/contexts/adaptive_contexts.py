@@ -290,10 +290,11 @@ def _require_sound(scores: Floats, z: Points, clusters: Integers, n: int) -> Non
     if n < 0:
         raise ValueError("contexts are counted from 0 up")
     if n and not len(z):
-        raise RequestError("contexts: there are none to choose from")
+        raise RequestError("contexts: there are none to choose from", code="no_contexts")
     bad = np.flatnonzero(~np.isfinite(np.asarray(scores, dtype=np.float64))).tolist()
     if bad:
         raise RequestError(
             f"contexts: {len(bad)} of {len(z)} have no score (the first is number {bad[0]})",
             hint="leave them out, or score them again",
+            code="no_scores",
         )

@@ -30,6 +30,7 @@ def high_with_company(keys: Floats, clusters: Integers, *, share: float) -> NDAr
         raise RequestError(
             "contexts: no cluster holds two high contexts to interpolate between",
             hint="use fewer clusters, or a larger high_share",
+            code="too_few_contexts",
         )
     return rows
 

@@ -29,7 +29,11 @@ def make_checker(name: str) -> Checker:
         return check_exact
     if name not in DOMAINS and checker_file(name) is None:
         known = ", ".join((*_NAMED, *DOMAINS))
-        raise RequestError(f"no checker {name!r}", hint=f"one of: {known}, or FILE.py:FUNCTION")
+        raise RequestError(
+            f"no checker {name!r}",
+            hint=f"one of: {known}, or FILE.py:FUNCTION",
+            code="unknown_checker",
+        )
     verifier = find_checker(name)
 
     def check(row: StudentRow, answer: str) -> CheckerResult:

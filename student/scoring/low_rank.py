@@ -95,7 +95,9 @@ def _linear_layers(lm: LoadedLM) -> list[tuple[Any, tuple[int, int]]]:
         elif isinstance(part, Conv1D):  # GPT-2's, whose weight lies the other way round
             layers.append((part, (part.weight.shape[0], part.weight.shape[1])))
     if not layers:
-        raise RequestError(f"model {lm.name!r} has no linear layers that could be trained")
+        raise RequestError(
+            f"model {lm.name!r} has no linear layers that could be trained", code="no_linear_layers"
+        )
     return layers
 
 

@@ -118,6 +118,7 @@ def _with_adapter(lm: LoadedLM, config: StudentConfig, *, seed: int) -> Any:
         raise RequestError(
             f"model {lm.name!r}: no adapter can be put into it ({reason})",
             hint="name its linear layers in student.lora_targets, or take adapt: full",
+            code="no_adapter",
         ) from error
 
 

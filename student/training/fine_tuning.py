@@ -130,6 +130,7 @@ def load_trained(base: LoadedLM, folder: Path, *, in_place: bool = False) -> Loa
             f"{folder}: was trained from other weights ({told['base']}) than those of "
             f"{base.name!r} ({found})",
             hint="give the model that it was trained from",
+            code="other_weights",
         )
     return load_adapted(base, folder, in_place=in_place)
 

@@ -53,7 +53,9 @@ class TrainingFolder:
             self._checkpoints.mkdir(parents=True, exist_ok=True)
             self._claim()
         except OSError as error:
-            raise RequestError(f"{root}: cannot be written ({error.strerror})") from None
+            raise RequestError(
+                f"{root}: cannot be written ({error.strerror})", code="not_writable"
+            ) from None
 
     def _claim(self) -> None:
         found = _read_json(self._settings)
@@ -62,10 +64,13 @@ class TrainingFolder:
                 f"{self.root}: holds a training that differs in "
                 f"{_difference(found, self._identity)}",
                 hint="give another folder, or what that training was begun with",
+                code="other_settings",
             )
         if found is None and _read_json(self.root / REPORT) is None and _has_weights(self.root):
             raise RequestError(
-                f"{self.root}: holds weights, but not of a training", hint="give another folder"
+                f"{self.root}: holds weights, but not of a training",
+                hint="give another folder",
+                code="foreign",
             )
         write_atomically(self._settings, json.dumps(self._identity, indent=2) + "\n")
 
@@ -100,6 +105,7 @@ class TrainingFolder:
             raise MetaSynthError(
                 f"{path}: cannot be written ({error})",
                 hint="make room; the same command goes on from the checkpoint before",
+                code="not_writable",
             ) from error
         for _, old in self._found()[_KEPT:]:
             _remove_checkpoint(old)
@@ -147,7 +153,9 @@ class TrainingFolder:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
             raise MetaSynthError(
-                f"{self._steps}: cannot be written ({error.strerror})", hint="make room"
+                f"{self._steps}: cannot be written ({error.strerror})",
+                hint="make room",
+                code="not_writable",
             ) from error
 
     def steps(self) -> list[dict[str, Any]]:
@@ -180,6 +188,7 @@ class TrainingFolder:
             raise MetaSynthError(
                 f"{self.root}: cannot be written ({error})",
                 hint="make room; the same command goes on from the last checkpoint",
+                code="not_writable",
             ) from error
         shutil.rmtree(self._checkpoints, ignore_errors=True)
 
@@ -195,9 +204,10 @@ def read_finished(root: Path) -> dict[str, Any]:
         raise RequestError(
             f"{root}: holds no finished training",
             hint="carry the training out, or go on with it by the command that began it",
+            code="no_training",
         )
     if wrong := _first_wrong(root, told["files"]):
-        raise RequestError(f"{root}: {wrong}", hint="carry the training out again")
+        raise RequestError(f"{root}: {wrong}", hint="carry the training out again", code="damaged")
     return dict(told)
 
 
@@ -243,9 +253,11 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
-        raise RequestError(f"{path}: cannot be read", hint="give another folder") from None
+        raise RequestError(
+            f"{path}: cannot be read", hint="give another folder", code="unreadable_file"
+        ) from None
     if not isinstance(told, dict):
-        raise RequestError(f"{path}: not of a training", hint="give another folder")
+        raise RequestError(f"{path}: not of a training", hint="give another folder", code="foreign")
     return told
 
 

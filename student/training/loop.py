@@ -111,6 +111,7 @@ class TrainingLoop:
                 f"model {self.lm.name!r}: {self.lm.device} has not enough memory to train on "
                 f"{min(self.config.micro_batch, len(self.rows))} rows at a time",
                 hint="lower student.micro_batch or max_tokens, or set gradient_checkpointing",
+                code="out_of_memory",
             ) from error
 
     def save(self) -> None:
@@ -210,6 +211,7 @@ class _Watch(TrainerCallback):
             raise MetaSynthError(
                 f"{self._loop.folder.root}: the loss is no number at step {self._loop.done + 1}",
                 hint="train into another folder with a lower learning rate",
+                code="not_finite",
             )
 
     def on_step_end(self, *_: Any, **__: Any) -> None:

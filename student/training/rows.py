@@ -78,6 +78,7 @@ def encode_rows(
         raise RequestError(
             f"there is no row to train on{told}",
             hint="give rows with `text`, `prompt` and `completion`, or `messages`",
+            code="no_rows",
         )
     return TrainingRows(kept, tuple(left_out), digest.hexdigest())
 

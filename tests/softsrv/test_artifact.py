@@ -23,6 +23,7 @@ from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.softsrv.initialisation import make_soft_prompt
 from metasynth.softsrv.target import TargetRow
+from tests.raising import raises
 from tests.tiny_families import FAMILIES, tiny_family
 
 ROWS = [
@@ -104,11 +105,9 @@ def test_the_configuration_tells_what_it_is_without_loading(
     ]
 
 
-def refused(folder: Path, backbone: Backbone, match: str) -> None:
-    with pytest.raises(RequestError, match=match) as caught:
+def refused(folder: Path, backbone: Backbone, code: str, *facts: str) -> None:
+    with raises(RequestError, code, folder, *facts):
         load_artifact(folder, backbone=backbone)
-    assert "\n" not in caught.value.message
-    assert str(folder) in caught.value.message
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -120,7 +119,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 def test_other_weights_of_the_same_sizes_are_refused(backbone: Backbone, tmp_path: Path) -> None:
     folder = saved(backbone, tmp_path / "soft")
     other = Backbone(tiny_family("gemma2", seed=1))
-    refused(folder, other, r"trained with model 'tiny gemma2' \(weights [0-9a-f]{24}\), not with")
+    refused(folder, other, "other_backbone", "model 'tiny gemma2' (weights ")
 
 
 def test_another_width_is_refused(backbone: Backbone, tmp_path: Path) -> None:
@@ -132,7 +131,9 @@ def test_another_width_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     refused(
         folder,
         Backbone(wrap_lm(wider, lm.tokenizer, name="wide")),
-        "its vectors have 32 numbers, model 'wide' takes 64",
+        "other_backbone",
+        "32 numbers",
+        "model 'wide' takes 64",
     )
 
 
@@ -140,11 +141,11 @@ def test_another_convention_of_embeddings_is_refused(backbone: Backbone, tmp_pat
     """As Gemma had it before transformers 5.4: the same weights, scaled inside the model."""
     folder = saved(backbone, tmp_path / "soft")
     edit(folder, lambda told: told["backbone"]["convention"].update(embedding_scale="1"))
-    refused(folder, backbone, "trained for embeddings scaled by 1 .* has 5.65")
+    refused(folder, backbone, "other_backbone", "scaled by 1 ", "has 5.65")
     edit(folder, lambda told: told["backbone"]["convention"].update(embedding_scale="5.66"))
     assert load_artifact(folder, backbone=backbone).rows == ROWS
     edit(folder, lambda told: told["backbone"]["convention"].update(inputs_embeds="else"))
-    refused(folder, backbone, r"\(else\)")
+    refused(folder, backbone, "other_backbone", "(else)")
 
 
 def test_another_major_version_of_transformers_is_refused(
@@ -152,7 +153,7 @@ def test_another_major_version_of_transformers_is_refused(
 ) -> None:
     folder = saved(backbone, tmp_path / "soft")
     edit(folder, lambda told: told["backbone"]["convention"].update(transformers="4.57.1"))
-    refused(folder, backbone, "trained under transformers 4.57.1")
+    refused(folder, backbone, "other_backbone", "transformers 4.57.1")
     edit(folder, lambda told: told["backbone"]["convention"].update(transformers="5.999.0"))
     assert load_artifact(folder, backbone=backbone).rows == ROWS
 
@@ -160,7 +161,7 @@ def test_another_major_version_of_transformers_is_refused(
 def test_another_encoder_is_refused(backbone: Backbone, tmp_path: Path) -> None:
     folder = saved(backbone, tmp_path / "soft")
     edit(folder, lambda told: told["encoder"].update(model_id="lm:another:hidden:512"))
-    with pytest.raises(RequestError, match="encoder 'backbone' is not the one"):
+    with raises(RequestError, "other_encoder", "'backbone'"):
         load_artifact(folder, backbone=backbone)
 
 
@@ -168,17 +169,17 @@ def test_other_target_rows_are_refused(backbone: Backbone, tmp_path: Path) -> No
     folder = saved(backbone, tmp_path / "soft")
     rows = (folder / "target.jsonl").read_text(encoding="utf-8")
     (folder / "target.jsonl").write_text(rows.replace("7 + 5", "7 + 6"), encoding="utf-8")
-    refused(folder, backbone, "not the rows that the soft prompt was trained on")
+    refused(folder, backbone, "other_rows", "target.jsonl")
 
 
 def test_a_folder_that_is_no_artifact_is_told(backbone: Backbone, tmp_path: Path) -> None:
-    refused(tmp_path, backbone, r"no soft prompt here \(config.json is missing\)")
+    refused(tmp_path, backbone, "no_soft_prompt", "config.json")
     (tmp_path / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
-    refused(tmp_path, backbone, "not a soft prompt of format 1")
+    refused(tmp_path, backbone, "other_format", "format 1")
     (tmp_path / "config.json").write_text('{"format": 1, "data": 0}', encoding="utf-8")
-    refused(tmp_path, backbone, "lacks backbone, encoder, prompt, report, settings")
+    refused(tmp_path, backbone, "missing_key", "backbone, encoder, prompt, report, settings")
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    refused(tmp_path, backbone, "cannot be read")
+    refused(tmp_path, backbone, "unreadable_file", "config.json")
 
 
 @pytest.mark.parametrize("name", ["soft_prompt.safetensors", "contexts.safetensors"])
@@ -186,22 +187,22 @@ def test_torn_or_missing_weights_are_told(backbone: Backbone, tmp_path: Path, na
     folder = saved(backbone, tmp_path / "soft")
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(content[: len(content) // 2])
-    refused(folder, backbone, f"{name}: cannot be read")
+    refused(folder, backbone, "unreadable_file", name)
     (folder / name).unlink()
-    refused(folder, backbone, f"{name}: cannot be read")
+    refused(folder, backbone, "unreadable_file", name)
 
 
 def test_weights_of_another_soft_prompt_are_told(backbone: Backbone, tmp_path: Path) -> None:
     folder = saved(backbone, tmp_path / "soft")
     other = saved(backbone, tmp_path / "other", kind="mp")
     shutil.copy(other / "soft_prompt.safetensors", folder)
-    refused(folder, backbone, r"soft_prompt.safetensors: not what config.json says")
+    refused(folder, backbone, "bad_weights", "soft_prompt.safetensors")
     tensors = load_file(other / "contexts.safetensors")
     tensors["contexts"] = tensors["contexts"][:2].contiguous()
     save_file(tensors, other / "contexts.safetensors")
-    refused(other, backbone, r"contexts.safetensors has \[2, 3\] numbers for 4 rows")
+    refused(other, backbone, "bad_shape", "contexts.safetensors", "[2, 3]", "4 rows")
     (other / "target.jsonl").unlink()
-    refused(other, backbone, "target.jsonl: cannot be read")
+    refused(other, backbone, "unreadable_file", "target.jsonl")
 
 
 def test_a_new_artifact_takes_the_place_of_an_old_one(backbone: Backbone, tmp_path: Path) -> None:
@@ -236,12 +237,12 @@ def test_what_a_killed_start_left_is_cleared(backbone: Backbone, tmp_path: Path)
 def test_nothing_else_is_overwritten(backbone: Backbone, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(RequestError, match="holds something else than a soft prompt"):
+    with raises(RequestError, "foreign"):
         saved(backbone, tmp_path / "mine")
     (tmp_path / "file").write_text("a file")
-    with pytest.raises(RequestError, match="holds something else"):
+    with raises(RequestError, "foreign"):
         saved(backbone, tmp_path / "file")
-    with pytest.raises(RequestError, match="cannot be written"):
+    with raises(RequestError, "not_writable"):
         saved(backbone, tmp_path / "file" / "below")
     (tmp_path / "empty").mkdir()
     assert saved(backbone, tmp_path / "empty").is_dir()

@@ -13,6 +13,7 @@ from transformers import LlamaForCausalLM, LlamaModel
 from metasynth.errors import RequestError
 from metasynth.lm.load import LoadedLM, wrap_lm
 from metasynth.softsrv.backbone import Backbone
+from tests.raising import raises
 from tests.tiny_families import FAMILIES, VOCABULARY, tiny_family
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
@@ -188,7 +189,7 @@ def test_a_model_that_cannot_checkpoint_is_told_in_one_line(
 ) -> None:
     monkeypatch.setattr(type(llama.model), "supports_gradient_checkpointing", False)
     with (
-        pytest.raises(RequestError, match="does not support gradient checkpointing") as caught,
+        raises(RequestError, "no_gradient_checkpointing") as caught,
         llama.gradient_checkpointing(),
     ):
         pass
@@ -262,7 +263,7 @@ def test_known_families_hold_few_logits_at_a_time(backbone: Backbone) -> None:
 
 
 def test_a_model_that_takes_other_embeddings_than_its_own_is_refused() -> None:
-    with pytest.raises(RequestError, match="logits differ between tokens and their embeddings"):
+    with raises(RequestError, "not_steerable", "logits"):
         Backbone(odd_lm(body=ScalesTokensAlone))
 
 
@@ -281,9 +282,8 @@ class TakesTokensAlone(LlamaForCausalLM):  # type: ignore[no-untyped-call]
 
 
 def test_a_model_that_takes_no_embeddings_is_refused() -> None:
-    with pytest.raises(RequestError, match="does not run on embeddings") as caught:
+    with raises(RequestError, "not_steerable") as caught:
         Backbone(odd_lm(whole=TakesTokensAlone))
-    assert "\n" not in caught.value.message
     assert "Gemma" in str(caught.value.hint)
 
 
@@ -294,7 +294,7 @@ def test_a_model_without_an_end_token_is_refused() -> None:
     if nameless.end_token_ids:
         nameless.model.generation_config.eos_token_id = None
         nameless = wrap_lm(lm.model, lm.tokenizer, name="endless")
-    with pytest.raises(RequestError, match="'endless' has no end token"):
+    with raises(RequestError, "no_end_token", "'endless'"):
         Backbone(nameless)
 
 
@@ -318,7 +318,7 @@ def test_what_looks_like_a_special_token_in_a_text_is_text(llama: Backbone) -> N
 
 def test_what_does_not_fit_the_context_is_an_error(llama: Backbone) -> None:
     ids = torch.zeros(1, llama.context_length, dtype=torch.long)
-    with pytest.raises(RequestError, match="1 soft tokens and 256 of a text do not fit"):
+    with raises(RequestError, "context_limit", "1 soft", "256 "):
         llama.token_losses(prompts_for(llama, 1, 1), ids, torch.tensor([256]))
 
 

@@ -17,6 +17,7 @@ from metasynth.lm.load import wrap_lm
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.encoder.context_encoder import ContextEncoder
 from metasynth.vectors.embed import load_embedder
+from tests.raising import raises
 from tests.tiny_families import FAMILIES, tiny_family
 from tests.tiny_lm import save_tiny_lm
 
@@ -129,7 +130,7 @@ def test_texts_of_every_kind_have_a_vector(backbone: Backbone) -> None:
     assert z.shape == (5, 32)
     assert z.isfinite().all()
     assert fit(backbone).encode([]).shape == (0, 32)
-    with pytest.raises(RequestError, match="no text to learn"):
+    with raises(RequestError, "no_text"):
         fit(backbone, texts=[])
 
 
@@ -246,9 +247,8 @@ def test_an_encoder_comes_back_from_its_state(backbone: Backbone) -> None:
 def test_a_state_is_refused_under_other_weights(backbone: Backbone) -> None:
     tensors, told = fit(backbone).state()
     other = Backbone(tiny_family("llama", seed=9))
-    with pytest.raises(RequestError, match="encoder 'backbone' is not the one") as caught:
+    with raises(RequestError, "other_encoder", "'backbone'"):
         ContextEncoder.from_state(tensors, told, backbone=other)
-    assert "\n" not in caught.value.message
 
 
 def test_another_model_can_be_the_encoder(backbone: Backbone, tmp_path: Path) -> None:
@@ -268,13 +268,13 @@ def test_another_model_is_missed_at_the_first_text_only(backbone: Backbone, tmp_
     tensors, told = fit(backbone, EncoderConfig(model=f"lm:{folder}")).state()
     save_tiny_lm(folder, hidden_size=16, num_attention_heads=2, seed=5)
     changed = ContextEncoder.from_state(tensors, told, backbone=backbone)
-    with pytest.raises(RequestError, match="is not the one that the soft prompt was trained with"):
+    with raises(RequestError, "other_encoder", str(folder)):
         changed.encode(TEXTS)
     (folder / "config.json").unlink()
     gone = ContextEncoder.from_state(tensors, told, backbone=backbone)
-    with pytest.raises(RequestError, match=r"no config\.json"):
+    with raises(RequestError, "no_model", "config.json"):
         gone.encode(TEXTS)
-    with pytest.raises(RequestError, match=r"no config\.json"):
+    with raises(RequestError, "no_model", "config.json"):
         fit(backbone, EncoderConfig(model=f"lm:{folder}"))
 
 
@@ -295,7 +295,7 @@ def test_a_model_without_hidden_states_of_its_own_is_told() -> None:
     model: Any = lm.model
     model.base_model_prefix = ""
     backbone = Backbone(wrap_lm(model, lm.tokenizer, name="flat"))
-    with pytest.raises(RequestError, match="shows no hidden states"):
+    with raises(RequestError, "no_hidden_states"):
         fit(backbone)
     assert fit(backbone, EncoderConfig(pooling="input")).width == 32
 

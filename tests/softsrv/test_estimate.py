@@ -16,6 +16,7 @@ from metasynth.lm.sizes import ModelSizes, model_sizes, read_model_sizes
 from metasynth.softsrv.backbone import Backbone
 from metasynth.softsrv.estimate import context_width_of, estimate_run, weight_bytes_of
 from metasynth.softsrv.initialisation import make_soft_prompt
+from tests.raising import raises
 from tests.tiny_families import FAMILIES, tiny_family
 from tests.tiny_lm import save_tiny_lm
 
@@ -170,7 +171,7 @@ def test_sizes_are_read_from_a_folder_without_weights(tmp_path: Path) -> None:
     folder = save_tiny_lm(tmp_path / "model")
     (folder / "model.safetensors").unlink()
     assert read_model_sizes(folder).width == 64
-    with pytest.raises(RequestError, match="no model folder"):
+    with raises(RequestError, "no_model"):
         read_model_sizes(tmp_path / "nothing")
 
 
@@ -178,7 +179,7 @@ def test_a_model_that_is_no_stack_of_decoder_layers_is_told() -> None:
     from transformers import MambaConfig
 
     config = MambaConfig(hidden_size=8, num_hidden_layers=1, vocab_size=9, state_size=2)
-    with pytest.raises(RequestError, match="has no num_attention_heads"):
+    with raises(RequestError, "not_a_decoder", "num_attention_heads"):
         model_sizes(config, name="mamba")
 
 
@@ -207,7 +208,7 @@ def test_the_width_of_contexts_is_told_by_the_configuration_where_it_can_be() ->
     assert context_width_of(EncoderConfig(model="default"), SIZES_9B) == 384
     assert context_width_of(EncoderConfig(model="default", components=500), SIZES_9B) == 384
     assert context_width_of(EncoderConfig(model="lm:else", components=64), SIZES_9B) == 64
-    with pytest.raises(RequestError, match="width of the context vectors of encoder 'lm:else'"):
+    with raises(RequestError, "unknown_width", "'lm:else'"):
         context_width_of(EncoderConfig(model="lm:else"), SIZES_9B)
     found = estimate_run(paper(), SIZES_9B, row_tokens=9, context_width=2304)
     assert found.trained == 99_057_664

@@ -15,6 +15,7 @@ from metasynth.softsrv.sampling.samples import (
     read_samples,
     write_candidates,
 )
+from tests.raising import raises
 
 
 def sample(number: int, text: str = "How many?") -> Sample:
@@ -78,7 +79,7 @@ def test_a_broken_line_is_named(tmp_path: Path, line: bytes) -> None:
     write_candidates(path, [Candidate("a", "", 0, 2)])
     with path.open("ab") as file:
         file.write(line + b"\n")
-    with pytest.raises(MetaSynthError, match=r"candidates\.jsonl, line 2: not a candidate"):
+    with raises(MetaSynthError, "bad_line", "candidates.jsonl, line 2: "):
         list(read_candidates(path))
 
 
@@ -87,15 +88,15 @@ def test_files_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
     with SampleFile(path) as file:
         file.append(sample(1))
     path.write_bytes(path.read_bytes() * 2)
-    with pytest.raises(MetaSynthError, match="sample 1 comes after sample 1"):
+    with raises(MetaSynthError, "bad_order", "sample 1 "):
         SampleFile(path)
 
 
 def test_what_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
     assert list(read_samples(tmp_path / "missing.jsonl")) == []
-    with pytest.raises(RequestError, match="cannot be read"):
+    with raises(RequestError, "unreadable_file"):
         list(read_samples(tmp_path))
-    with pytest.raises(RequestError, match="cannot be written"):
+    with raises(RequestError, "not_writable"):
         SampleFile(tmp_path)
 
 

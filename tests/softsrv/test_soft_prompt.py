@@ -17,6 +17,7 @@ from metasynth.softsrv.prompts.mc import PerTokenPrompt
 from metasynth.softsrv.prompts.mp import MixturePrompt
 from metasynth.softsrv.prompts.np import NonContextualPrompt
 from metasynth.softsrv.soft_prompt import SoftPrompt
+from tests.raising import raises
 from tests.tiny_families import VOCABULARY, tiny_family
 
 # Width d, context width d_e; then SS_NP, SS_MP2, SS_MP4, SS_MC of one MLP and of all, at t = 128
@@ -295,7 +296,7 @@ def test_of_a_text_that_is_too_long_the_end_counts(backbone: Backbone) -> None:
 
 
 def test_a_text_to_start_from_must_be_given(backbone: Backbone) -> None:
-    with pytest.raises(ConfigError, match="init_text"):
+    with raises(ConfigError, "missing_key", "init_text"):
         make_soft_prompt(config_for("mc", init="text"), backbone, 5, seed=0)
 
 

@@ -12,19 +12,10 @@ from metasynth.softsrv.baselines.task_templates import (
     packaged_tasks,
     render_answer,
 )
+from tests.raising import raises
 
 FILLED = {"exemplar": "{{ 7 * 7 }} lamps?", "count": 10, "question": "Q{%", "critique": "C"}
 OWN = "name: own\ndiverse: |\n  Like {{ exemplar }}, {{ count }} times.\n"
-
-
-def refusal(folder: Path, text: str) -> str:
-    path = folder / "own.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        load_templates(str(path))
-    assert caught.value.exit_status == 2
-    assert "\n" not in caught.value.message
-    return caught.value.message
 
 
 def test_there_are_three_tasks() -> None:
@@ -49,47 +40,62 @@ def test_a_file_may_hold_what_its_method_needs_alone(tmp_path: Path) -> None:
     (tmp_path / "own.yml").write_text(OWN, encoding="utf-8")
     templates = load_templates(str(tmp_path / "own.yml"))
     assert templates.render("diverse", exemplar="this", count=3) == "Like this, 3 times."
-    with pytest.raises(ConfigError, match="templates 'own': key 'critique' is needed"):
+    with raises(ConfigError, "missing_key", "'own'", "'critique'"):
         templates.render("critique", question="?")
 
 
 WRONG = {
-    "not YAML": ("name: [\n", "own.yaml, line 2: "),
-    "no mapping": ("- name\n", "own.yaml: expected a mapping of prompts, got list"),
-    "no name": ("single: '{{ exemplar }}'\n", "own.yaml: key 'name' is needed"),
-    "unknown key": (OWN + "divers: x\n", "line 4: unknown key 'divers' (did you mean 'diverse'?)"),
-    "wrong type": (OWN + "single: [1]\n", "line 4: single: Input should be a valid string"),
+    "not YAML": ("name: [\n", "not_yaml", "own.yaml, line 2: "),
+    "no mapping": ("- name\n", "not_a_mapping", "own.yaml: "),
+    "no name": ("single: '{{ exemplar }}'\n", "invalid_value", "own.yaml: key 'name'"),
+    "unknown key": (
+        OWN + "divers: x\n",
+        "invalid_value",
+        "line 4: unknown key 'divers' (did you mean 'diverse'?)",
+    ),
+    "wrong type": (OWN + "single: [1]\n", "invalid_value", "line 4: single: "),
     "unknown variable": (
         OWN + "single: '{{ exemplar }} {{ topic }}'\n",
+        "unknown_variable",
         "line 4: single: unknown variable 'topic'; it may mention exemplar",
     ),
     "without its variable": (
         OWN + "answer: Solve it.\n",
+        "missing_variable",
         "answer: does not mention {{ question }}",
     ),
-    "not a template": (OWN + "single: '{{ exemplar'\n", "line 4: single: unexpected end"),
-    "fails when filled": (OWN + "single: '{{ exemplar // 0 }}'\n", "line 4: single: "),
-    "reaches outside": (OWN + "single: '{{ exemplar.__class__.__mro__ }}'\n", "single: "),
+    "not a template": (OWN + "single: '{{ exemplar'\n", "bad_template", "line 4: single: "),
+    "fails when filled": (
+        OWN + "single: '{{ exemplar // 0 }}'\n",
+        "bad_template",
+        "line 4: single: ",
+    ),
+    "reaches outside": (
+        OWN + "single: '{{ exemplar.__class__.__mro__ }}'\n",
+        "bad_template",
+        "single: ",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_file_is_told_with_file_and_key(case: str, tmp_path: Path) -> None:
-    text, expected = WRONG[case]
-    said = refusal(tmp_path, text)
-    assert expected in said
-    assert "own.yaml" in said
+    text, code, fact = WRONG[case]
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    with raises(ConfigError, code, path, fact):
+        load_templates(str(path))
 
 
 def test_unknown_tasks_and_missing_files_are_told() -> None:
-    with pytest.raises(ConfigError, match="no task 'algebra'; there are code, mathematics"):
+    with raises(ConfigError, "unknown_task", "'algebra'", "code, mathematics"):
         load_templates("algebra")
-    with pytest.raises(ConfigError, match=r"no such file: nowhere\.yaml"):
+    with raises(ConfigError, "missing_file", "nowhere.yaml"):
         load_templates("nowhere.yaml")
 
 
 def test_an_answer_template_of_the_run_file_is_checked_alone() -> None:
     check_template("Solve: {{ question }}", "answer", where="softsrv.answers.template")
     assert render_answer("Solve: {{ question }}", "{{ x }}") == "Solve: {{ x }}"
-    with pytest.raises(ConfigError, match=r"softsrv\.answers\.template: unknown variable 'seed'"):
+    with raises(ConfigError, "unknown_variable", "softsrv.answers.template: ", "'seed'"):
         check_template("{{ question }} {{ seed }}", "answer", where="softsrv.answers.template")

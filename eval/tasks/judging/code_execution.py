@@ -117,7 +117,9 @@ def _run(program: str, limits: CodeLimits, folder: Path) -> CodeExecution:
         in_time = _ended(process, limits.seconds + _START_S)
     held, error = _read_stderr(err)
     if held is None:
-        raise MetaSynthError(f"generated code could not be confined: {error or 'no word of it'}")
+        raise MetaSynthError(
+            f"generated code could not be confined: {error or 'no word of it'}", code="not_confined"
+        )
     if not in_time or process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         return CodeExecution("timeout", f"not done after {limits.seconds:g} s", held)
     if process.returncode < 0:

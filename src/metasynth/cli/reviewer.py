@@ -34,6 +34,7 @@ def check_terminal() -> None:
         raise RequestError(
             "review: stdin is no terminal, so nobody can be asked",
             hint="start the command in a terminal, or give --no-review",
+            code="no_terminal",
         )
 
 

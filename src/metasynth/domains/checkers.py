@@ -79,12 +79,14 @@ class OwnChecker:
             raise MetaSynthError(
                 f"{self._where} failed: {type(error).__name__}: {error} ({_line_of(error)})",
                 hint="return None where a text cannot be judged; the same command goes on",
+                code="checker_failed",
             ) from error
         passed, detail = said if isinstance(said, tuple) and len(said) == 2 else (said, "")
         if (passed is not None and not isinstance(passed, bool)) or not isinstance(detail, str):
             raise MetaSynthError(
                 f"{self._where} gave {said!r}; expected True, False or None, or one of them with a "
-                "text"
+                "text",
+                code="bad_answer",
             )
         return Check(parsed=passed is not None, passed=passed, detail=detail)
 
@@ -100,7 +102,10 @@ def find_checker(name: str) -> TextChecker:
     named = _FILE.fullmatch(name)
     if named is None:
         known = ", ".join(DOMAINS)
-        raise RequestError(f"no checker {name!r}; there are {known}, or a file FILE.py:FUNCTION")
+        raise RequestError(
+            f"no checker {name!r}; there are {known}, or a file FILE.py:FUNCTION",
+            code="unknown_checker",
+        )
     return OwnChecker(Path(named["path"]), named["function"] or "check")
 
 

@@ -150,6 +150,7 @@ def padded(lm: LoadedLM, rows: Sequence[Encoded]) -> "tuple[torch.Tensor, torch.
             f"a text of {longest} tokens exceeds the context of {lm.context_length} tokens of "
             f"{lm.name}",
             hint="cut it, or take a model with a longer context",
+            code="context_limit",
         )
     ids = torch.zeros((len(rows), longest), dtype=torch.long)
     target = torch.zeros((len(rows), longest), dtype=torch.bool)
@@ -171,4 +172,5 @@ def memory_told(lm: LoadedLM, rows: Sequence[Encoded]) -> Iterator[None]:
             f"model {lm.name!r}: {lm.device} has not enough memory for {len(rows)} texts of up to "
             f"{max(len(row.ids) for row in rows)} tokens",
             hint="lower tokens_per_batch",
+            code="out_of_memory",
         ) from error

@@ -138,6 +138,7 @@ def _locate(path_or_id: str | Path) -> tuple[str, bool]:
             raise RequestError(
                 f"{text} is no model folder: it has no config.json",
                 hint="give a folder that save_pretrained() wrote, or a name on the hub",
+                code="no_model",
             )
         return str(path), True
     looks_local = isinstance(path_or_id, Path) or text.startswith(("/", "./", "../", "~"))
@@ -145,6 +146,7 @@ def _locate(path_or_id: str | Path) -> tuple[str, bool]:
         raise RequestError(
             f"no model folder at {text!r}",
             hint="check the path, or give a name on the hub: OWNER/NAME",
+            code="no_model",
         )
     return text, False
 
@@ -157,7 +159,9 @@ def _pick_device(device: str) -> "torch.device":
             return torch.device(device)
         except RuntimeError as error:
             raise RequestError(
-                f"unknown device {device!r}", hint="auto, cpu, cuda, cuda:0, mps"
+                f"unknown device {device!r}",
+                hint="auto, cpu, cuda, cuda:0, mps",
+                code="unknown_device",
             ) from error
     if torch.cuda.is_available():
         return torch.device("cuda")
@@ -175,15 +179,18 @@ def _told_in_one_line(source: str, *, trust_remote_code: bool) -> Iterator[None]
             raise RequestError(
                 f"model {source!r} comes with Python code of its own, which is not executed",
                 hint="read that code; if you trust it, set trust_remote_code: true",
+                code="code_not_allowed",
             ) from error
         if "safetensors" in reason:
             raise RequestError(
                 f"model {source!r} has no weights in safetensors format",
                 hint="convert it, or take a model that has model.safetensors",
+                code="no_safetensors",
             ) from error
         raise RequestError(
             f"cannot load model {source!r}: {reason[:300]}",
             hint="check the name, the network, or give a local folder",
+            code="bad_model",
         ) from error
 
 

@@ -122,6 +122,7 @@ def before_the_head(
         raise RequestError(
             f"model {lm.name!r} has no output layer that could be asked for log-probabilities",
             hint="take a causal language model such as Llama, Qwen, Gemma or GPT-2",
+            code="no_output_layer",
         )
     handle = head.register_forward_pre_hook(hook)
     try:

@@ -120,6 +120,7 @@ def _number(config: Any, key: str) -> int:
         raise RequestError(
             f"the configuration of a {config.model_type!r} model has no {key}",
             hint="take a decoder-only transformer such as Llama, Qwen, Gemma or GPT-2",
+            code="not_a_decoder",
         )
     return value
 
@@ -133,6 +134,7 @@ def _layers(model: Any, name: str, *, count: int) -> "ModuleList":
     raise RequestError(
         f"model {name!r} is no stack of {count} layers",
         hint="take a decoder-only transformer such as Llama, Qwen, Gemma or GPT-2",
+        code="not_a_decoder",
     )
 
 

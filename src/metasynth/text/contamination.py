@@ -170,7 +170,7 @@ def read_contamination(
     rows = (row for file in files for row in placed_texts(file, fields, setting=setting))
     found = Contamination(rows, ngram=ngram)
     if not found.size:
-        raise ConfigError(f"{', '.join(map(str, files))}: no text to check against")
+        raise ConfigError(f"{', '.join(map(str, files))}: no text to check against", code="no_text")
     return found
 
 

@@ -70,9 +70,11 @@ def _errors_told(file: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ConfigError(f"{file}: a damaged gzip file ({error})") from None
+        raise ConfigError(f"{file}: a damaged gzip file ({error})", code="damaged_file") from None
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror or error})") from None
+        raise ConfigError(
+            f"{file}: cannot be read ({error.strerror or error})", code="unreadable_file"
+        ) from None
 
 
 def _is_table(file: Path) -> bool:
@@ -103,7 +105,9 @@ def hub_texts(name: str, field: str, *, split: str, what: str, setting: str) -> 
         rows = load_dataset(name, split=split, streaming=True)
     except Exception as error:  # the hub's client raises many kinds
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"{what}: hf:{name} cannot be loaded: {first}") from error
+        raise ConfigError(
+            f"{what}: hf:{name} cannot be loaded: {first}", code="hub_failed"
+        ) from error
     for number, row in enumerate(rows, start=1):
         yield _text_of(row, field, f"hf:{name}, row {number}", setting)
 
@@ -116,8 +120,12 @@ def read_text(file: Path) -> str:
     """
     try:
         return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read as UTF-8 text ({error})") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error})", code="unreadable_file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{file}: cannot be read as UTF-8 text ({error})", code="not_utf8"
+        ) from None
 
 
 def _rows(file: Path, fields: Sequence[str], setting: str) -> Iterator[tuple[Any, str]]:
@@ -133,7 +141,7 @@ def _jsonl_rows(file: Path) -> Iterator[tuple[Any, str]]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError):
-                raise ConfigError(f"{file}, line {number}: not JSON") from None
+                raise ConfigError(f"{file}, line {number}: not JSON", code="not_json") from None
             yield row, f"{file}, line {number}"
 
 
@@ -157,6 +165,7 @@ def _parquet_rows(
             raise ConfigError(
                 f"{file}: no column {wanted}; it has: {', '.join(table.schema_arrow.names)}",
                 hint=f"name the column with {setting}",
+                code="missing_field",
             )
         number = 0
         for batch in table.iter_batches(columns=columns):
@@ -165,7 +174,7 @@ def _parquet_rows(
                 yield row, f"{file}, row {number}"
     except pa.ArrowException as error:
         first = str(error).partition("\n")[0]
-        raise ConfigError(f"{file}: not a Parquet file ({first})") from None
+        raise ConfigError(f"{file}: not a Parquet file ({first})", code="not_parquet") from None
 
 
 def _texts_in(row: Any, field: str, where: str, setting: str) -> list[str]:
@@ -183,9 +192,12 @@ def _text_of(row: Any, field: str, where: str, setting: str) -> str:
     if isinstance(value, str):
         return encodable(value)
     if value is not None:
-        raise ConfigError(f"{where}: field {field!r} holds no text but {type(value).__name__}")
+        raise ConfigError(
+            f"{where}: field {field!r} holds no text but {type(value).__name__}", code="not_text"
+        )
     fields = ", ".join(row) if isinstance(row, dict) else type(row).__name__
     raise ConfigError(
         f"{where}: no text in field {field!r}; it has: {fields}",
         hint=f"name the field with {setting}",
+        code="missing_field",
     )

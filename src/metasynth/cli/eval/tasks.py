@@ -353,7 +353,7 @@ def _require_scores(results: "list[TaskResult]") -> None:
     if not any(result.scored for result in results):
         reasons = {reason for result in results for reason in result.unscored}
         told = ", ".join(reasons or {"there are no rows"})
-        raise MetaSynthError("no row could be scored", hint=f"because of: {told}")
+        raise MetaSynthError("no row could be scored", hint=f"because of: {told}", code="no_scores")
 
 
 def _print_json(results: "list[TaskResult]") -> None:

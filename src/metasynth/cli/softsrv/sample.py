@@ -228,7 +228,7 @@ def _print_samples(
     summary: SamplingSummary, settings: SoftSRVConfig, drawn: int, seconds: float
 ) -> None:
     if not summary.samples:
-        raise MetaSynthError("no sample was drawn")
+        raise MetaSynthError("no sample was drawn", code="no_sample")
     pace = f"{drawn} of them now in {clock(seconds)}" if drawn else "none of them new"
     tell(f"{summary.samples} samples, {pace}")
     limit = settings.sampling.max_new_tokens

@@ -78,7 +78,7 @@ def _told_where_to_write(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RequestError(f"{path}: cannot be written ({reason})") from error
+        raise RequestError(f"{path}: cannot be written ({reason})", code="not_writable") from error
 
 
 def _read_back(partial: Path, summary: ScoreSummary) -> int:

@@ -72,7 +72,9 @@ def serve(directory: Path, *, port: int | None, opens_page: bool) -> int:
         _tell(directory, address, len(threads))
         if opens_page:
             webbrowser.open(_STUDIO + address)
-        raise MetaSynthError(f"the server ended by itself, with status {server.wait()}")
+        raise MetaSynthError(
+            f"the server ended by itself, with status {server.wait()}", code="server_failed"
+        )
     return 0
 
 

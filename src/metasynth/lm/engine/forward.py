@@ -42,6 +42,7 @@ def pick_decoder(lm: LoadedLM, *, max_batch: int) -> tuple[Decoder, int]:
     raise RequestError(
         f"model {lm.name!r} cannot be decoded step by step with a key-value cache",
         hint="take a decoder-only transformer such as Llama, Qwen, Gemma or GPT-2",
+        code="no_cache",
     )
 
 

@@ -104,7 +104,7 @@ class BatchEngine:
                 row.future.add_done_callback(done)
         with self._wake:
             if self._closed:
-                raise ModelCallError(f"model {self.lm.name!r} was closed")
+                raise ModelCallError(f"model {self.lm.name!r} was closed", code="closed_model")
             self._waiting += rows
             self._wake.notify()
         return [row.future for row in rows]
@@ -208,7 +208,8 @@ class BatchEngine:
         tokens = sample(logits, plan, uniform).tolist()
         if max(tokens) >= logits.shape[-1]:  # nothing was found below the total: it is no number
             raise ModelCallError(
-                f"model {self.lm.name!r} computes no numbers (NaN) in this precision"
+                f"model {self.lm.name!r} computes no numbers (NaN) in this precision",
+                code="not_finite",
             )
         for row, token in zip(rows, tokens, strict=True):
             outcome = failed.get(id(row)) or self._take_token(row, token)

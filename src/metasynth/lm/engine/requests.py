@@ -117,6 +117,7 @@ def check_request(request: GenerationRequest, lm: LoadedLM) -> None:
             f"prompt of {prompt} tokens and {answer} for the answer exceed the context of "
             f"{lm.context_length} tokens of {lm.name}",
             hint="attach less, lower max_tokens, or take a model with a longer context",
+            code="context_limit",
         )
 
 

@@ -47,7 +47,9 @@ def answers_in_order(
                 answer = future.result()
             except CancelledError:
                 name = engine.lm.name
-                raise ModelCallError(f"model {name!r} was closed while it answered") from None
+                raise ModelCallError(
+                    f"model {name!r} was closed while it answered", code="closed_model"
+                ) from None
             yield answer
     finally:
         feed.stop()
