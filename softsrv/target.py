@@ -11,7 +11,8 @@ from metasynth.config.softsrv import TargetConfig, TrainingConfig
 from metasynth.errors import ConfigError
 from metasynth.randomness import derive_seed
 from metasynth.records.rundir import write_atomically
-from metasynth.text.files import file_texts, hub_texts, is_jsonl
+from metasynth.sources.listing import is_table
+from metasynth.sources.texts import file_texts, hub_texts
 
 MIN_ROWS = 4  # two to train on, two held out: with fewer, contexts cannot be exchanged
 _FIELD = "softsrv.target.field"
@@ -68,8 +69,8 @@ def load_target(config: TargetConfig) -> list[TargetRow]:
 def read_target(config: TargetConfig) -> TargetSample:
     """The target sample, distinct by text, blanks around a text removed.
 
-    A row of JSONL, JSONL.gz or Parquet has its text in `field`; in any other file every line is a
-    row. The first `limit` distinct texts are taken.
+    A row of a file of rows (JSONL, JSON, Parquet, CSV) has its text in `field`; in any other file
+    every line is a row. The first `limit` distinct texts are taken.
 
     Raises:
         ConfigError: There is no such file, it cannot be read, a row lacks the field, or no row has
@@ -144,7 +145,7 @@ def _texts(config: TargetConfig) -> Iterator[str]:
     if not file.exists():
         raise ConfigError(f"{what}: no such file: {file}", code="missing_file")
     texts = file_texts(file, config.field, setting=_FIELD)
-    if is_jsonl(file) or file.suffix.lower() == ".parquet":
+    if is_table(file):
         yield from texts
     else:
         # not splitlines(): a form feed or U+2028 may stand within a row

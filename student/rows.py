@@ -1,24 +1,22 @@
-"""Rows that a student reads: JSONL with `text`, `prompt` and `completion`, or `messages`.
+"""Rows that a student reads: with `text`, `prompt` and `completion`, or `messages`.
 
-A file is read a line at a time, gzipped or not, and what is no row is told with its line and the
-reason instead of being left out or read as something empty.
+A file is read a row at a time, and what is no row is told with its line and the reason instead of
+being left out or read as something empty.
 """
 
-import gzip
 import hashlib
 import json
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
-from metasynth.errors import RequestError
 from metasynth.records.record import Message
+from metasynth.sources.chats import in_standard_form
+from metasynth.sources.lines import MAX_LINE_BYTES
+from metasynth.sources.texts import file_rows
 from metasynth.text.words import encodable
 
-MAX_LINE_BYTES = 16 * 2**20
 _ROLES = {
     "system": "system",
     "developer": "system",
@@ -86,42 +84,35 @@ class RowFile:
 
 
 def read_rows(path: Path) -> Iterator[StudentRow | BadRow]:
-    """The rows of a JSONL file (`.gz`: gzipped), one at a time; blank lines are skipped.
+    """The rows of a file of rows (JSONL, JSON, Parquet, CSV; gzipped or not), one at a time.
+
+    Blank lines are skipped.
 
     Raises:
         RequestError: There is no such file, it cannot be read, or its compressed data are damaged.
     """
-    number = 0
-    try:
-        with _open(path) as file:
-            for number, line in _lines(file):
-                if line is None:
-                    yield BadRow(number, f"longer than {MAX_LINE_BYTES >> 20} MiB")
-                elif line.strip(b" \t\r\n\xef\xbb\xbf"):
-                    yield _row_or_reason(line, number)
-    except OSError as error:  # a damaged gzip file is one too
-        reason = error.strerror or str(error)
-        raise RequestError(
-            f"{path}: cannot be read after line {number} ({reason})", code="unreadable_file"
-        ) from error
-    except (EOFError, zlib.error) as error:
-        raise RequestError(
-            f"{path}: the compressed data are cut off or damaged after line {number}",
-            hint="fetch or write the file again",
-            code="damaged_file",
-        ) from error
+    for row in file_rows(path, most=MAX_LINE_BYTES):
+        if row.problem:
+            yield BadRow(row.number, row.problem)
+            continue
+        try:
+            yield make_row(row.value, line=row.number)
+        except BadRowError as error:
+            yield BadRow(row.number, str(error))
 
 
 def make_row(value: Any, *, line: int = 0) -> StudentRow:
     """A row from an object with `messages`, `prompt` (and `completion`), or `text`.
 
-    Where several are there, the first of these counts.
+    Where several are there, the first of these counts. Rows of ShareGPT (`conversations`) and of
+    Alpaca (`instruction`, `input`, `output`) are read as chats.
 
     Raises:
         BadRowError: It is no row.
     """
     if not isinstance(value, dict):
         raise BadRowError(f"no JSON object but {_kind(value)}")
+    value = in_standard_form(value)
     if value.get("messages") is not None:
         messages = _messages(value["messages"], "messages")
         return StudentRow(_id(value, messages), messages=messages, line=line)
@@ -137,34 +128,6 @@ def make_row(value: Any, *, line: int = 0) -> StudentRow:
     raise BadRowError(
         f"missing field: neither 'text' nor 'prompt' nor 'messages', but {fields or 'nothing'}"
     )
-
-
-def _open(path: Path) -> BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes | None]]:
-    """Lines with their numbers; None for one that is too long to be held in memory."""
-    number = 0
-    while line := file.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        if len(line) <= MAX_LINE_BYTES:
-            yield number, line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = file.readline(MAX_LINE_BYTES)
-        yield number, None
-
-
-def _row_or_reason(line: bytes, number: int) -> StudentRow | BadRow:
-    try:
-        return make_row(json.loads(line.decode("utf-8-sig")), line=number)
-    except UnicodeDecodeError:
-        return BadRow(number, "not UTF-8")
-    except BadRowError as error:
-        return BadRow(number, str(error))
-    except (ValueError, RecursionError):  # a number of 5,000 digits is a ValueError as well
-        return BadRow(number, "not JSON")
 
 
 def _turns(value: Any, field: str, role: str) -> tuple[Message, ...]:
@@ -203,7 +166,7 @@ def _is_text_part(part: Any) -> bool:
     return isinstance(part, dict) and isinstance(part.get("text"), str)
 
 
-def _id(value: dict[str, Any], content: str | tuple[Message, ...]) -> str:
+def _id(value: Mapping[str, Any], content: str | tuple[Message, ...]) -> str:
     found = value.get("id")
     if isinstance(found, str | int) and not isinstance(found, bool) and str(found):
         return encodable(str(found))

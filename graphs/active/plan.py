@@ -138,8 +138,7 @@ def _check_checker(pool: PoolConfig) -> None:
 
 
 def _contamination(rows: PoolRows, path: Path, *, ngram: int) -> "Contamination":
-    from metasynth.text.contamination import Contamination
-    from metasynth.text.files import PlacedText
+    from metasynth.text.contamination import Contamination, PlacedText
 
     texts: Iterable[PlacedText] = (
         PlacedText(problem_of(row), f"{path.name}, line {row.line}") for row in rows.rows

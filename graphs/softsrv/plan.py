@@ -173,7 +173,7 @@ def _check_embedded(section: SoftSRVConfig) -> None:
 
 
 def _contamination(section: SoftSRVConfig) -> "Contamination | None":
-    from metasynth.text.contamination import read_contamination
+    from metasynth.sources.contamination import read_contamination
 
     settings = section.postprocess
     if not settings.contaminants:

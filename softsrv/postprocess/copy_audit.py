@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from metasynth.softsrv.sampling.samples import Sample
 from metasynth.softsrv.target import Row
-from metasynth.text.contamination import Contamination, Kind
-from metasynth.text.files import PlacedText
+from metasynth.text.contamination import Contamination, Kind, PlacedText
 
 Embed = Callable[[list[str]], NDArray[np.floating]]
 Unit = NDArray[np.float32]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metasynth.errors import ConfigError
-from metasynth.text.contamination import Contamination, plain_words, read_contamination
-from metasynth.text.files import PlacedText
+from metasynth.sources.contamination import read_contamination
+from metasynth.text.contamination import Contamination, PlacedText, plain_words
 from metasynth.text.shingles import NearIndex
 from tests.shared_data import data_file, data_texts
 

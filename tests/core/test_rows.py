@@ -10,7 +10,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from metasynth.errors import ConfigError
-from metasynth.text.files import placed_texts
+from metasynth.sources.texts import placed_texts
 
 ROWS: list[dict[str, Any]] = [
     {"question": "How many?", "answer": "4", "tests": ["a == 1", " ", "b == 2"]},

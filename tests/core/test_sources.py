@@ -213,7 +213,7 @@ class TestKinds:
         pq.write_table(pa.table({"other": [1.5]}), tmp_path / "b.parquet")
         with pytest.raises(ConfigError) as raised:
             read(f"hf:{tmp_path}")
-        assert raised.value.code == "bad_data_set"
+        assert raised.value.code == "hub_failed"
         assert "\n" not in raised.value.message
 
 
@@ -267,7 +267,7 @@ class TestIrregular:
 
     def test_alone_each_is_refused(self, strange: dict[str, Path]) -> None:
         for path in strange.values():
-            with raises(ConfigError, "not_regular") as raised:
+            with raises(ConfigError, "unreadable_file") as raised:
                 read(path)
             assert str(path) in raised.value.message
 
@@ -304,7 +304,7 @@ class TestIrregular:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ConfigError) as raised:
             read(tmp_path / name)
-        assert raised.value.code in ("damaged", "not_parquet")
+        assert raised.value.code in ("damaged_file", "not_parquet")
         assert name in raised.value.message and "\n" not in raised.value.message
         (tmp_path / "good.md").write_text("Good.")
         seeds, report = read(tmp_path)

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from metasynth.errors import RequestError
-from metasynth.eval.text_corpus import MAX_LINE_BYTES, CorpusLayout, read_corpus
+from metasynth.eval.text_corpus import CorpusLayout, read_corpus
+from metasynth.sources.lines import MAX_LINE_BYTES
 from tests.raising import raises
 
 ROWS = [
@@ -118,8 +119,8 @@ def test_half_a_surrogate_pair_does_not_go_further(tmp_path: Path) -> None:
         ("x.jsonl", b'{"text": "a"}\nno json\n', "not_json", "x.jsonl, line 2"),
         ("x.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', "not_utf8", "x.jsonl, line 2"),
         ("x.jsonl", b"[1]\n", "not_an_object", "line 1"),
-        ("x.jsonl", b'{"text": 7}\n', "not_text", "line 1, text"),
-        ("x.jsonl", b'{"body": "a"}\n', "missing_field", "line 1: no field 'text'"),
+        ("x.jsonl", b'{"text": 7}\n', "not_text", "line 1"),
+        ("x.jsonl", b'{"body": "a"}\n', "missing_field", "line 1: no text in field 'text'"),
         ("x.jsonl", b"[" * 100_000 + b"\n", "not_json", "line 1"),
         ("x.txt", b"a\n\xff\n", "not_utf8", "x.txt, line 2"),
         ("x.txt", b"", "no_text", "x.txt"),
@@ -150,7 +151,7 @@ def test_a_line_of_fifty_megabytes_is_refused_without_being_held(tmp_path: Path)
 def test_damaged_files_and_missing_ones(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl.gz", lines(ROWS) * 100)
     path.write_bytes(path.read_bytes()[:-20])
-    with raises(RequestError, "damaged"):
+    with raises(RequestError, "damaged_file"):
         read_corpus(path)
     with raises(RequestError, "missing_file"):
         read_corpus(tmp_path / "nowhere")

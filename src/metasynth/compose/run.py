@@ -80,8 +80,10 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
 
 def _open_directory(plan: RunPlan, out: Path) -> AbstractContextManager[RunDirectory]:
     directory = RunDirectory(out).open(_resolved(plan), identity=plan.identity)
-    seeds = {seed.id: seed for seed in (*plan.exemplars, *plan.seeds)}
-    write_seeds(directory.seeds, seeds.values())
+    if plan.seeds:
+        write_seeds(directory.seeds, plan.seeds)
+    if plan.config.template.exemplars is not None:
+        write_seeds(directory.exemplars, plan.exemplars)
     return directory
 
 

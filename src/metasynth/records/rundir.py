@@ -72,6 +72,7 @@ class RunDirectory:
         self.root = root
         self.run_file = root / "run.yaml"
         self.seeds = root / "seeds.jsonl"
+        self.exemplars = root / "exemplars.jsonl"
         self.ledger = root / "ledger.sqlite"
         self.adaptations = root / "adaptations.json"
         self.memory = root / "memory"

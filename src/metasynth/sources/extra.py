@@ -15,7 +15,7 @@ def needs_extra(file: Path, kind: str) -> Iterator[None]:
 
     Raises:
         ConfigError: The extra is not installed (code `missing_extra`), or the library cannot read
-            the file (code `damaged`).
+            the file (code `damaged_file`).
     """
     try:
         yield
@@ -31,4 +31,6 @@ def needs_extra(file: Path, kind: str) -> Iterator[None]:
         raise
     except Exception as error:  # what parsers raise of a damaged file is of any kind
         first = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ConfigError(f"{file}: cannot be read as {kind} ({first})", code="damaged") from None
+        raise ConfigError(
+            f"{file}: cannot be read as {kind} ({first})", code="damaged_file"
+        ) from None

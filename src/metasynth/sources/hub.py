@@ -16,7 +16,7 @@ def hub_rows(name: str, *, split: str, what: str) -> Iterator[Row]:
 
     Raises:
         ConfigError: There is no such data set, it cannot be reached, or a row cannot be had (code
-            `bad_data_set`).
+            `hub_failed`).
     """
     from datasets import load_dataset  # type: ignore[import-untyped]
 
@@ -30,7 +30,7 @@ def hub_rows(name: str, *, split: str, what: str) -> Iterator[Row]:
     except Exception as error:  # the hub's client and the readers below it raise many kinds
         first = next(iter(str(error).splitlines()), "") or type(error).__name__
         done = f"fails after row {number}" if number else "cannot be loaded"
-        raise ConfigError(f"{what}: hf:{name} {done}: {first}", code="bad_data_set") from error
+        raise ConfigError(f"{what}: hf:{name} {done}: {first}", code="hub_failed") from error
 
 
 def _plain(value: Any) -> Any:

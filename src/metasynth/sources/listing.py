@@ -134,7 +134,7 @@ def _in_folder(folder: Path) -> tuple[list[SourceFile], list[LeftOut]]:
         if file.kind in ROWS
         for above in (file.path.parent, *_up(file, folder))
     }
-    cards = [file for file in files if _is_card(file) and file.path.parent in with_rows]
+    cards = [file for file in files if is_card(file) and file.path.parent in with_rows]
     left_out += [LeftOut(card.path, "the card of a data set") for card in cards]
     kept = [file for file in files if file not in cards]
     return kept, sorted(left_out)
@@ -148,7 +148,8 @@ def _up(file: SourceFile, folder: Path) -> Iterator[Path]:
             return
 
 
-def _is_card(file: SourceFile) -> bool:
+def is_card(file: SourceFile) -> bool:
+    """Whether a file speaks of the data beside it, by its name."""
     name = file.path.name.lower()
     return file.kind in ("markdown", "text") and name.startswith(_CARDS)
 

@@ -23,7 +23,15 @@ from .pdf import pdf_passages
 from .plain import text_passages
 from .row import Row
 
-_OF_A_FILE = ("not_utf8", "damaged", "locked", "too_large", "not_parquet", "unreadable", MISSING)
+_OF_A_FILE = (
+    "not_utf8",
+    "damaged_file",
+    "locked",
+    "too_large",
+    "not_parquet",
+    "unreadable_file",
+    MISSING,
+)
 
 
 @dataclass(frozen=True)

@@ -47,15 +47,15 @@ def open_bytes(file: Path) -> BinaryIO:
     """The content of a regular file, unpacked where its name ends with `.gz`.
 
     Raises:
-        ConfigError: It is no regular file (code `not_regular`), or cannot be read.
+        ConfigError: It is no regular file (code `unreadable_file`), or cannot be read.
     """
     if problem := problem_with(file):
-        raise ConfigError(f"{file}: cannot be read ({problem})", code="not_regular")
+        raise ConfigError(f"{file}: cannot be read ({problem})", code="unreadable_file")
     # between the question and the opening another may have come to its place
     number = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise ConfigError(f"{file}: cannot be read (no regular file)", code="not_regular")
+        raise ConfigError(f"{file}: cannot be read (no regular file)", code="unreadable_file")
     plain = os.fdopen(number, "rb")
     return cast(BinaryIO, _Unpacked(plain)) if file.suffix.lower() == ".gz" else plain
 
@@ -161,16 +161,16 @@ def errors_in(file: Path, line: Callable[[], int] = lambda: 0) -> Iterator[None]
     except gzip.BadGzipFile as error:
         raise ConfigError(
             f"{file}: a damaged gzip file, cannot be read after line {line()} ({error})",
-            code="damaged",
+            code="damaged_file",
         ) from None
     except (EOFError, zlib.error) as error:
         raise ConfigError(
             f"{file}: a damaged gzip file, cut off or damaged after line {line()} ({error})",
             hint="fetch or write the file again",
-            code="damaged",
+            code="damaged_file",
         ) from None
     except OSError as error:
         place = f" after line {line()}" if line() else ""
         raise ConfigError(
-            f"{file}: cannot be read{place} ({error.strerror or error})", code="unreadable"
+            f"{file}: cannot be read{place} ({error.strerror or error})", code="unreadable_file"
         ) from None

@@ -16,15 +16,11 @@ import unicodedata
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metasynth.errors import ConfigError
-
-from .files import PlacedText, placed_texts
 from .shingles import NearIndex
 from .words import is_unspaced, words
 
@@ -38,6 +34,13 @@ _WITH_NUMBERS = re.compile(r"\d+|[^\W\d_]+|[-+*/=<>^%]")
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 Hashes = NDArray[np.uint64]
+
+
+class PlacedText(NamedTuple):
+    """A text and where it stands, as a person would look it up: file, line, field."""
+
+    text: str
+    place: str
 
 
 class Hit(NamedTuple):
@@ -151,27 +154,6 @@ class Contamination:
             return None
         start, owner = place
         return Hit(kind, self._places[owner], " ".join(words[start : start + length]))
-
-
-def read_contamination(
-    files: Sequence[Path], fields: Sequence[str], *, ngram: int = 13, setting: str
-) -> Contamination:
-    """The test set in these files (JSONL, JSONL.gz, Parquet, or a text a line).
-
-    Args:
-        files: Read one after the other, a row at a time.
-        fields: Those of a row that hold texts; each is a test text of its own.
-        ngram: As in `Contamination`.
-        setting: What named the fields, for hints.
-
-    Raises:
-        ConfigError: A file cannot be read, a row has none of the fields, or there is no text.
-    """
-    rows = (row for file in files for row in placed_texts(file, fields, setting=setting))
-    found = Contamination(rows, ngram=ngram)
-    if not found.size:
-        raise ConfigError(f"{', '.join(map(str, files))}: no text to check against", code="no_text")
-    return found
 
 
 def match_with(contamination: Contamination | None, text: str) -> str:

@@ -9,7 +9,8 @@ from metasynth.errors import RequestError
 from metasynth.eval.tasks.catalogue.tasks import TASKS
 from metasynth.eval.tasks.data_sets import load_task_rows
 from metasynth.eval.text_corpus import CorpusLayout
-from metasynth.text.files import PlacedText, hub_texts, placed_texts
+from metasynth.sources.texts import hub_texts, placed_texts
+from metasynth.text.contamination import PlacedText
 from metasynth.text.words import count_words, encodable
 
 from .inputs import read_corpora

@@ -24,7 +24,8 @@ def print_receipt(directory: Path, record_id: str) -> None:
     """
     record = _find(directory, record_id)
     ids = {*record.seed_ids, *record.parent_ids}
-    kept = read_seeds(RunDirectory(directory).seeds, ids)
+    run = RunDirectory(directory)
+    kept = [seed for file in (run.seeds, run.exemplars) for seed in read_seeds(file, ids)]
     seeds = [seed for seed in kept if seed.place is not None]
     tell(f"{record.id}: {'rejected, ' + record.reason if record.reason else 'accepted'}")
     for label, value in (

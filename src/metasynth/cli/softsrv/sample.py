@@ -26,7 +26,7 @@ from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.postprocess.pipeline import PostprocessResult, postprocess
 from metasynth.softsrv.sampling.samples import Sample, SampleFile, read_samples, write_candidates
 from metasynth.softsrv.sampling.soft_sampler import SamplingSummary, SoftSampler
-from metasynth.text.contamination import read_contamination
+from metasynth.sources.contamination import read_contamination
 from metasynth.text.words import excerpt
 
 from .audit import audit_copies

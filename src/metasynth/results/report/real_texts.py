@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from metasynth.config.run import SeedsConfig
 from metasynth.errors import MetaSynthError
 from metasynth.records.documents import load_documents, load_instructions
+from metasynth.records.seed_file import read_seeds
 from metasynth.records.seeds import Seed, load_seeds
 from metasynth.results.run.files import RunFiles
 from metasynth.softsrv.run_folder import SoftSRVFolder
@@ -71,16 +72,25 @@ def _of_pool(path: Path) -> RealTexts:
 
 
 def _of_seeds(run: RunFiles) -> RealTexts:
+    load = _LOADERS.get(run.graph, load_seeds)
+    try:
+        if kept := read_seeds(run.directory.seeds):
+            return _of_kind(kept, load)
+    except MetaSynthError as error:
+        return RealTexts("", {}, reason=f"the seeds that were kept cannot be read ({error})")
     documents = str(run.setting("seeds.documents", ""))
     if documents.startswith("hf:"):
         return RealTexts("", {}, reason="the seeds lie on a hub, which a report does not call")
-    load = _LOADERS.get(run.graph, load_seeds)
     try:
         config = SeedsConfig.model_validate(run.setting("seeds", {}))
         seeds = load(config, random_seed=int(run.setting("random_seed", 0)))
     except (MetaSynthError, ValidationError, OSError, ImportError) as error:
         first = str(error).partition("\n")[0]
         return RealTexts("", {}, reason=f"the seeds cannot be read any more ({first})")
+    return _of_kind(seeds, load)
+
+
+def _of_kind(seeds: Sequence[Seed], load: Callable[..., Sequence[Seed]]) -> RealTexts:
     texts = _first({seed.id: seed.text for seed in seeds})
     if all(seed.keywords for seed in seeds):
         return RealTexts("keyword seed", texts, are_texts=False)
