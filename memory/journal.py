@@ -17,7 +17,7 @@ class Journal:
     """One writer's journal.
 
     Raises:
-        RequestError: The file cannot be written (code `unwritable`).
+        RequestError: The file cannot be written (code `not_writable`).
     """
 
     def __init__(self, path: Path) -> None:

@@ -25,7 +25,7 @@ class LineFile:
             completed then, and cut off where it is not.
 
     Raises:
-        RequestError: It cannot be written (code `unwritable`).
+        RequestError: It cannot be written (code `not_writable`).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LineFile:
             _sync(path.parent)
         except OSError as error:
             raise RequestError(
-                f"{path}: cannot be written ({error.strerror})", code="unwritable"
+                f"{path}: cannot be written ({error.strerror})", code="not_writable"
             ) from error
 
     @property
@@ -62,7 +62,7 @@ class LineFile:
         """Write whole lines and say at which byte they begin; a kill leaves the first of them.
 
         Raises:
-            MetaSynthError: The disk takes no more (code `unwritable`); nothing of them is left.
+            MetaSynthError: The disk takes no more (code `not_writable`); nothing of them is left.
         """
         with self._lock:
             offset = self._file.tell()
@@ -76,7 +76,7 @@ class LineFile:
                 raise MetaSynthError(
                     f"{self.path}: cannot be written ({error.strerror})",
                     hint="is the disk full?",
-                    code="unwritable",
+                    code="not_writable",
                 ) from error
             return offset
 

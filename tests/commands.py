@@ -20,6 +20,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from langgraph.store.base import IndexConfig
 
 from metasynth.cli.main import app, guarded, main
@@ -51,6 +52,8 @@ class Done(NamedTuple):
     status: int
     out: str
     err: str
+    code: str = ""
+    progress: str | tuple[str, ...] = ()
 
     @property
     def data(self) -> Any:
@@ -62,14 +65,32 @@ class Done(NamedTuple):
         """JSON lines."""
         return [json.loads(line) for line in self.out.splitlines()]
 
-    def refusal(self, *progress: str) -> str:
-        """The one line that says what was wrong with the request, after lines of progress."""
-        assert self.status == 2, self
+    def is_refused(self, code: str, *facts: object) -> None:
+        """One line says what was wrong with the request, with these facts, after progress."""
+        assert (self.status, self.code) == (2, code), self
         assert self.out == ""
         *earlier, last = self.err.splitlines()
-        assert all(line.startswith(progress) for line in earlier), self.err
+        assert all(line.startswith(self.progress) for line in earlier), self.err
         assert last.startswith("error: "), self.err
-        return last
+        for fact in facts:
+            assert str(fact) in last
+
+
+def done(
+    capsys: pytest.CaptureFixture[str], *args: object, progress: str | tuple[str, ...] = ()
+) -> Done:
+    """How the command ends in this process; lines of its progress begin with `progress`."""
+    codes: list[str] = []
+
+    def command() -> Any:
+        try:
+            return app([str(arg) for arg in args], standalone_mode=False)
+        except MetaSynthError as error:
+            codes.append(error.code)
+            raise
+
+    status = guarded(command)
+    return Done(status, *capsys.readouterr(), "".join(codes), progress)
 
 
 def failure(*args: object) -> MetaSynthError:

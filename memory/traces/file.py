@@ -29,7 +29,7 @@ class TraceFile:
         also: Is given each span that was written, free of secrets, with its resource.
 
     Raises:
-        RequestError: The file cannot be written (code `unwritable`).
+        RequestError: The file cannot be written (code `not_writable`).
         MetaSynthError: A line of it is broken (code `bad_line`); names the line.
     """
 

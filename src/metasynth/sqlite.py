@@ -28,7 +28,7 @@ _TOLD = {  # code of SQLite: code of ours, what it is, what to do
     sqlite3.SQLITE_NOTADB: ("not_a_database", "is no SQLite file", "restore it, or move it away"),
     sqlite3.SQLITE_CORRUPT: ("not_a_database", "is damaged", "restore it, or move it away"),
     sqlite3.SQLITE_CANTOPEN: ("unreadable_file", "cannot be opened", "is the folder there?"),
-    sqlite3.SQLITE_READONLY: ("unwritable", "cannot be written", "may this user write there?"),
+    sqlite3.SQLITE_READONLY: ("not_writable", "cannot be written", "may this user write there?"),
     sqlite3.SQLITE_IOERR: ("disk_error", "cannot be read or written", "is the disk full?"),
 }
 
@@ -40,7 +40,7 @@ def open_sqlite(
 
     Whatever goes wrong with the file, at its opening or later, is a `MetaSynthError` of one line
     with one of the codes `database_locked`, `disk_full`, `not_a_database`, `unreadable_file`,
-    `unwritable`, `disk_error` and `database_closed`.
+    `not_writable`, `disk_error` and `database_closed`.
 
     Args:
         path: The file; None keeps everything in this process.

@@ -16,7 +16,7 @@ from metasynth.softsrv.artifact import read_artifact_config
 from metasynth.softsrv.parameterisation import PARAMETERISATIONS
 from metasynth.softsrv.sampling.samples import read_candidates, read_samples
 from metasynth.softsrv.training.curves import read_curves
-from tests.commands import Command, Done, failure, metasynth
+from tests.commands import Command, Done, done, failure, metasynth
 from tests.raising import raises
 from tests.tiny_lm import save_tiny_lm
 from tests.tiny_steering import TEXTS
@@ -52,8 +52,7 @@ class Shell:
         shutil.copytree(self._trained, self.folder / "out")
 
     def __call__(self, *arguments: object) -> Done:
-        status = metasynth("softsrv", *arguments)
-        return Done(status, *self._capsys.readouterr())
+        return done(self._capsys, "softsrv", *arguments, progress=PROGRESS)
 
     def train(self, *arguments: object, out: str = "out") -> Done:
         config = ("--config", self.folder / "settings.yaml")
@@ -194,53 +193,61 @@ class TestTrain:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("arguments", "expected"),
+        ("arguments", "code", "fact"),
         [
-            (["--target", "nosuch.jsonl"], "target.file: no such file: nosuch.jsonl"),
-            (["--field", "body"], "no text in field 'body'; it has: question"),
-            (["--set", "target.limit=3"], "3 distinct rows are too few"),
-            (["--set", "trainin.steps=3"], "trainin: unknown key (did you mean 'training'?)"),
-            (["--set", "training.step=3"], "training.step: unknown key (did you mean 'steps'?)"),
-            (["--set", "training.steps=many"], "training.steps: "),
-            (["--set", "training.max_tokens=4"], "only 0 rows to train on"),
-            (["--model", "openai:gpt"], "backbone.model: "),
-            (["--model", "local:/nosuch"], "no model folder at '/nosuch'"),
-            (["--set", "encoder.model=lm:/nosuch"], "no model folder at '/nosuch'"),
-            (["--parameterisation", "xx"], "prompt.parameterisation: no parameterisation 'xx'"),
+            (["--target", "nosuch.jsonl"], "missing_file", "target.file: "),
+            (["--field", "body"], "missing_field", "'body'; it has: question"),
+            (["--set", "target.limit=3"], "too_few_rows", "3 distinct"),
+            (
+                ["--set", "trainin.steps=3"],
+                "unknown_key",
+                "trainin: unknown key (did you mean 'training'?)",
+            ),
+            (
+                ["--set", "training.step=3"],
+                "unknown_key",
+                "training.step: unknown key (did you mean 'steps'?)",
+            ),
+            (["--set", "training.steps=many"], "invalid_value", "training.steps: "),
+            (["--set", "training.max_tokens=4"], "too_few_rows", "0 rows"),
+            (["--model", "openai:gpt"], "invalid_value", "backbone.model: "),
+            (["--model", "local:/nosuch"], "no_model", "'/nosuch'"),
+            (["--set", "encoder.model=lm:/nosuch"], "no_model", "'/nosuch'"),
+            (["--parameterisation", "xx"], "unknown_part", "no parameterisation 'xx'"),
         ],
     )
     def test_train_tells_it_in_one_line(
-        self, shell: Shell, arguments: list[str], expected: str
+        self, shell: Shell, arguments: list[str], code: str, fact: str
     ) -> None:
-        assert expected in shell.train(*arguments).refusal(*PROGRESS)
+        shell.train(*arguments).is_refused(code, fact)
 
     def test_an_empty_target(self, shell: Shell) -> None:
         (shell.folder / "target.jsonl").write_text("")
-        assert "holds no text" in shell.train().refusal(*PROGRESS)
+        shell.train().is_refused("no_text")
 
     def test_what_is_needed_is_named(self, shell: Shell) -> None:
-        assert "no target; give --target" in shell("train", "--out", "x").refusal(*PROGRESS)
+        shell("train", "--out", "x").is_refused("missing_option", "--target")
         settings = shell.folder / "settings.yaml"
-        assert "give --out DIR" in shell("train", "--config", settings).refusal(*PROGRESS)
-        assert "no such file" in shell("train", "--config", "nosuch.yaml").refusal(*PROGRESS)
+        shell("train", "--config", settings).is_refused("missing_option", "--out")
+        shell("train", "--config", "nosuch.yaml").is_refused("missing_file", "nosuch.yaml")
 
     def test_another_training_in_the_folder(self, shell: Shell) -> None:
         shell.has_trained()
-        refused = shell.train("--steps", 7).refusal(*PROGRESS)
-        assert "holds a training that differs in training.steps (6 there, 7 now)" in refused
+        difference = "training.steps (6 there, 7 now)"
+        shell.train("--steps", 7).is_refused("other_settings", difference)
 
     def test_a_folder_in_use(self, shell: Shell) -> None:
         with held(shell.folder / "out"):
-            assert "another process is running in it" in shell.train().refusal(*PROGRESS)
+            shell.train().is_refused("directory_in_use")
 
     def test_sample_tells_it_in_one_line(self, shell: Shell) -> None:
-        assert "no soft prompt here" in shell.sample().refusal(*PROGRESS)
+        shell.sample().is_refused("no_soft_prompt")
         shell.has_trained()
-        assert "ends in .jsonl" in shell.sample(out="q.txt").refusal(*PROGRESS)
-        assert "sampling.temperature: " in shell.sample("--temperature", 0).refusal(*PROGRESS)
-        assert "cannot be read" in shell.sample("--test-set", "nosuch.jsonl").refusal(*PROGRESS)
+        shell.sample(out="q.txt").is_refused("wrong_format", ".jsonl")
+        shell.sample("--temperature", 0).is_refused("invalid_value", "sampling.temperature: ")
+        shell.sample("--test-set", "nosuch.jsonl").is_refused("unreadable_file", "nosuch.jsonl")
         (shell.folder / "mine.jsonl").write_text('{"text": "mine"}\n')
-        assert "without mine.manifest.json" in shell.sample(out="mine.jsonl").refusal(*PROGRESS)
+        shell.sample(out="mine.jsonl").is_refused("other_settings", "mine.manifest.json")
         assert (shell.folder / "mine.jsonl").read_text() == '{"text": "mine"}\n'
 
 
@@ -272,7 +279,7 @@ class TestSample:
         shell.has_trained()
         shell.sample()
         for more in (("--temperature", 0.5), ("--seed", 3), ("--near", "eggs"), ("--raw",)):
-            assert "drawn with another" in shell.sample(*more).refusal(*PROGRESS)
+            shell.sample(*more).is_refused("other_settings")
 
     def test_raw_samples_are_the_file(self, shell: Shell) -> None:
         shell.has_trained()
@@ -369,7 +376,7 @@ class TestOwnParameterisation:
         PARAMETERISATIONS.forget("shifted")
         with raises(RequestError, "unknown_part"):
             read_artifact_config(shell.folder / "out" / "artifact")
-        assert "no parameterisation 'shifted'" in shell.sample(out="more.jsonl").refusal(*PROGRESS)
+        shell.sample(out="more.jsonl").is_refused("unknown_part", "'shifted'")
 
     def test_a_run_file_names_its_directory(self, shell: Shell) -> None:
         settings = yaml.safe_load((shell.folder / "settings.yaml").read_text())

@@ -14,7 +14,7 @@ from metasynth.cli.student.score import FileScoring
 from metasynth.config.student import ScoringConfig, StudentConfig
 from metasynth.records.rundir import held
 from metasynth.student.scoring.criterion import CRITERIA
-from tests.commands import Command, Done, metasynth
+from tests.commands import Command, Done, done
 from tests.tiny_lm import save_tiny_lm
 
 WORST_TOKEN = """\
@@ -39,8 +39,9 @@ class Shell:
 
     def __call__(self, *arguments: object) -> Done:
         model = ("--model", f"local:{self._model}", "--max-new-tokens", 6)
-        status = metasynth("student", "score", self.rows, *model, *arguments)
-        return Done(status, *self._capsys.readouterr())
+        return done(
+            self._capsys, "student", "score", self.rows, *model, *arguments, progress="line "
+        )
 
     def scored(self, path: Path | None = None) -> list[dict[str, Any]]:
         return [json.loads(line) for line in (path or self.out).read_text().splitlines()]
@@ -171,7 +172,7 @@ class TestOwnCriterion:
         parts = shell.folder / "parts"
         parts.mkdir()
         (parts / "worst_token.py").write_text(WORST_TOKEN)
-        assert "no criterion 'worst_token'" in shell("--criterion", "worst_token").refusal("line ")
+        shell("--criterion", "worst_token").is_refused("unknown_part", "'worst_token'")
         worst = shell("--criterion", "worst_token", "--plugins", parts, "--quiet").lines
         mean = shell("--criterion", "loss_gold", "--quiet").lines
         pairs = [
@@ -186,37 +187,36 @@ class TestOwnCriterion:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("arguments", "expected"),
+        ("arguments", "code", "fact"),
         [
-            (["--criterion", "los"], "--criterion: no criterion 'los'"),
-            (["--criterion", "judge"], "criterion judge needs --judge"),
-            (["--criterion", "reward"], "criterion reward needs --reward"),
-            (["--criterion", "wrong"], "criterion wrong needs --checker"),
-            (["--criterion", "wrong", "--checker", "x"], "no checker 'x'"),
-            (["--criterion", "judge", "--judge", "gpt"], "--judge: "),
-            (["--model", "openai:gpt"], "--model: "),
-            (["--model", "local:/nosuch"], "no model folder at '/nosuch'"),
-            (["--device", "abacus"], "unknown device 'abacus'"),
-            (["--criterion", "reward", "--reward", "/nosuch"], "no model folder at '/nosuch'"),
-            (["--temperature", "-1"], "--temperature"),
-            (["--criterion", "learnable"], "are too few, 8 are needed in each"),
+            (["--criterion", "los"], "unknown_part", "--criterion: no criterion 'los'"),
+            (["--criterion", "judge"], "missing_option", "--judge"),
+            (["--criterion", "reward"], "missing_option", "--reward"),
+            (["--criterion", "wrong"], "missing_option", "--checker"),
+            (["--criterion", "wrong", "--checker", "x"], "unknown_checker", "'x'"),
+            (["--criterion", "judge", "--judge", "gpt"], "unknown_part", "--judge: "),
+            (["--model", "openai:gpt"], "invalid_option", "--model: "),
+            (["--model", "local:/nosuch"], "no_model", "'/nosuch'"),
+            (["--device", "abacus"], "unknown_device", "'abacus'"),
+            (["--criterion", "reward", "--reward", "/nosuch"], "no_model", "'/nosuch'"),
+            (["--temperature", "-1"], "", "--temperature"),
+            (["--criterion", "learnable"], "not_enough_rows", "8 "),
         ],
     )
     def test_it_is_told_in_one_line(
-        self, shell: Shell, arguments: list[str], expected: str
+        self, shell: Shell, arguments: list[str], code: str, fact: str
     ) -> None:
-        assert expected in shell(*arguments).refusal("line ")
+        shell(*arguments).is_refused(code, fact)
 
     def test_a_model_that_is_no_reward_model(self, shell: Shell, model: Path) -> None:
-        told = shell("--criterion", "reward", "--reward", model).refusal("line ")
-        assert "gives 2 numbers, where a reward model gives one" in told
+        shell("--criterion", "reward", "--reward", model).is_refused("not_a_reward_model", "2 ")
 
     def test_no_file_and_no_rows(self, shell: Shell) -> None:
         shell.rows.write_text("\n\n")
-        assert "holds no rows" in shell("--out", shell.out).refusal("line ")
+        shell("--out", shell.out).is_refused("no_rows", shell.rows)
         assert not shell.out.exists() and not shell.hidden()
         shell.rows = shell.folder / "nosuch.jsonl"
-        assert "no such file" in shell().refusal("line ")
+        shell().is_refused("missing_file", shell.rows)
 
     def test_a_file_without_one_good_row_fails(self, shell: Shell) -> None:
         shell.rows.write_text("nope\nnope\n{}\n")
@@ -228,19 +228,17 @@ class TestBadInput:
         assert [line["reason"] for line in shell.scored()][:2] == ["not JSON", "not JSON"]
 
     def test_a_place_that_cannot_be_written_or_is_in_use(self, shell: Shell) -> None:
-        assert "cannot be written" in shell("--out", shell.rows / "x.jsonl").refusal("line ")
+        shell("--out", shell.rows / "x.jsonl").is_refused("not_writable")
         with held(shell.folder, lock=f".{shell.out.name}.lock"):
-            assert "another process is running in it" in shell("--out", shell.out).refusal("line ")
+            shell("--out", shell.out).is_refused("directory_in_use")
 
     def test_a_damaged_file_is_told_and_what_was_scored_is_kept(self, shell: Shell) -> None:
         packed = shell.folder / "rows.jsonl.gz"
         whole = gzip.compress("".join(row(number) for number in range(4000)).encode())
         packed.write_bytes(whole[: len(whole) // 2])
         shell.rows = packed
-        told = shell("--criterion", "random", "--out", shell.out, "--tokens-per-batch", 64).refusal(
-            "line "
-        )
-        assert "cut off or damaged after line" in told
+        options = ("--criterion", "random", "--out", shell.out, "--tokens-per-batch", 64)
+        shell(*options).is_refused("damaged_file", packed, " line ")
         (partial,) = shell.hidden()
         assert len(shell.scored(partial)) > 100
 

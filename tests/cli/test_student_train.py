@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from metasynth.records.rundir import held
-from tests.commands import Command, Done, metasynth
+from tests.commands import Command, Done, done, metasynth
 from tests.tiny_lm import save_tiny_lm
 
 KEPT = "adapter_model.safetensors"
@@ -32,8 +32,8 @@ class Shell:
         return ["student", "train", self.rows, *model, *arguments]
 
     def __call__(self, *arguments: object, out: Path | None = None) -> Done:
-        status = metasynth(*self.arguments("--out", out or self.out, *arguments))
-        return Done(status, *self._capsys.readouterr())
+        command = self.arguments("--out", out or self.out, *arguments)
+        return done(self._capsys, *command, progress="step ")
 
     def weights(self, out: Path | None = None) -> bytes:
         return ((out or self.out) / KEPT).read_bytes()
@@ -122,30 +122,30 @@ class TestTraining:
         assert then["report"]["first_loss"] < first["report"]["first_loss"]
         assert then["identity"]["base"] != first["identity"]["base"]
         third = shell("--steps", 4, "--from", second, out=shell.folder / "third")
-        assert "trained from other weights" in third.refusal("step ")
+        third.is_refused("other_weights")
 
 
 class TestBadInput:
     def test_what_can_be_told_before_loading(self, shell: Shell) -> None:
-        assert "--epochs: Input should be greater than 0" in shell("--epochs", 0).refusal("step ")
-        assert "--lora-rank" in shell("--lora-rank", 0).refusal("step ")
-        assert "one folder" in shell("--from", shell.out).refusal("step ")
+        shell("--epochs", 0).is_refused("invalid_option", "--epochs: ")
+        shell("--lora-rank", 0).is_refused("invalid_option", "--lora-rank: ")
+        shell("--from", shell.out).is_refused("one_folder")
         shell.rows.unlink()
-        assert "no such file" in shell().refusal("step ")
+        shell().is_refused("missing_file", shell.rows)
 
     def test_no_row_and_no_model(self, shell: Shell) -> None:
-        assert "no finished training" in shell("--from", shell.folder).refusal("step ")
+        shell("--from", shell.folder).is_refused("no_training", shell.folder)
         shell.rows.write_text("no json\n")
-        assert "not JSON: 1 (line 1)" in shell().refusal("step ")
-        assert "no model folder" in shell("--model", "local:/no/such").refusal("step ")
+        shell().is_refused("no_rows", "not JSON: 1 (line 1)")
+        shell("--model", "local:/no/such").is_refused("no_model", "/no/such")
 
     def test_a_folder_of_another_training(self, shell: Shell) -> None:
         assert shell("--steps", 2, "--quiet").status == 0
-        assert "differs in steps (2 there, 3 now)" in shell("--steps", 3).refusal("step ")
+        shell("--steps", 3).is_refused("other_settings", "steps (2 there, 3 now)")
 
     def test_a_folder_in_use(self, shell: Shell) -> None:
         with held(shell.out):
-            assert "another process" in shell("--steps", 2).refusal("step ")
+            shell("--steps", 2).is_refused("directory_in_use")
 
 
 def wait_for_step(folder: Path, step: int) -> None:

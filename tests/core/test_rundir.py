@@ -113,17 +113,17 @@ class TestUnwritable:
     def test_a_file_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for root in (tmp_path / "file", tmp_path / "file" / "run"):
-            with raises(RequestError, "unwritable"):
+            with raises(RequestError, "not_writable"):
                 RunDirectory(root).open({}, identity="one")
 
     def test_a_place_that_takes_no_files(self) -> None:
-        with raises(RequestError, "unwritable"):
+        with raises(RequestError, "not_writable"):
             RunDirectory(Path("/proc/self/run")).open({}, identity="one")
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
     def test_a_folder_of_somebody_else(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
-        with raises(RequestError, "unwritable"):
+        with raises(RequestError, "not_writable"):
             RunDirectory(tmp_path).open({}, identity="one")
 
     def test_a_run_file_that_cannot_be_replaced_frees_the_folder_again(
@@ -131,7 +131,7 @@ class TestUnwritable:
     ) -> None:
         blocker = tmp_path / "run.yaml.partial"
         blocker.mkdir()
-        with raises(RequestError, "unwritable"):
+        with raises(RequestError, "not_writable"):
             RunDirectory(tmp_path).open({}, identity="one")
         blocker.rmdir()
         RunDirectory(tmp_path).open({}, identity="one").close()

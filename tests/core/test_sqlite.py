@@ -114,7 +114,7 @@ def test_a_reader_writes_nothing(tmp_path: Path) -> None:
     made(tmp_path / "file").close()
     with (
         closing(open_sqlite(tmp_path / "file", read_only=True)) as db,
-        raises(MetaSynthError, "unwritable"),
+        raises(MetaSynthError, "not_writable"),
     ):
         db.execute(FILL)
 

@@ -261,10 +261,8 @@ def broken_rows(value: float) -> Rows:
     ],
 )
 def test_wrong_input_is_refused(p: Rows, q: Rows, code: str, where: str) -> None:
-    with raises(RequestError, code) as caught:
+    with raises(RequestError, code, where):
         mauve(p, q)
-    assert where in caught.value.message
-    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(

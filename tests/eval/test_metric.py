@@ -70,15 +70,13 @@ def test_what_is_no_number_is_a_failure_of_that_metric(result: object) -> None:
     def own(_: object) -> float:
         return result  # type: ignore[return-value]
 
-    with raises(RequestError, "part_failed") as raised:
+    with raises(RequestError, "part_failed", "'own'"):
         measure(["a", "b"])
-    assert "'own'" in raised.value.message
 
 
 def test_a_need_that_nothing_meets_is_refused_where_it_is_named() -> None:
-    with raises(RequestError, "unknown_need") as raised:
+    with raises(RequestError, "unknown_need", "vectors"):
         metric("own", better="higher", needs="genres")
-    assert "vectors" in raised.value.message
 
 
 def test_a_name_of_the_packages_cannot_be_taken() -> None:

@@ -273,9 +273,9 @@ class TestEndpoint:
         async def ask(prompt: str, *, step: str, max_tokens: int) -> str:
             nonlocal calls
             calls += 1
-            raise ModelCallError("no route")
+            raise ModelCallError("no route", code="unreachable")
 
-        with pytest.raises(ModelCallError, match="no route"):
+        with raises(ModelCallError, "unreachable"):
             evaluate_task(ask, "boolq", BOOLQ, settings=TaskSettings(concurrency=1))
         assert calls == 3
 

@@ -114,7 +114,7 @@ def test_half_a_surrogate_pair_does_not_go_further(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "where"),
     [
-        ("x.jsonl", b"", "no_text", "it is empty"),
+        ("x.jsonl", b"", "no_text", "x.jsonl"),
         ("x.jsonl", lines([{"text": " "}, {"text": None}]), "no_text", "2 rows"),
         ("x.jsonl", b'{"text": "a"}\nno json\n', "not_json", "x.jsonl, line 2"),
         ("x.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', "not_utf8", "x.jsonl, line 2"),
@@ -130,10 +130,8 @@ def test_half_a_surrogate_pair_does_not_go_further(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named(
     tmp_path: Path, name: str, content: bytes, code: str, where: str
 ) -> None:
-    with raises(RequestError, code) as raised:
+    with raises(RequestError, code, where):
         read_corpus(write(tmp_path / name, content))
-    assert where in raised.value.message
-    assert "\n" not in raised.value.message
 
 
 def test_a_line_of_fifty_megabytes_is_refused_without_being_held(tmp_path: Path) -> None:
@@ -142,9 +140,8 @@ def test_a_line_of_fifty_megabytes_is_refused_without_being_held(tmp_path: Path)
         file.write(b'{"text": "a"}\n{"text": "')
         file.seek(50 * 2**20)
         file.write(b'"}\n')
-    with raises(RequestError, "long_line") as raised:
+    with raises(RequestError, "long_line", "line 2"):
         read_corpus(path)
-    assert "line 2" in raised.value.message
     assert MAX_LINE_BYTES == 16 * 2**20
 
 

@@ -147,9 +147,8 @@ def test_blocks_do_not_matter() -> None:
     ],
 )
 def test_vectors_that_cannot_be_used(vectors: object, code: str, where: str) -> None:
-    with raises(RequestError, code) as raised:
+    with raises(RequestError, code, where):
         unit_rows(np.array(vectors))
-    assert where in raised.value.message
 
 
 @pytest.mark.parametrize("n", [0, 1])

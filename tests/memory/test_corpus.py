@@ -122,7 +122,7 @@ def test_an_id_in_both_files_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with raises(RequestError, "unwritable"):
+    with raises(RequestError, "not_writable"):
         Corpus(tmp_path / "file")
 
 

@@ -38,5 +38,5 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with raises(RequestError, "unwritable"):
+    with raises(RequestError, "not_writable"):
         Journal(tmp_path / "file" / "journal.jsonl")

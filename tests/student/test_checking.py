@@ -15,6 +15,7 @@ from metasynth.student.scoring.checking import (
     final_number,
     make_checker,
 )
+from tests.raising import raises
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,6 @@ def test_a_domain_verifies_answers_to_its_own_problems(name: str) -> None:
 
 
 def test_an_unknown_checker_is_told_with_those_there_are() -> None:
-    with pytest.raises(RequestError, match="no checker 'oracle'") as caught:
+    with raises(RequestError, "unknown_checker", "'oracle'") as caught:
         make_checker("oracle")
     assert caught.value.hint is not None and "number, exact, story" in caught.value.hint

@@ -20,6 +20,7 @@ from metasynth.student.scoring.criteria.learnable import LearnableScale
 from metasynth.student.scoring.low_rank import LowRankStep
 from metasynth.student.scoring.measures import Scored
 from metasynth.student.scoring.scores import score_rows
+from tests.raising import raises
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer(template=None)
@@ -134,9 +135,9 @@ def test_the_order_of_the_rows_changes_nothing(lm: LoadedLM) -> None:
 
 
 def test_it_asks_for_rows_that_can_be_read_twice_and_for_enough_of_them(lm: LoadedLM) -> None:
-    with pytest.raises(RequestError, match="goes through the rows twice"):
+    with raises(RequestError, "rows_read_twice"):
         scored(lm, iter(rows()))
-    with pytest.raises(RequestError, match="too few, 8 are needed in each"):
+    with raises(RequestError, "not_enough_rows", "8 "):
         scored(lm, rows(12))
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from metasynth.errors import RequestError
 from metasynth.student import rows as module
 from metasynth.student.rows import BadRow, BadRowError, RowFile, StudentRow, make_row, read_rows
+from tests.raising import raises
 
 CHAT = [
     {"role": "system", "content": "Be brief."},
@@ -119,12 +120,12 @@ def test_a_file_may_be_gzipped_and_a_damaged_one_is_told(tmp_path: Path) -> None
     path.write_bytes(whole)
     assert sum(isinstance(row, StudentRow) for row in RowFile(path)) == 2000
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(RequestError, match="cut off or damaged after line"):
+    with raises(RequestError, "damaged_file", path):
         list(RowFile(path))
     path.write_text("no gzip at all")
-    with pytest.raises(RequestError, match="cannot be read after line 0"):
+    with raises(RequestError, "unreadable_file", path, "line 0"):
         list(RowFile(path))
-    with pytest.raises(RequestError, match=r"missing\.jsonl: cannot be read"):
+    with raises(RequestError, "unreadable_file", "missing.jsonl"):
         list(RowFile(tmp_path / "missing.jsonl"))
 
 

@@ -263,9 +263,9 @@ def test_lions_threshold_is_one_and_a_missing_answer_is_asked_of_the_teacher() -
 
 def test_a_judge_that_fails_ends_the_scoring_with_its_own_error() -> None:
     async def ask(prompt: str, *, step: str, temperature: float) -> str:
-        raise ModelCallError("the endpoint is gone")
+        raise ModelCallError("the endpoint is gone", code="unreachable")
 
-    with pytest.raises(ModelCallError, match="the endpoint is gone"):
+    with raises(ModelCallError, "unreachable"):
         scores(toy(), [ROW] * 5, "judge", ask=ask)
 
 

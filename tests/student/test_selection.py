@@ -175,10 +175,8 @@ def test_a_selection_that_cannot_be_made_says_why(
     change: dict[str, Any], code: str, names: str
 ) -> None:
     asked = {"ids": ["a", "b", "c"], "n": 2, "config": SelectionConfig(), "scores": [1.0, 2.0, 3.0]}
-    with raises(RequestError, code) as caught:
+    with raises(RequestError, code, names):
         select(**{**asked, **change}, rng_seed=0)
-    assert names in caught.value.message
-    assert "\n" not in caught.value.message
 
 
 def test_rows_that_do_not_match_the_ids_are_a_defect() -> None:

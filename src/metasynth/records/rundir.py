@@ -49,7 +49,7 @@ def _hold(root: Path, name: str = ".lock") -> int:
         lock = os.open(root / name, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise RequestError(
-            f"{root}: cannot be written ({error.strerror})", code="unwritable"
+            f"{root}: cannot be written ({error.strerror})", code="not_writable"
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -91,7 +91,7 @@ class RunDirectory:
         except OSError as error:
             self.close()
             raise RequestError(
-                f"{self.root}: cannot be written ({error.strerror})", code="unwritable"
+                f"{self.root}: cannot be written ({error.strerror})", code="not_writable"
             ) from None
         except BaseException:
             self.close()
