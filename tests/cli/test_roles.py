@@ -82,7 +82,7 @@ class TestListAndShow:
 class TestNew:
     def test_it_is_right_at_once_and_can_be_shown(self, roles: Call) -> None:
         assert roles("new", "bond_critic", "--in", "own").status == 0
-        assert roles("check", "own") == (0, "1 role is fine\n", "")
+        assert roles("check", "own") == Done(0, "1 role is fine\n", "")
         assert "Bond Critic Expert" in roles("show", "bond_critic", "--roles", "own").out
         assert "exists already" in one_line(roles("new", "bond_critic", "--in", "own"))
 
@@ -130,7 +130,7 @@ class TestCheck:
 
     def test_all_is_fine(self, roles: Call, tmp_path: Path) -> None:
         self.write(tmp_path, a=ROLE, b=ROLE.replace("critic", "other"))
-        assert roles("check", ".", "a.yaml") == (0, "2 roles are fine\n", "")
+        assert roles("check", ".", "a.yaml") == Done(0, "2 roles are fine\n", "")
 
     def test_it_needs_something_to_check(self, roles: Call, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
