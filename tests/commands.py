@@ -138,6 +138,11 @@ class Command:
             self._process.join(0.01)
             assert self._process.is_alive(), path.read_text()
 
+    def is_alive(self, seconds: float) -> bool:
+        """Whether it still runs after so long."""
+        self._process.join(seconds)
+        return self._process.is_alive()
+
     def end(self) -> Ended:
         """Wait for the end."""
         self._process.join()

@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-import re
 import signal
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from metasynth.randomness import derive_seed
 from tests.commands import Command, calls_in, corpus_of, metasynth, remembered_in, small_run
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
@@ -70,19 +69,23 @@ def test_three_kills_change_nothing_of_what_a_run_ends_with(tmp_path: Path) -> N
 def test_records_that_were_begun_come_before_new_ones(tmp_path: Path) -> None:
     out, chains = tmp_path / "run", 6
     teacher, held = Teacher(), set[str]()
+    second_turns = {
+        derive_seed(1, chain, "1/2", "conductor") % 2**31: chain
+        for chain in (f"{number:02}" for number in range(2, chains))
+    }
 
     def respond(request: dict[str, Any]) -> Reply:
-        reply, chain = teacher(request), re.search(r"-(\d\d)-\d{5}/1", str(request["messages"]))
-        if chain is None or chain[1] < "02" or "stop" in held:
+        reply, chain = teacher(request), second_turns.get(request["seed"])
+        if chain is None or "stop" in held:
             return reply
-        held.add(chain[1])
+        held.add(chain)
         return replace(reply, delay_s=3600)
 
     with OpenAIServer(respond) as server:
         run = small_run(server.base_url, budget__records=chains, concurrency=chains)
         with Command(*run, "--out", out, folder=tmp_path) as command:
             while len(held) < 4 or len(corpus_of(out)) < 2:
-                time.sleep(0.05)
+                assert command.is_alive(0.05)
             command.send(signal.SIGKILL)
             command.end()
         held.add("stop")
