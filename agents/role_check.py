@@ -13,9 +13,10 @@ from metasynth.agents.roles.book import (
     packaged_roles,
     role_files,
 )
-from metasynth.agents.roles.reading import RoleText, read_text
+from metasynth.agents.roles.reading import RoleText
 from metasynth.agents.roles.role import Role
 from metasynth.errors import ConfigError
+from metasynth.yaml_text import read_regular
 
 # What a graph has to attach before any expert has made something.
 _GIVEN = {
@@ -69,7 +70,7 @@ def check_roles(paths: Sequence[Path]) -> Checked:
     )
     for path in files:
         try:
-            text = RoleText(read_text(path))
+            text = RoleText(read_regular(path))
         except ConfigError as error:
             said = error.message.removeprefix(f"{path}: ")
             checked.problems.append(Finding(path, None, said))

@@ -56,6 +56,11 @@ class RoundFolder:
         shutil.rmtree(self.trained, ignore_errors=True)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether the round's rows were chosen, and its figures are still to come."""
+        return self.selected.exists() and not self.report.exists()
+
+    @property
     def is_whole(self) -> bool:
         """Whether the round has ended, with all the rows that it asked for."""
         report = read_json(self.report)

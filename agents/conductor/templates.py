@@ -4,7 +4,7 @@ import functools
 import importlib.resources
 from typing import Any
 
-from metasynth.agents.templates import compiled
+from metasynth.sandbox import compiled
 
 
 def prompt_template(name: str) -> Any:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from metasynth.agents.messages import one_line
 from metasynth.agents.models.provider import PROVIDERS
 from metasynth.errors import ConfigError, RequestError
+from metasynth.yaml_text import YAMLTextError, compose_yaml, parse_yaml, read_regular
 
 from .role import Role, fields
 from .template import template_problems
@@ -51,17 +52,19 @@ class RoleText:
     def __init__(self, text: str) -> None:
         self._root: yaml.Node | None = None
         try:
-            self._root = yaml.compose(text, Loader=yaml.SafeLoader)
-            data = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-            self.problems = [_not_yaml(error)]
+            self._root = compose_yaml(text, where="")
+            data = parse_yaml(text, where="")
+        except YAMLTextError as error:
+            said = one_line(error.problem, most_words=_MESSAGE_WORDS)
+            twice = error.code == "duplicate_key"
+            self.problems = [Problem(error.line, said if twice else f"not YAML ({said})")]
             return
         if not isinstance(data, dict):
             kind = type(data).__name__
             self.problems = [Problem(None, f"expected a mapping of fields, got {kind}")]
             return
         self.name = str(data.get("name", ""))
-        found = [*self._repeated(), *self._wrong_fields(data), *self._unfit(data)]
+        found = [*self._wrong_fields(data), *self._unfit(data)]
         self.problems = sorted(found, key=lambda problem: problem.line or 0)
 
     def line(self, *path: str | int) -> int | None:
@@ -73,14 +76,6 @@ class RoleText:
                 break
             line, node = step
         return line
-
-    def _repeated(self) -> Iterator[Problem]:
-        """YAML takes the last of two equal keys without a word."""
-        seen: set[str] = set()
-        for key, _ in self._root.value if isinstance(self._root, yaml.MappingNode) else ():
-            if key.value in seen:
-                yield Problem(key.start_mark.line + 1, f"key {key.value!r} stands twice")
-            seen.add(key.value)
 
     def _wrong_fields(self, data: Mapping[Any, Any]) -> list[Problem]:
         try:
@@ -135,13 +130,6 @@ def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | N
     return None
 
 
-def _not_yaml(error: Exception) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error)
-    line = mark.line + 1 if mark else None
-    return Problem(line, f"not YAML ({one_line(said, most_words=_MESSAGE_WORDS)})")
-
-
 def _field_problem(error: Mapping[str, Any], data: Mapping[Any, Any]) -> str:
     """One problem that pydantic found, said with its key."""
     key = str(error["loc"][0]) if error["loc"] else ""
@@ -181,25 +169,13 @@ def _schema_problems(schema: dict[str, Any]) -> Iterator[tuple[tuple[str | int, 
         yield path, text
 
 
-def read_text(path: Path) -> str:
-    """The text of a role file.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-
-
 def load_role(path: Path) -> Role:
     """The role in the file at `path`.
 
     Raises:
         ConfigError: It cannot be read or is no role; all its problems are named.
     """
-    return parse_role(read_text(path), where=str(path))
+    return parse_role(read_regular(path), where=str(path))
 
 
 def parse_role(text: str, *, where: str) -> Role:

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from metasynth.agents.templates import compiled
 from metasynth.config.marks import PartOf
 from metasynth.errors import ConfigError
+from metasynth.sandbox import fill
 
 Offering = Literal["document", "instruct", "answers"]
 Made = Literal[
@@ -114,7 +114,7 @@ class Role(BaseModel):
             ConfigError: The template cannot be filled.
         """
         try:
-            body = compiled(self.instructions).render(variables)
+            body = fill(self.instructions, variables)
         except Exception as error:  # a template may divide by zero
             first = str(error).partition("\n")[0]
             raise ConfigError(f"role {self.name}: instructions: {first}") from None

@@ -5,7 +5,7 @@ from types import TracebackType
 
 from jinja2 import TemplateError, meta, nodes
 
-from metasynth.agents.templates import SANDBOX, compiled
+from metasynth.sandbox import fill, parsed
 
 from .role import EXAMPLES, VARIABLES
 
@@ -17,7 +17,7 @@ def template_problems(source: str) -> list[tuple[int | None, str]]:
         Each problem with its row in the template, where it is known; the first is 1.
     """
     try:
-        unknown = list(_unknown_variables(SANDBOX.parse(source)))
+        unknown = list(_unknown_variables(parsed(source)))
     except TemplateError as error:
         return [(getattr(error, "lineno", None), _first_line(error))]
     if unknown:
@@ -26,7 +26,7 @@ def template_problems(source: str) -> list[tuple[int | None, str]]:
     empty = {name: value if name == "max_words" else "" for name, value in EXAMPLES.items()}
     for variables in (EXAMPLES, empty):
         try:
-            compiled(source).render(variables)
+            fill(source, variables)
         except Exception as error:  # a template may divide by zero
             return [(_row_of(error.__traceback__), _first_line(error))]
     return []

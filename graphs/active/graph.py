@@ -241,7 +241,8 @@ async def _next_round(
     rounds = workspace.rounds
     if not await asyncio.to_thread(rounds.turn_to_next, len(workspace.plan.settings.plan)):
         return Command(update=update, goto="close")
-    if ended := _ended(workspace):
+    ended = _ended(workspace)
+    if ended and not rounds.here.is_begun:
         return Command(update={**update, "stopped_because": ended}, goto="close")
     return Command(update={**update, "round": rounds.number}, goto="score_seeds")
 
@@ -257,7 +258,8 @@ def _cut_short(workspace: ActiveWorkspace) -> str:
     """Why the round's rows are not all there; "" where they are."""
     if workspace.rows_have_ended():
         return ""
-    return workspace.quota.stopped_because or "budget.records: all records are written"
+    ended = workspace.quota.stopped_because or _ended(workspace)
+    return ended or "budget.records: all records are written"
 
 
 async def _stage(
@@ -273,6 +275,9 @@ async def _stage(
     Args:
         local: What is computed costs time alone, not calls.
     """
+    # a round whose rows were chosen goes on to its end: what is still to come asks nobody, or is
+    # refused call by call
+    local = local or workspace.rounds.here.is_begun
     check = workspace.budget.check_minutes if local else workspace.budget.check
     try:
         count = await work(workspace, check)

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from metasynth.agents.templates import render_template
 from metasynth.config.active import ActiveConfig, AskingConfig, PoolConfig
 from metasynth.config.run import RunConfig
 from metasynth.config.student import StudentConfig
 from metasynth.errors import ConfigError, RequestError
 from metasynth.graphs.scoring.plan import check_criterion
+from metasynth.sandbox import render_template
 
 from .pool import PoolRows, problem_of, read_pool
 

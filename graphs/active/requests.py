@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from metasynth.agents.templates import render_template
 from metasynth.config.active import AskingConfig
 from metasynth.graphs.questions.queue import Request
+from metasynth.sandbox import render_template
 
 from .pool import problem_of
 

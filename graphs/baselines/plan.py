@@ -1,12 +1,12 @@
 """What the graph template needs, checked before a run starts."""
 
 from metasynth.agents.models.provider import provider_facts
-from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.run import RunConfig, SeedsConfig
 from metasynth.config.template import TemplateConfig
 from metasynth.errors import ConfigError
 from metasynth.graphs.admission.likeness import DocumentPool, NoLikeness
 from metasynth.records.seeds import Seed, load_seeds
+from metasynth.sandbox import render_template, template_variables
 
 from .template import TEMPLATE_VARIABLES
 

@@ -12,10 +12,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from metasynth.agents.models.answers.forms import bare_document
 from metasynth.agents.models.embedded.prompts import another_like, document_with
-from metasynth.agents.templates import render_template, template_variables
 from metasynth.config.template import TemplateConfig
 from metasynth.graphs.run.state import SeedState
 from metasynth.graphs.workspace import Workspace
+from metasynth.sandbox import render_template, template_variables
 from metasynth.text.words import encodable
 
 from .exemplars import Shown, shown_text, shown_variables

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-from jinja2 import StrictUndefined, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, meta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from metasynth.errors import ConfigError
+from metasynth.sandbox import fill, parsed
+from metasynth.yaml_text import parse_yaml, read_regular
 
 PromptName = Literal["diverse", "single", "critique", "refine", "answer"]
 PROMPT_NAMES: tuple[PromptName, ...] = get_args(PromptName)
@@ -35,9 +35,6 @@ _EXAMPLES: Mapping[str, object] = {
     "question": "How many?",
     "critique": "Fine.",
 }
-_SANDBOX = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
 
 
 class TaskTemplates(BaseModel):
@@ -91,24 +88,13 @@ def load_templates(task: str) -> TaskTemplates:
         raise ConfigError(
             f"no task {task!r}; there are {known}, or name a YAML file", code="unknown_task"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"no such file: {path}", code="missing_file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})", code="unreadable_file") from None
+    text = read_regular(path)
     return parse_templates(text, where=str(path))
 
 
 def parse_templates(text: str, *, where: str) -> TaskTemplates:
     """The templates written in `text`; `where` names its file in messages."""
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(f"{where}{line}: {problem}", code="not_yaml") from None
+    data = parse_yaml(text, where=where)
     if not isinstance(data, dict):
         raise ConfigError(
             f"{where}: expected a mapping of prompts, got {type(data).__name__}",
@@ -146,7 +132,7 @@ def _folder() -> Any:
 
 def _rendered(source: str, variables: Mapping[str, object], *, where: str) -> str:
     try:
-        return _SANDBOX.from_string(source).render(variables).strip()
+        return fill(source, variables).strip()
     except Exception as error:  # a template may divide by zero
         first = str(error).partition("\n")[0]
         raise ConfigError(f"{where}: {first}", code="bad_template") from None
@@ -155,7 +141,7 @@ def _rendered(source: str, variables: Mapping[str, object], *, where: str) -> st
 def _check(name: PromptName, source: str, *, where: str) -> None:
     needed = _VARIABLES[name]
     try:
-        mentioned = meta.find_undeclared_variables(_SANDBOX.parse(source))
+        mentioned = meta.find_undeclared_variables(parsed(source))
     except TemplateError as error:
         first = str(error).partition("\n")[0]
         raise ConfigError(f"{where}: {first}", code="bad_template") from None

@@ -13,10 +13,10 @@ from metasynth.agents.conductor.tools import Consult, tool_schemas
 from metasynth.agents.expert import resolve_role
 from metasynth.agents.roles.book import load_roles
 from metasynth.agents.roles.role import Role
-from metasynth.agents.templates import render_template
 from metasynth.errors import ConfigError
 from metasynth.memory.records import RecordMemory
 from metasynth.records.record import Record
+from metasynth.sandbox import render_template
 from tests.adversarial import DOCUMENTS
 from tests.word_embeddings import WordEmbeddings
 

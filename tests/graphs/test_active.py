@@ -210,6 +210,22 @@ async def test_a_kill_in_any_stage_changes_nothing(whole: Whole, server: OpenAIS
         assert _timeless(rounds.round(number, "killed")) == _timeless(rounds.round(number, "whole"))
 
 
+@pytest.mark.parametrize("node", ["score_children", "fine_tune", "evaluate"])
+async def test_a_round_whose_rows_are_all_there_is_trained_and_tested_after_a_kill(
+    node: str, tmp_path: Path, server: OpenAIServer
+) -> None:
+    """Whatever of the budget its rows have used up."""
+    rounds = Rounds(tmp_path, server, active__rounds=1)
+    await rounds("whole")
+    for name, budget in (("records", {}), ("calls", {"budget__calls": ROWS})):
+        with pytest.raises(StoppedError):
+            await rounds(name, stop=Stop(node, "look"), **budget)
+        assert not (tmp_path / name / "student/round-01/round.json").exists()
+        await rounds(name, **budget)
+        assert _timeless(rounds.round(1, name)) == _timeless(rounds.round(1, "whole"))
+        assert rounds.ended["stopped_because"] == "rounds: all are done"
+
+
 def _timeless(told: dict[str, Any]) -> dict[str, Any]:
     training = {name: value for name, value in told["training"].items() if name != "seconds"}
     return {**told, "training": training}

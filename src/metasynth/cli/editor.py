@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from metasynth.yaml_text import YAMLTextError, parse_yaml
+
 
 class UnusableEditError(Exception):
     """The editor's result cannot be used; `text` is what it holds."""
@@ -50,10 +52,9 @@ def from_editable(text: str, draft: Mapping[str, Any]) -> dict[str, Any]:
     if not draft.get("messages"):
         return {"text": text}
     try:
-        messages = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        messages = parse_yaml(text, where="the edited messages")
+    except YAMLTextError as error:
+        where = f", line {error.line}" if error.line else ""
         raise UnusableEditError(f"the edited messages are no YAML{where}", text) from None
     keys = {"role", "content"}
     if not isinstance(messages, list) or any(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from metasynth.errors import ConfigError
+
 from .screen.options import ConfigArgument, RolesOption, SetOption, with_roles
 from .screen.terminal import tell
 
@@ -44,7 +46,7 @@ def run(
         check_terminal()
     from .execution import run_plan
 
-    plan = _planned(given)
+    plan = _planned(given, config)
     return run_plan(plan, out or plan.config.default_directory, quiet=quiet)
 
 
@@ -58,7 +60,7 @@ def preview(
     given = _load(config, set_, roles)
     from .execution import print_preview
 
-    return print_preview(_planned(given), records)
+    return print_preview(_planned(given, config), records)
 
 
 def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
@@ -66,7 +68,7 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     from .screen.sources import print_seeds
 
     given = _load(config, set_, roles)
-    plan = _planned(given)
+    plan = _planned(given, config)
     tell(f"{config}: valid")
     tell(f"  graph      {plan.config.graph}")
     tell(f"  domain     {plan.config.domain.name}")
@@ -97,11 +99,16 @@ def _budget_told(budget: "BudgetConfig") -> str:
     return ", ".join(f"{limit:,} {name}" for name, limit in limits.items() if limit is not None)
 
 
-def _planned(config: "RunConfig") -> "RunPlan":
-    """The plan, whose warnings are told."""
+def _planned(config: "RunConfig", path: Path) -> "RunPlan":
+    """The plan, whose warnings are told; what is wrong with it is told with the file's name."""
     from metasynth.compose.plan import plan_run
 
-    plan = plan_run(config)
+    try:
+        plan = plan_run(config)
+    except ConfigError as error:
+        if str(path) in error.message:
+            raise
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint, code=error.code) from None
     for warning in plan.warnings:
         typer.echo(f"warning: {warning}", err=True)
     return plan

@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from metasynth.config.run import RunConfig
@@ -20,6 +19,7 @@ from metasynth.graphs.corpus import RECORD_GRAPHS
 from metasynth.graphs.run.budget import NoQuota
 from metasynth.graphs.workspace import RunContext, Workspace
 from metasynth.records.rundir import RunDirectory
+from metasynth.yaml_text import read_yaml
 
 from .plan import plan_run, record_graph_name
 from .run import open_run
@@ -57,7 +57,7 @@ async def checkpointer() -> AsyncIterator[AsyncSqliteSaver]:
 
 
 def _config() -> RunConfig:
-    resolved = yaml.safe_load(_DIRECTORY.run_file.read_text(encoding="utf-8"))
+    resolved = read_yaml(_DIRECTORY.run_file)
     config = resolved["config"]
     for part, model in resolved.get("models", {}).items():
         config[part] |= model

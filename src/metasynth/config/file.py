@@ -1,19 +1,22 @@
 """Reading a run file: YAML, what it extends, `--set` overrides, and what is wrong with it."""
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from metasynth.errors import ConfigError
+from metasynth.yaml_text import YAMLTextError, parse_yaml, read_yaml
 
 from .checks import CODES
 from .paths import check_paths, resolve_paths
 from .run import RunConfig
 from .softsrv import SoftSRVConfig
+
+_SHOWN = 200  # characters of an override in a message
 
 
 def load_run_config(path: Path | str, overrides: Sequence[str] = ()) -> RunConfig:
@@ -35,7 +38,7 @@ def changed_run_config(
         where: Names the file in messages.
     """
     for override in overrides:
-        _override(data, override)
+        _override(data, override, where)
     return _validated(data, where)
 
 
@@ -70,7 +73,7 @@ def changed_softsrv_config(
 ) -> SoftSRVConfig:
     """The settings in `data` with overrides and options; arguments and errors as above."""
     for override in overrides:
-        _override(data, override)
+        _override(data, override, where)
     for key, value in (options or {}).items():
         _place(data, key, value, f"--set {key}")
     try:
@@ -109,29 +112,24 @@ def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
     """The mapping in `path` over the one that it extends; relative paths become absolute."""
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))  # which a loop of links does not stop
     if resolved in seen:
-        raise ConfigError(f"{path}: extends itself")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", code="missing_file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(f"{path}{where}: {problem}") from None
+        raise ConfigError(f"{path}: extends itself", code="invalid_value")
+    data = read_yaml(path)
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected a mapping of sections, got {type(data).__name__}")
+        raise ConfigError(
+            f"{path}: expected a mapping of sections, got {type(data).__name__}",
+            code="invalid_value",
+        )
     data = {key: value for key, value in data.items() if value is not None or not _section(key)}
     for section in (RunConfig, SoftSRVConfig):  # or a file of SoftSRV's settings alone
         resolve_paths(data, section, resolved.parent)
     base = data.pop("extends", None)
     if base is None:
         return data
-    return _merged(_read(resolved.parent / str(base), seen=(*seen, resolved)), data)
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: extends: expected a path, got {base!r}", code="invalid_value")
+    return _merged(_read(resolved.parent / base, seen=(*seen, resolved)), data)
 
 
 def _section(key: object) -> bool:
@@ -150,17 +148,22 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _override(data: dict[str, Any], override: str) -> None:
+def _override(data: dict[str, Any], override: str, path: Path | str) -> None:
     key, separator, text = override.partition("=")
+    where = f"{path}: --set {override if len(override) < _SHOWN else f'{override[:_SHOWN]}…'}"
     if not separator or not key:
-        raise ConfigError(f"--set {override}: expected key.path=value")
+        raise ConfigError(f"{where}: expected key.path=value", code="invalid_value")
     if key == "extends":
-        raise ConfigError(f"--set {override}: what a run file extends stands in the file alone")
+        raise ConfigError(
+            f"{where}: what a run file extends stands in the file alone", code="invalid_value"
+        )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ConfigError(f"--set {override}: the value is not YAML") from None
-    _place(data, key, value, f"--set {override}")
+        value = parse_yaml(text, where=where)
+    except YAMLTextError as error:
+        raise ConfigError(
+            f"{where}: the value is not YAML: {error.problem}", code=error.code
+        ) from None
+    _place(data, key, value, where)
 
 
 def _place(data: dict[str, Any], key: str, value: Any, where: str) -> None:

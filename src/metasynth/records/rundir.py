@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import yaml
 
-from metasynth.errors import RequestError
+from metasynth.errors import ConfigError, RequestError
+from metasynth.yaml_text import read_yaml
 
 _FIRST_VERSION = "0.1.0"  # its identities held paths and addresses
 
@@ -135,14 +136,12 @@ class RunDirectory:
 
     def _document(self) -> dict[str, Any]:
         """What run.yaml says; {} where there is none."""
-        try:
-            document = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if not self.run_file.exists():
             return {}
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RequestError(
-                f"{self.run_file}: cannot be read ({error})", code="unreadable_file"
-            ) from None
+        try:
+            document = read_yaml(self.run_file)
+        except ConfigError as error:
+            raise RequestError(error.message, code="unreadable_file") from None
         return document if isinstance(document, dict) else {}
 
     def close(self) -> None:

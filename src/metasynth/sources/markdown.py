@@ -31,7 +31,7 @@ def without_front_matter(text: str) -> tuple[int, dict[str, Any]]:
         return 0, {}
     try:
         data = yaml.safe_load(match[1] or "")
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, RecursionError, AttributeError, LookupError, TypeError):
         return 0, {}
     if data is None:
         return match.end(), {}

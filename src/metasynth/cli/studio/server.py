@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from metasynth.cli.screen.terminal import tell
 from metasynth.compose.threads import kept_threads
 from metasynth.errors import MetaSynthError, RequestError
 from metasynth.records.record import Record, read_records
 from metasynth.records.rundir import RunDirectory
+from metasynth.yaml_text import read_yaml
 
 from .origins import TOKEN, http_settings
 
@@ -166,7 +165,7 @@ def _server(directory: Path, address: str, folder: Path) -> Iterator["subprocess
 
 def graph_of(directory: Path) -> str:
     """The name of the graph whose threads a run directory holds."""
-    resolved = yaml.safe_load(RunDirectory(directory).run_file.read_text(encoding="utf-8"))
+    resolved = read_yaml(RunDirectory(directory).run_file)
     name = str(resolved["config"]["graph"])
     return "document" if name == "active" else name
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from metasynth.errors import ConfigError
 from metasynth.records.documents import corpus_file
+from metasynth.yaml_text import read_yaml
 
 _MOST_RUNS = 8  # a chain of runs that is longer, or bites its own tail, ends here
 
@@ -58,8 +58,8 @@ def _run_of(documents: str) -> Mapping[str, Any] | None:
         corpus = corpus_file(documents)
         if corpus is None:
             return None
-        found = yaml.safe_load((corpus.parent / "run.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        found = read_yaml(corpus.parent / "run.yaml")
+    except (OSError, ConfigError):
         return None  # the files of an earlier run may have gone since
     config = found.get("config") if isinstance(found, dict) else None
     return config if isinstance(config, dict) else None

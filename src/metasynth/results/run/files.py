@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from metasynth.config.instruct import INSTRUCT_GRAPHS
 from metasynth.config.weights import is_weights
-from metasynth.errors import MetaSynthError, RequestError
+from metasynth.errors import ConfigError, MetaSynthError, RequestError
 from metasynth.eval.report.data import Cost
 from metasynth.memory.ledger import Ledger, Totals
 from metasynth.records.record import Record
 from metasynth.records.rundir import RunDirectory
+from metasynth.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -107,13 +107,13 @@ def _label(name: str, root: Path, taken: frozenset[str]) -> str:
 
 def _run_file(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RequestError(
-            f"{path.parent}: no run directory (it has no run.yaml)", code="no_run"
-        ) from None
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RequestError(f"{path}: cannot be read ({error})", code="bad_run_file") from None
+        found = read_yaml(path)
+    except ConfigError as error:
+        if error.code == "missing_file":
+            raise RequestError(
+                f"{path.parent}: no run directory (it has no run.yaml)", code="no_run"
+            ) from None
+        raise RequestError(error.message, code="bad_run_file") from None
     if not isinstance(found, dict) or not isinstance(found.get("config"), dict):
         raise RequestError(
             f"{path}: not the run file of a run directory (no section `config`)",
