@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from metasynth.errors import ConfigError
 
+_Read = TypeVar("_Read")
 _SECONDS = 1.0  # of the processor; the longest prompts take a few thousandths
 _MOST_CHARACTERS = 4_000_000
 _MOST_SOURCE = 1_000_000
@@ -131,7 +133,7 @@ def compiled(source: str) -> Template:
     return _readable(source, lambda: SANDBOX.from_string(source))
 
 
-def _readable(source: str, work: Callable[[], Any]) -> Any:
+def _readable(source: str, work: Callable[[], _Read]) -> _Read:
     if len(source) > _MOST_SOURCE:
         raise TemplateSyntaxError(f"longer than {_MOST_SOURCE:,} characters", 1)
     try:
@@ -173,7 +175,7 @@ def _bounded_time() -> Iterator[None]:
             for value in frame.f_locals.values():
                 _check_value(value)
                 if isinstance(value, Namespace):
-                    for inner in value._Namespace__attrs.values():  # type: ignore[attr-defined]
+                    for inner in value._Namespace__attrs.values():
                         _check_value(inner)
         return look
 

@@ -262,7 +262,7 @@ class TestTry:
             ("summarizer", ["note=x"], "--attach note: summarizer takes draft, not note"),
             ("summarizer", ["draft=a.txt"], "--attach draft: no such file: a.txt"),
             ("nobody", ["draft=x"], "no role 'nobody'"),
-            ("nobody.yaml", ["draft=x"], "nobody.yaml: cannot be read"),
+            ("nobody.yaml", ["draft=x"], "nobody.yaml: no such file"),
         ],
     )
     def test_what_is_wrong_is_told(

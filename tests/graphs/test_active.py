@@ -217,7 +217,8 @@ async def test_a_round_whose_rows_are_all_there_is_trained_and_tested_after_a_ki
     """Whatever of the budget its rows have used up."""
     rounds = Rounds(tmp_path, server, active__rounds=1)
     await rounds("whole")
-    for name, budget in (("records", {}), ("calls", {"budget__calls": ROWS})):
+    budgets: dict[str, dict[str, Any]] = {"records": {}, "calls": {"budget__calls": ROWS}}
+    for name, budget in budgets.items():
         with pytest.raises(StoppedError):
             await rounds(name, stop=Stop(node, "look"), **budget)
         assert not (tmp_path / name / "student/round-01/round.json").exists()
