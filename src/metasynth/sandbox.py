@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -124,7 +124,7 @@ def parsed(source: str) -> nodes.Template:
 
 
 @functools.lru_cache(maxsize=256)  # every call of a run fills one, and compiling takes far longer
-def compiled(source: str) -> Template:
+def compiled(source: str) -> Any:
     """A template, ready to be filled without bounds.
 
     Raises:

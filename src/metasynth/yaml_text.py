@@ -83,7 +83,11 @@ def parse_yaml(text: str, *, where: str) -> Any:
         YAMLTextError: It is no YAML.
     """
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        loader = _Loader(text)
+        try:
+            value = loader.get_single_data()
+        finally:
+            loader.dispose()
         _check_size(value)
     except yaml.YAMLError as error:
         raise _told(error, where) from None

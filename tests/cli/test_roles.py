@@ -135,7 +135,7 @@ class TestCheck:
     def test_it_needs_something_to_check(self, roles: Call, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         assert "no role files" in one_line(roles("check", "empty"))
-        assert "cannot be read" in one_line(roles("check", "nowhere.yaml"))
+        assert "nowhere.yaml: no such file" in one_line(roles("check", "nowhere.yaml"))
 
     @pytest.mark.parametrize(
         ("text", "problem"),
