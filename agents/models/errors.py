@@ -71,6 +71,13 @@ _NO_REASON = re.compile(  # sentences that say nothing of the cause
     r"time[d ]?-?out|gateway|upstream|no message|capacity"
 )
 _FEW_TRIES = 2
+_OURS = frozenset({"builtins", "metasynth"})  # whose exceptions are defects, if nothing else
+_NO_CONNECTION = (
+    "ConnectError",
+    "EndpointConnectionError",
+    "ClientConnectorError",
+    ConnectionRefusedError,
+)
 
 
 def judge(error: Exception) -> Verdict:
@@ -86,7 +93,7 @@ def judge(error: Exception) -> Verdict:
         if _caused_by(error, "ConnectTimeout", "ConnectTimeoutError"):
             return Verdict("overloaded", "the connection was not accepted in time")
         return Verdict("overloaded", "no answer in time")
-    if _caused_by(error, "ConnectError", "EndpointConnectionError", ConnectionRefusedError):
+    if _caused_by(error, *_NO_CONNECTION):
         return Verdict("overloaded", "connection refused")
     if _caused_by(
         error, "HTTPClientError", "ClientConnectionError", "TransportError", ConnectionError
@@ -96,8 +103,9 @@ def judge(error: Exception) -> Verdict:
         return Verdict("final", one_line(str(error)))
     if isinstance(error, openai.OpenAIError):  # among them an error event inside a stream
         return Verdict("failed", evidence.sentence)
-    if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
-        # What ChatOpenAI and the SDK stumble over when the answer has not the form that it should.
+    stumbled = isinstance(error, ValueError | TypeError | LookupError | AttributeError)
+    if stumbled or type(error).__module__.partition(".")[0] not in _OURS:
+        # What packages and SDKs raise when the answer has not the form that it should.
         return Verdict("failed", f"no chat completion came back ({one_line(str(error), 120)})")
     raise error
 
@@ -191,7 +199,7 @@ def final_error(
             hint="look at its flags and its chat template; conductor.tools: schema sends no tools",
             code="server_fault",
         )
-    if _caused_by(error, "ConnectError", "ConnectTimeout", "EndpointConnectionError"):
+    if _caused_by(error, "ConnectTimeout", *_NO_CONNECTION):
         return ModelCallError(
             f"cannot reach {url} for {model}: {verdict.text}",
             hint="is the server running, and is base_url right?",
@@ -308,5 +316,5 @@ def _caused_by(error: BaseException | None, *kinds: type[BaseException] | str) -
             return True
         if any(each.__name__.endswith(names) for each in type(error).__mro__):
             return True
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
     return False

@@ -20,6 +20,8 @@ _CALL = frozenset({"id", "type", "function", "index"})
 _TEXTS = ("text", "summary", "data", "content", "thinking")  # in pieces; other values are repeated
 NO_WORDS = "(no answer)"
 """What stands for an answer without words and calls: many endpoints refuse an empty message."""
+_BLOCKS = "content_blocks"
+_CALL_BLOCKS = frozenset({"tool_use", "tool_call", "function_call"})
 
 
 def own_fields(message: Mapping[str, Any]) -> Json:
@@ -66,6 +68,43 @@ def note(message: AIMessage, fields: Json, calls: Sequence[Json], *, source: str
         message.additional_kwargs |= {**fields, RECEIVED: received}
 
 
+def note_package(message: AIMessage, *, source: str) -> None:
+    """Write down on a message of a package of LangChain's that what lies in it came with it.
+
+    Packages keep what an endpoint sent in `additional_kwargs`, some of it by the calls' ids, and in
+    blocks of the content (thinking with its signature).
+    """
+    kwargs = message.additional_kwargs
+    if RECEIVED in kwargs:
+        return
+    ids = {str(call["id"]) for call in message.tool_calls}
+    fields = {name: value for name, value in kwargs.items() if name not in _MESSAGE and value}
+    by_call = {
+        name: fields.pop(name)
+        for name, value in list(fields.items())
+        if isinstance(value, dict) and ids.issuperset(value)
+    }
+    calls = {
+        call: {name: value[call] for name, value in by_call.items() if call in value}
+        for call in sorted(ids)
+        if any(call in value for value in by_call.values())
+    }
+    if fields or calls or _has_blocks(message):
+        received = {"from": source, "fields": sorted(fields), "calls": calls, "blocks": True}
+        kwargs[RECEIVED] = received
+
+
+def _has_blocks(message: AIMessage) -> bool:
+    """Whether a content is more than its text and its calls."""
+    content = message.content if isinstance(message.content, list) else []
+    return any(
+        isinstance(block, dict)
+        and block.get("type") not in _CALL_BLOCKS
+        and not (block.get("type") == "text" and block.keys() <= {"type", "text", "index"})
+        for block in content
+    )
+
+
 def carried(message: AIMessage, ids: Mapping[str, str]) -> Json:
     """The `additional_kwargs` with which a message goes into a history under other ids of calls."""
     received = message.additional_kwargs.get(RECEIVED)
@@ -73,7 +112,51 @@ def carried(message: AIMessage, ids: Mapping[str, str]) -> Json:
         return {}
     calls = {ids[old]: own for old, own in received["calls"].items() if old in ids}
     fields = {name: message.additional_kwargs[name] for name in received["fields"]}
-    return {**fields, RECEIVED: {**received, "calls": calls}}
+    if received.get("blocks") and _has_blocks(message):
+        fields[_BLOCKS] = message.content
+    return {**fields, RECEIVED: {**received, "fields": sorted(fields), "calls": calls}}
+
+
+def for_package(message: AIMessage, *, source: str) -> AIMessage:
+    """A turn as a package of LangChain's takes it, with what came with it from the same endpoint.
+
+    A call that stands in its content under an id that the conversation does not know (it was cut
+    away, or has another id now) is left out there: the package writes the call from `tool_calls`,
+    and two would need two results.
+    """
+    received = message.additional_kwargs.get(RECEIVED)
+    own: Json = {}
+    content: Any = message.content
+    if received and received["from"] != source:
+        content = str(message.text)
+    elif received:
+        own = {name: message.additional_kwargs[name] for name in received["fields"]}
+        content = own.pop(_BLOCKS, content)
+        if not received.get("blocks"):
+            own[RECEIVED] = received
+        else:
+            for call, values in received["calls"].items():
+                for name, value in values.items():
+                    own.setdefault(name, {})[call] = value
+    if isinstance(content, list):
+        known = {call["id"] for call in message.tool_calls}
+        content = [block for block in content if not _is_lost_call(block, known)]
+    turn = message.model_copy(update={"content": content, "additional_kwargs": own})
+    if not (turn.tool_calls or str(turn.text).strip()):
+        words = str(message.additional_kwargs.get("refusal") or NO_WORDS)
+        blocks = content if isinstance(content, list) else []
+        others = [block for block in blocks if isinstance(block, dict)]
+        others = [block for block in others if block.get("type") != "text"]
+        turn.content = [*others, {"type": "text", "text": words}] if others else words
+    return turn
+
+
+def _is_lost_call(block: Any, known: set[str | None]) -> bool:
+    return (
+        isinstance(block, dict)
+        and block.get("type") in _CALL_BLOCKS
+        and block.get("id", block.get("call_id")) not in known
+    )
 
 
 def without_thoughts(message: BaseMessage) -> BaseMessage:

@@ -6,7 +6,7 @@ by what speaks OpenAI's protocol under another address (Azure, Groq).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -32,11 +32,16 @@ FINGERPRINT = Bend(  # one SDK insists on the field
 
 
 class ProviderServer(OpenAIServer):
-    """The server; `wire` has the bodies as they came, `base` is its address without a path."""
+    """The server; `wire` has the bodies as they came, `base` is its address without a path.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, bends=[FINGERPRINT], **options)
+    Args:
+        bends: Quirks, written for the bodies of the protocol that is spoken.
+    """
+
+    def __init__(self, *args: Any, bends: Sequence[Bend] = (), **options: Any) -> None:
+        super().__init__(*args, bends=[FINGERPRINT, *bends], **options)
         self.wire: list[Json] = []
+        self._quirks = bends
 
     @property
     def base(self) -> str:
@@ -61,12 +66,17 @@ class ProviderServer(OpenAIServer):
             self.wire.append(body)
             asked = {"model": request.match_info.get("name", ""), **protocol.request(body)}
             self.received.append(Received(asked, dict(request.headers), 0.0))
-            answer = self.responder(asked)
+            refused = next((r for bend in self._quirks if (r := bend.refuse(body))), None)
+            answer = refused or self.responder(asked)
             reply = Reply(content=answer) if isinstance(answer, str) else answer
             if reply.status != 200:
                 body = protocol.error(reply)
                 return web.json_response(body, status=reply.status, headers=reply.headers)
-            return web.json_response(protocol.answer(reply.completion(asked)))
+            answered: Json | str = protocol.answer(reply.completion(asked))
+            for bend in self._quirks:
+                assert isinstance(answered, dict)
+                answered = bend.change(body, answered)
+            return web.json_response(answered)
 
         return respond
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from metasynth.agents.models.evidence import evidence_of
+
 _WORDS = ("message", "msg", "detail", "error", "reason", "description", "title", "raw", "error_msg")
 _PLACES = ("param", "loc", "field", "path", "parameter", "instancePath", "location")
 _WRITTEN_PLACE = re.compile(r"\b(?:messages|tools|response_format)[.\[][\w.\[\]]*\w")
@@ -39,21 +41,13 @@ def refusal_of(error: Exception) -> Refusal | None:
     Servers refuse with a status, with an event inside a stream, or with status 200 and an object
     `error` instead of choices.
     """
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        body = error.body if error.body not in (None, "") else str(error)
-        return Refusal(error.status_code, tuple(_sentences(body)))
-    if isinstance(error, openai.APIError) and error.body is not None:
-        return Refusal(_status_in(error.body), tuple(_sentences(error.body)))
-    if isinstance(error, ValueError) and error.args and isinstance(error.args[0], dict):
-        return Refusal(_status_in(error.args[0]), tuple(_sentences(error.args[0])))
+    evidence = evidence_of(error)
+    body = evidence.body if evidence.body is not None else evidence.words
+    if evidence.status is not None:
+        return Refusal(evidence.status, tuple(_sentences(body)))
+    if isinstance(evidence.body, dict):
+        return Refusal(400, tuple(_sentences(body)))
     return None
-
-
-def _status_in(body: object) -> int:
-    codes = [body.get(key) for key in ("code", "status")] if isinstance(body, dict) else []
-    return next((code for code in codes if isinstance(code, int)), 400)
 
 
 def _sentences(

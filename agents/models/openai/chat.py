@@ -12,7 +12,6 @@ import math
 import os
 import random
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import openai
@@ -22,9 +21,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
-from metasynth.agents.models.adaptation.adaptation import MOST_CHANGES, Adaptation, Adaptations
-from metasynth.agents.models.adaptation.change import Change
-from metasynth.agents.models.adaptation.refusal import refusal_of
+from metasynth.agents.models.adaptation.adaptation import Adaptation, Adaptations
+from metasynth.agents.models.adaptation.call import AdaptedCall, Sent
 from metasynth.agents.models.background_loop import background_loop
 from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.evidence import evidence_of
@@ -35,46 +33,10 @@ from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
 from .messages import StreamedAnswer, prompt_tokens, with_usage, without_secrets
-from .wire import OPENAI_URL, PlainChatOpenAI, Sent, ToolChoice
+from .wire import OPENAI_URL, PlainChatOpenAI, ToolChoice
 
 ANSWER_TIMEOUT_S = 300.0
 _NO_KEY = "not-needed"  # local servers ask for none, the SDK insists on one
-
-
-@dataclass
-class _Call:
-    """One call with what it has learned of the endpoint.
-
-    Attributes:
-        payload: The request before anything was changed for the endpoint.
-        prompt: Its estimated tokens.
-        tries: All of them.
-        adaptation: What is known of the endpoint.
-    """
-
-    payload: dict[str, Any]
-    prompt: int
-    tries: Tries
-    adaptation: Adaptation
-    _learned: list[Change] = field(default_factory=list, init=False)
-    _refusals: int = field(default=0, init=False)
-
-    def now(self) -> dict[str, Any]:
-        """The request as it would go out at this moment."""
-        return self.adaptation.adapted(self.payload)[0]
-
-    def adapts(self, error: Exception, sent: Sent) -> bool:
-        """Whether the request is to be sent again otherwise; what led nowhere is given up."""
-        if sent.payload and self._refusals < MOST_CHANGES:
-            changes = self.adaptation.learn(error, sent.payload, sent.changes)
-            if changes is not None:
-                self._refusals += 1
-                self._learned += changes
-                return True
-        if refusal_of(error) is not None:
-            self.adaptation.forget(self._learned)
-            self._learned.clear()
-        return False
 
 
 class OpenAIChat(PlainChatOpenAI):
@@ -202,15 +164,14 @@ class OpenAIChat(PlainChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._begin(messages, stop, kwargs)
-        tries = call.tries
+        call, tries, prompt = self._begin(messages, stop, kwargs)
         while True:
             async with self._adaptation.turn(call.now), tries.slot() as slot:
                 sent = Sent()
                 try:
                     async with asyncio.timeout(tries.try_timeout_s()):
                         result = await self._once(messages, stop, kwargs, sent)
-                        result = with_usage(result, call.prompt)
+                        result = with_usage(result, prompt)
                 except Exception as error:
                     if call.adapts(error, sent):
                         continue
@@ -246,8 +207,7 @@ class OpenAIChat(PlainChatOpenAI):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
-        call = self._begin(messages, stop, kwargs)
-        tries = call.tries
+        call, tries, prompt = self._begin(messages, stop, kwargs)
         while True:
             answer = StreamedAnswer()
             async with self._adaptation.turn(call.now), tries.slot() as slot:
@@ -264,9 +224,7 @@ class OpenAIChat(PlainChatOpenAI):
                         continue
                     tries.failed(slot, error, final=answer.shown)
                 else:
-                    rest = answer.finish(
-                        call.prompt, source=self.source, adaptation=sent.adaptation
-                    )
+                    rest = answer.finish(prompt, source=self.source, adaptation=sent.adaptation)
                     self._take(slot, answer.usage)
                     for ready in rest:
                         yield ready
@@ -275,14 +233,14 @@ class OpenAIChat(PlainChatOpenAI):
 
     def _begin(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> "_Call":
-        """A call that is about to start."""
+    ) -> tuple[AdaptedCall, Tries, int]:
+        """A call that is about to start, its tries, and the prompt's estimated tokens."""
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         prompt = prompt_tokens(payload)
         most = payload.get("max_completion_tokens") or payload.get("max_tokens") or math.inf
         answer = min(self._typical_answer_tokens, most)
         tries = Tries(self._endpoint, prompt + round(answer), self._jitter)
-        return _Call(payload, prompt, tries, self._adaptation)
+        return AdaptedCall(payload, self._adaptation), tries, prompt
 
     def _take(self, slot: Slot, usage: UsageMetadata | None) -> None:
         slot.succeeded(usage and usage["total_tokens"])

@@ -5,20 +5,19 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from pydantic import Field, PrivateAttr, model_validator
 
 from metasynth.agents.models.adaptation.adaptation import Adaptation
+from metasynth.agents.models.adaptation.call import Sent, configured_changes
 from metasynth.agents.models.adaptation.change import Change
 from metasynth.agents.models.adaptation.reading import LIMITS
-from metasynth.agents.models.received import give_back, note, own_call_fields, own_fields
+from metasynth.agents.models.received import give_back
 from metasynth.usage import estimate_tokens
 
 from .client import shared_client
@@ -26,29 +25,12 @@ from .messages import plain_messages, prompt_tokens
 from .tolerant import TolerantChatOpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
-DELTA = "delta"
-"""Where `generation_info` of a piece holds it as it came."""
 _NEW_LIMIT_HOSTS = re.compile(
     r"(?:^|\.)(?:openai\.com|openai\.azure\.\w+|cognitiveservices\.azure\.\w+|"
     r"services\.ai\.azure\.\w+)$"
 )
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 ToolChoice = Literal["required", "auto"]
-
-
-@dataclass
-class Sent:
-    """A request as it went out.
-
-    Attributes:
-        payload: It.
-        changes: What was known of the endpoint then.
-        adaptation: In words what was changed for the endpoint; "" for nothing.
-    """
-
-    payload: dict[str, Any] = field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
-    adaptation: str = ""
 
 
 class PlainChatOpenAI(TolerantChatOpenAI):
@@ -89,14 +71,13 @@ class PlainChatOpenAI(TolerantChatOpenAI):
         """What the model's own settings change in every request."""
         host = urlsplit(self.openai_api_base or OPENAI_URL).hostname or ""
         by_host = LIMITS[1] if _NEW_LIMIT_HOSTS.search(host) else LIMITS[0]
-        limit = self.token_limit_field or by_host
-        changes = [Change("rename", name, limit) for name in LIMITS if name != limit]
-        if self.tool_choice != "required":
-            to_none = Change("leave out", "tool_choice")
-            changes.append(Change("set", "tool_choice", "auto") if self.tool_choice else to_none)
-        if not self.system_role:
-            changes.append(Change("merge system"))
-        return changes
+        return list(
+            configured_changes(
+                tool_choice=self.tool_choice,
+                limit=self.token_limit_field or by_host,
+                system_role=self.system_role,
+            )
+        )
 
     def _get_request_payload(
         self,
@@ -121,34 +102,6 @@ class PlainChatOpenAI(TolerantChatOpenAI):
             payload, sent.adaptation = self._adaptation.adapted(payload)
             sent.payload = payload
         return payload
-
-    def _create_chat_result(
-        self, response: Any, generation_info: dict[str, Any] | None = None
-    ) -> ChatResult:
-        result = super()._create_chat_result(response, generation_info)
-        choices = response["choices"] if isinstance(response, dict) else response.choices
-        for choice, generation in zip(choices, result.generations, strict=True):
-            raw = choice["message"] if isinstance(choice, dict) else choice.message
-            if isinstance(message := generation.message, AIMessage):
-                fields = raw if isinstance(raw, dict) else raw.model_extra or {}
-                calls = (raw if isinstance(raw, dict) else vars(raw)).get("tool_calls") or ()
-                dicts = [call if isinstance(call, dict) else call.model_dump() for call in calls]
-                note(message, own_fields(fields), own_call_fields(dicts), source=self.source)
-        return result
-
-    def _convert_chunk_to_generation_chunk(
-        self, chunk: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> ChatGenerationChunk | None:
-        converted = super()._convert_chunk_to_generation_chunk(chunk, *args, **kwargs)
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
-            if converted and (words := delta.get("refusal")):
-                converted.message.additional_kwargs["refusal"] = words
-            if converted and (
-                own_fields(delta) or any(own_call_fields(delta.get("tool_calls") or ()))
-            ):
-                converted.generation_info = {**(converted.generation_info or {}), DELTA: delta}
-        return converted
 
     def get_num_tokens(self, text: str) -> int:
         """About how many tokens a text is. (The inherited count downloads its vocabulary.)"""

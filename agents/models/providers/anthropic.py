@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 def _schema(response_format: dict[str, Any]) -> dict[str, Any]:
+    if response_format["type"] != "json_schema":
+        return {}  # no such mode
     schema = response_format["json_schema"]["schema"]
     return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
 

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 
 def _schema(response_format: dict[str, Any]) -> dict[str, Any]:
-    schema = response_format["json_schema"]["schema"]
-    return {"response_format": {"type": "json_object", "schema": schema}}
+    form: dict[str, Any] = {"type": "json_object"}
+    if response_format["type"] == "json_schema":
+        form["schema"] = response_format["json_schema"]["schema"]
+    return {"response_format": form}
 
 
 PACKAGE = Package(

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 
 def _schema(response_format: dict[str, Any]) -> dict[str, Any]:
-    schema = response_format["json_schema"]["schema"]
-    return {"response_mime_type": "application/json", "response_json_schema": schema}
+    form = {"response_mime_type": "application/json"}
+    if response_format["type"] != "json_schema":
+        return form
+    return {**form, "response_json_schema": response_format["json_schema"]["schema"]}
 
 
 PACKAGE = Package(

@@ -1,38 +1,99 @@
-"""What a package of LangChain's is given of a conversation, and what is counted of its answers."""
+"""A conversation in OpenAI's form, which can be changed for an endpoint, and in LangChain's."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
 
-_CALL_BLOCKS = frozenset({"tool_use", "tool_call", "function_call"})
+from metasynth.agents.models.received import for_package
+
+Json = dict[str, Any]
+_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
 
-def for_the_endpoint(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """The messages without our notes for local models, and with the calls that they really have.
+class Conversation:
+    """The messages as an endpoint is to get them, and in OpenAI's form.
 
-    An assistant turn goes back with everything that came with it. A call that stands in its content
-    under an id that the conversation does not know (it was cut away, or has another id now) is
-    left out there: the package writes the call from `tool_calls`, and two would need two results.
+    Our notes for local models are taken off.
+
+    Args:
+        messages: Of LangChain's.
+        source: Names endpoint and model: what came with a turn goes back to these alone.
+
+    Attributes:
+        wire: In OpenAI's form, texts and calls alone.
     """
-    return [_plain(message) for message in messages]
+
+    def __init__(self, messages: Sequence[BaseMessage], *, source: str) -> None:
+        self._messages = [_plain(message, source) for message in messages]
+        self.wire = [_wire(message) for message in self._messages]
+
+    def back(self, wire: Sequence[Json]) -> list[BaseMessage]:
+        """The messages that `wire` tells of; those that are as they were keep what came with them.
+
+        Args:
+            wire: The attribute, or what was made of it.
+        """
+        if wire is self.wire:
+            return self._messages
+        own = {id(item): message for item, message in zip(self.wire, self._messages, strict=True)}
+        return [own.get(id(item)) or _message(item) for item in wire]
 
 
-def _plain(message: BaseMessage) -> BaseMessage:
-    if not isinstance(message, AIMessage):
-        if not message.additional_kwargs:
-            return message
-        return message.model_copy(update={"additional_kwargs": {}})
-    if not isinstance(message.content, list):
+def _plain(message: BaseMessage, source: str) -> BaseMessage:
+    if isinstance(message, AIMessage):
+        return for_package(message, source=source)
+    if not message.additional_kwargs:
         return message
-    known = {call["id"] for call in message.tool_calls}
-    content = [
-        block
-        for block in message.content
-        if isinstance(block, str)
-        or block.get("type") not in _CALL_BLOCKS
-        or block.get("id", block.get("call_id")) in known
-    ]
-    return message.model_copy(update={"content": content})
+    return message.model_copy(update={"additional_kwargs": {}})
+
+
+def _wire(message: BaseMessage) -> Json:
+    wire: Json = {"role": _ROLES.get(message.type, message.type), "content": str(message.text)}
+    if isinstance(message, AIMessage) and message.tool_calls:
+        wire["tool_calls"] = [
+            {
+                "id": call["id"],
+                "type": "function",
+                "function": {
+                    "name": call["name"],
+                    "arguments": json.dumps(call["args"], ensure_ascii=False),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    if isinstance(message, ToolMessage):
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def _message(wire: Json) -> BaseMessage:
+    content = wire.get("content") or ""
+    match wire["role"]:
+        case "assistant":
+            calls = [
+                ToolCall(
+                    type="tool_call",
+                    name=call["function"]["name"],
+                    args=json.loads(call["function"]["arguments"]),
+                    id=call["id"],
+                )
+                for call in wire.get("tool_calls") or ()
+            ]
+            return AIMessage(content, tool_calls=calls)
+        case "tool":
+            return ToolMessage(content, tool_call_id=wire["tool_call_id"])
+        case "system" | "developer":
+            return SystemMessage(content)
+    return HumanMessage(content)
 
 
 def total_tokens(message: BaseMessage) -> int | None:

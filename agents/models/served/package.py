@@ -1,12 +1,12 @@
 """What is to be known of a package of LangChain's to call its chat models as all others are."""
 
 import importlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from metasynth.agents.models.keys import key_from
 from metasynth.config.model import ModelConfig
 from metasynth.errors import RequestError
 
@@ -63,12 +63,15 @@ class Package:
     schema: Callable[[dict[str, Any]], dict[str, Any]] | None = openai_schema
     secrets: tuple[str, ...] = ()
 
-    def make(self, name: str, config: ModelConfig, **options: Any) -> "BaseChatModel":
+    def make(
+        self, name: str, config: ModelConfig, *, source: str = "", **options: Any
+    ) -> "BaseChatModel":
         """The package's chat model, with no settings but those of the connection.
 
         Args:
             name: Of the model.
             config: Its section of the run file.
+            source: Names endpoint and model, for what goes back to these alone.
             options: Further arguments of the class.
 
         Raises:
@@ -76,7 +79,9 @@ class Package:
             RequestError: There is no key (code `missing_key`), the package cannot do what the run
                 file asks for (code `unsupported_setting`) or takes no such model (`bad_model`).
         """
-        made_by = getattr(importlib.import_module(self.module), self.chat)
+        from .whole_turns import with_whole_turns
+
+        made_by = with_whole_turns(getattr(importlib.import_module(self.module), self.chat), source)
         arguments: dict[str, Any] = {self.model: name, **self.options, **options}
         if self.key:
             arguments[self.key] = self.key_of(config, name)
@@ -92,15 +97,12 @@ class Package:
             raise RequestError(f"{self.chat} {name}: {words}", code="bad_model") from error
         if config.extra_body:
             self._check(self.extra_body, "extra_body")
-            known = getattr(chat, str(self.extra_body)) or {}
-            update = {str(self.extra_body): {**known, **config.extra_body}}
-            chat = chat.model_copy(update=update)
         return chat
 
     def key_of(self, config: ModelConfig, name: str = "") -> str:
         """The key, or what stands for it at a server of one's own."""
         variable = config.api_key_env or ""
-        key = os.environ.get(variable, "").strip()
+        key = key_from(variable) if variable else ""
         if not key and self.key and not config.base_url:
             raise RequestError(
                 f"no key for {name} at {self.address}: the environment variable {variable} "
@@ -112,8 +114,9 @@ class Package:
 
     def secrets_of(self, config: ModelConfig) -> dict[str, str]:
         """What no message may show, by the environment variables that hold it."""
-        variables = (config.api_key_env or "", *self.secrets)
-        return {name: os.environ[name] for name in variables if os.environ.get(name)}
+        variables = filter(None, (config.api_key_env, *self.secrets))
+        keys = {name: key_from(name) for name in variables}
+        return {name: key for name, key in keys.items() if key}
 
     def with_settings(
         self, chat: "BaseChatModel", settings: Mapping[str, Any]
@@ -143,6 +146,36 @@ class Package:
             else:
                 update[place] = value
         return (chat.model_copy(update=update) if update else chat), arguments
+
+    def field(self, setting: str) -> str:
+        """What a request calls a setting, as far as the package shows it."""
+        return self.settings.get(setting, setting).rpartition(".")[2]
+
+    def with_fields(self, chat: "BaseChatModel", fields: Mapping[str, Any]) -> "BaseChatModel":
+        """The model with further fields of every request; none where the package has no place."""
+        if not fields or self.extra_body is None:
+            return chat
+        known = getattr(chat, self.extra_body) or {}
+        return chat.model_copy(update={self.extra_body: {**known, **fields}})
+
+    def tool_arguments(
+        self, chat: "BaseChatModel", tools: Sequence[Any], choice: Any, **options: Any
+    ) -> dict[str, Any]:
+        """The arguments of a call with tools.
+
+        Args:
+            chat: The package's model.
+            tools: In OpenAI's form.
+            choice: As OpenAI has it; None for nothing.
+            options: Further arguments of `bind_tools`.
+        """
+        if choice is not None:
+            options["tool_choice"] = self.forced if choice == "required" else choice
+        if not self.binds:
+            return {"tools": list(tools), **options}
+        bound = chat.bind_tools(list(tools), **options)
+        arguments: dict[str, Any] = bound.kwargs  # type: ignore[attr-defined]  # a binding
+        return dict(arguments)
 
     def _check(self, place: str | None, setting: str) -> None:
         if place is None:
