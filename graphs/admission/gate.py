@@ -15,6 +15,7 @@ from metasynth.agents.models.answers.marks import holds_marks
 from metasynth.config.run import GateConfig
 from metasynth.records.record import CheckerResult, Novelty, Record
 from metasynth.text.words import NgramIndex, Overlap, count_words, keywords_used, opening, words
+from metasynth.vectors.vocabulary import Readable
 
 from .draft import Draft, Verdict
 from .likeness import NoLikeness
@@ -121,7 +122,9 @@ class Gate:
         language: str = "en",
         opening_words: int = 16,
         likeness: NoLikeness | None = None,
+        readable: Readable | None = None,
     ) -> None:
+        self._readable = readable or Readable()
         self.likeness = likeness or NoLikeness()
         self._config = config
         self._memory = memory
@@ -175,10 +178,15 @@ class Gate:
         return formal or too_long or self._language_problem(draft) or Verdict()
 
     async def novelty(self, draft: Draft) -> Verdict:
-        """Distance, n-gram overlap and opening, against everything learnt and remembered."""
+        """Distance, n-gram overlap and opening, against everything learnt and remembered.
+
+        Where the embedder cannot read summary and opening, there is no distance.
+        """
         limits = self._config
         head = opening(draft.text, self._opening_words)
-        matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
+        matches = []
+        if await asyncio.to_thread(self._readable, f"{draft.summary}\n{head}"):
+            matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
         nearest: Neighbour | None = matches[0] if matches else None
         repeated, overlap, same, openings = await asyncio.to_thread(self._repetition, draft)
         novelty = Novelty(

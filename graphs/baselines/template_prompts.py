@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from metasynth.agents.messages import Attachment, fenced
 from metasynth.agents.models.answers.forms import bare_document
 from metasynth.agents.models.embedded.prompts import another_like, document_with
 from metasynth.config.template import TemplateConfig
@@ -22,6 +23,11 @@ from .exemplars import Shown, shown_text, shown_variables
 from .verbalised import asked_for, draw_verbalised, parse_verbalised
 
 _DEFAULT = str(TemplateConfig.model_fields["prompt"].default)
+# where a seed is a document there are no keywords, and the whole of it is none
+_FOR_DOCUMENTS = (
+    "Write a {{ genre or 'document' }} for the domain {{ domain }} on what the text below is "
+    "about, in words of your own. At most {{ max_words }} words."
+)
 
 
 class TemplateReply(NamedTuple):
@@ -54,11 +60,14 @@ def template_messages(
         texts = [*shown.exemplars, *shown.earlier]
         if texts:
             return another_like(rng.choice(texts)[1], workspace.roles, variables)
-        keywords = ", ".join(seed["keywords"] or [seed["text"]])
+        if not seed["keywords"]:
+            return another_like(seed["text"], workspace.roles, variables)
+        keywords = ", ".join(seed["keywords"])
         return document_with(keywords, genre, workspace.roles, variables)
     config = workspace.config.template
+    on_document = config.prompt == _DEFAULT and not seed["keywords"]
     prompt = render_template(
-        config.prompt,
+        _FOR_DOCUMENTS if on_document else config.prompt,
         {
             **variables,
             **shown_variables(shown),
@@ -66,6 +75,8 @@ def template_messages(
             "seed": seed["text"],
         },
     )
+    if on_document:
+        prompt = f"{prompt}\n\n{fenced(Attachment('text', 'document', seed['text']))}"
     parts = [prompt, *shown_text(shown, without=template_variables(config.prompt))]
     if config.candidates > 1:
         parts.append(asked_for(config.candidates))

@@ -11,6 +11,7 @@ from metasynth.config.run import GateConfig, SeedsConfig
 from metasynth.graphs.admission.draft import Draft
 from metasynth.graphs.admission.gate import Gate
 from metasynth.memory.records import RecordMemory
+from metasynth.records.record import Record
 from metasynth.records.seeds import load_seeds
 from metasynth.text.contamination import Contamination
 from metasynth.text.words import (
@@ -23,6 +24,8 @@ from metasynth.text.words import (
     opening,
     words,
 )
+from metasynth.vectors.embed import vocabulary_of
+from metasynth.vectors.vocabulary import Readable
 from tests.word_embeddings import WordEmbeddings
 
 CHINESE = (
@@ -121,3 +124,33 @@ def test_the_gate_takes_texts_of_such_languages_at_their_length(text: str, langu
     assert gate.sound(Draft(text[:8], summary="s", topic="t", seed_set=())).code == "too_short"
     long = Draft("\n".join([text] * 40), summary="s", topic="t", seed_set=())
     assert gate.sound(long).code == "too_long"
+
+
+def test_of_texts_that_the_embedder_cannot_read_there_is_no_distance(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    vocabulary = vocabulary_of("default")
+    assert vocabulary is not None
+    readable = Readable(vocabulary)
+    unspaced_thai = THAI.replace(" ", "") * 2  # one word to a tokenizer that goes by blanks
+    assert [readable(text) for text in (CHINESE, unspaced_thai, ARABIC, GERMAN)] == [
+        *(False, False),
+        *(True, True),
+    ]
+    assert caplog.text.count("multilingual") == 1
+
+
+async def test_the_gate_decides_by_ngrams_then() -> None:
+    index = IndexConfig(dims=64, embed=WordEmbeddings(64), fields=["text"])
+    remembered = RecordMemory(InMemoryStore(index=index), WordEmbeddings(64), opening_words=16)
+    readable = Readable(vocabulary_of("default"))
+    limits = GateConfig(min_words=10, min_distance=1.5)
+    gate = Gate(limits, remembered, language="zh", readable=readable)
+    record = Record(id="first", text=CHINESE, summary=CHINESE[:20], topic="烘焙")
+    await remembered.remember(record)
+    gate.learn([record])
+    other = "水质的硬度决定味道，软水里的酸更明亮，硬水则显得平淡，因此师傅每天早上都要测量。"
+    verdict = await gate.novelty(Draft(other, summary=other[:20], topic="水", seed_set=()))
+    assert verdict.passed and verdict.novelty is not None and verdict.novelty.distance is None
+    copy = await gate.novelty(Draft(CHINESE, summary=CHINESE[:20], topic="烘焙", seed_set=()))
+    assert copy.code == "overlap"

@@ -15,6 +15,7 @@ from metasynth.domains.story.domain import StoryDomain
 from metasynth.errors import ConfigError
 from metasynth.records.record import Record
 from tests.commands import FINANCE, Command, calls_in, corpus_of, metasynth, settings, small_run
+from tests.document_files import pdf
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
 from tests.prose import prose
@@ -108,6 +109,38 @@ class TestGrades:
         with OpenAIServer(Teacher()) as server:
             records = written(tmp_path, server, **values)
         assert all(len(record.parent_ids) == 3 for record in records)
+
+    def test_a_document_is_shown_as_one_and_cited_by_its_page(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        notes = tmp_path / "notes"
+        notes.mkdir()
+        pages = ["Drums turn slowly.", "Beans crack at noon.", "Smoke leaves last."]
+        (notes / "three.pdf").write_bytes(pdf(pages))
+        (notes / "cups.md").write_text("---\ntags: [cupping]\n---\n# Cups\n\nFive cups a lot.\n")
+        values = {"seeds": f"{{documents: {notes}, refresh_every: 1}}", "concurrency": 1}
+        with OpenAIServer(Teacher()) as server:
+            records = written(tmp_path, server, **values)
+            asked = prompts(server)
+        assert all(re.search(r"~~~~\n(.*)\n~~~~", prompt, re.DOTALL) for prompt in asked)
+        assert not any("keywords" in prompt or "cupping" in prompt for prompt in asked)
+        places = {
+            "three.pdf, page 1": pages[0],
+            "three.pdf, page 2": pages[1],
+            "three.pdf, page 3": pages[2],
+            "cups.md, “Cups”": "Five cups a lot.",
+        }
+        (notes / "three.pdf").write_bytes(pdf(["Another text."]))
+        (notes / "cups.md").unlink()
+        cited = set()
+        for record in records:
+            capsys.readouterr()
+            assert metasynth("explain", tmp_path / "run", record.id) == 0
+            shown = " ".join(capsys.readouterr().out.split())
+            (place,) = [place for place in places if place in shown]
+            assert places[place] in shown
+            cited.add(place)
+        assert cited == set(places)
 
     def test_a_template_may_place_the_texts_itself(self, tmp_path: Path, real: Path) -> None:
         prompt = "{{ exemplars | length }} and {{ exemplars[0] }}. At most {{ max_words }} words."

@@ -22,9 +22,12 @@ from metasynth.records.documents import load_documents, load_instructions
 from metasynth.records.seeds import Seed, load_seeds
 from metasynth.registry import FoundPart
 from metasynth.sources.reading import SourceReport
+from metasynth.vectors.vocabulary import ADVICE, MOST_UNKNOWN
 
 from .parts import check_parts, find_plugins, part_versions
 from .prices import unpriced_models
+
+_LOOKED_AT = 100  # seeds
 
 
 class RunPlan:
@@ -52,7 +55,7 @@ class RunPlan:
         self.checker: Checker | None = _checker(config.checker)
         self.sources = SourceReport()
         self.seeds: list[Seed] = _seeds(config, self.sources)
-        self.warnings += self.sources.warnings
+        self.warnings += [*self.sources.warnings, *_unreadable_seeds(config, self.seeds)]
         self.softsrv: SoftSRVPlan | None = plan_softsrv(config)
         self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
@@ -125,6 +128,26 @@ def _seeds(config: RunConfig, report: SourceReport) -> list[Seed]:
     if config.graph in INSTRUCT_GRAPHS:
         return [*load_documents(given, random_seed=config.random_seed, report=report)]
     return load_seeds(given, random_seed=config.random_seed, report=report)
+
+
+def _unreadable_seeds(config: RunConfig, seeds: list[Seed]) -> list[str]:
+    """An embedder that does not know the seeds' language tells nothing apart."""
+    texts = [seed.text for seed in seeds[:_LOOKED_AT] if not seed.text.isascii()]
+    if not texts:
+        return []
+    from metasynth.vectors.embed import vocabulary_of
+
+    vocabulary = vocabulary_of(config.memory.embedder)
+    if vocabulary is None:
+        return []
+    count = sum(vocabulary.unknown_share(text) > MOST_UNKNOWN for text in texts)
+    if not count:
+        return []
+    return [
+        f"memory.embedder: more than a tenth of the tokens is unknown to it in {count} of "
+        f"{min(len(seeds), _LOOKED_AT)} seeds; the distances of such texts are void, n-grams "
+        f"decide ({ADVICE})"
+    ]
 
 
 def _price_warnings(config: RunConfig) -> list[str]:

@@ -45,6 +45,7 @@ from metasynth.records.rundir import RunDirectory
 from metasynth.records.seed_file import write_seeds
 from metasynth.redaction import Redactor
 from metasynth.student.rounds_folder import RoundsFolder
+from metasynth.vectors.vocabulary import Readable
 from metasynth.version import code_version
 
 from .chat_models import make_voices
@@ -55,7 +56,6 @@ from .tracing import end_traces, open_tracer
 
 if TYPE_CHECKING:
     from metasynth.vectors.embed import SentenceEmbedder
-
 
 _NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
 
@@ -155,6 +155,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         language=config.domain.language,
         opening_words=config.memory.opening_words,
         likeness=_likeness(plan),
+        readable=Readable(embedder),
     )
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)

@@ -21,7 +21,8 @@ class TemplateConfig(Section):
     prompt: str = Field(
         default="Write a {{ genre or 'document' }} for the domain {{ domain }} that uses these "
         "keywords: {{ keywords | join(', ') }}. At most {{ max_words }} words.",
-        description="Jinja2 with domain, genre, keywords, max_words",
+        description="Jinja2 with domain, genre, keywords, seed, max_words; of a seed that is a "
+        "document the default shows the text and asks for another on what it is about",
     )
     grade: Literal["fixed", "exemplars", "earlier"] = Field(
         default="fixed", description="what is shown beside the prompt; each holds the one before"

@@ -24,6 +24,7 @@ from metasynth.errors import RequestError
 from metasynth.loading_lock import ONE_AT_A_TIME
 
 from .cache import VectorCache, Vectors, text_key
+from .vocabulary import TokenizerFile, share_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -60,6 +61,15 @@ def load_embedder(
     if weights.exists():
         model_id = f"sha256:{_sha256(weights)}"
     return SentenceEmbedder(name, model_id=model_id, cache=cache, device=device)
+
+
+def vocabulary_of(name: str) -> TokenizerFile | None:
+    """The vocabulary of an embedder that lies in a folder, read without the model.
+
+    None where the name is that of a hub, or the folder has no `tokenizer.json`.
+    """
+    file = (_packaged_model() if name == "default" else Path(name).expanduser()) / "tokenizer.json"
+    return TokenizerFile(file) if file.is_file() else None
 
 
 class SentenceEmbedder(Embeddings):
@@ -127,6 +137,27 @@ class SentenceEmbedder(Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """The vector of one text, computed in a thread."""
         return (await self.aembed_documents([text]))[0]
+
+    def unknown_share(self, text: str) -> float:
+        """The share of a text's tokens that the model does not know, 0 to 1.
+
+        Raises:
+            RequestError: The model cannot be loaded.
+        """
+        with _MODEL_LOCK:
+            tokenizer: Any = self._model.tokenizer
+            unknown = getattr(tokenizer, "unk_token_id", None)
+            if unknown is None:  # bytes, or characters: nothing is unknown
+                return 0.0
+            text = text.encode("utf-8", "replace").decode()
+            found = tokenizer(
+                text,
+                add_special_tokens=False,
+                truncation=False,
+                verbose=False,
+                return_offsets_mapping=bool(getattr(tokenizer, "is_fast", False)),
+            )
+        return share_of(unknown, found["input_ids"], found.get("offset_mapping"))
 
     def close(self) -> None:
         """Let go of the cache and the thread."""
