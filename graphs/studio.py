@@ -129,6 +129,7 @@ def config_of(context: RunContext, graph: str) -> RunConfig:
         raise RequestError(
             "review: rounds in which a conductor writes ask nobody in Studio",
             hint="use metasynth run --review",
+            code="no_reviewer",
         )
     return config
 

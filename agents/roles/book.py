@@ -65,13 +65,15 @@ def load_roles(sources: Sequence[Path | str] = ()) -> RoleBook:
 
 def _roles_in(folder: Path) -> list[Role]:
     if not folder.is_dir():
-        raise ConfigError(f"roles: no such directory: {folder}")
+        raise ConfigError(f"roles: no such directory: {folder}", code="missing_directory")
     found: dict[str, Path] = {}
     roles = []
     for path in role_files(folder):
         role = load_role(path)
         if role.name in found:
-            raise ConfigError(f"{path}: role {role.name!r} stands in {found[role.name]} too")
+            raise ConfigError(
+                f"{path}: role {role.name!r} stands in {found[role.name]} too", code="taken_name"
+            )
         found[role.name] = path
         roles.append(role)
     return roles
@@ -103,7 +105,8 @@ def library_roles(domain: str) -> list[Role]:
         close = difflib.get_close_matches(domain, known, n=1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
         raise ConfigError(
-            f"roles: the library has no domain {domain!r}{meant}; there are {', '.join(known)}"
+            f"roles: the library has no domain {domain!r}{meant}; there are {', '.join(known)}",
+            code="unknown_domain",
         )
     return list(_packaged_in(f"roles/library/{domain}"))
 

@@ -117,7 +117,9 @@ class Role(BaseModel):
             body = fill(self.instructions, variables)
         except Exception as error:  # a template may divide by zero
             first = str(error).partition("\n")[0]
-            raise ConfigError(f"role {self.name}: instructions: {first}") from None
+            raise ConfigError(
+                f"role {self.name}: instructions: {first}", code="bad_template"
+            ) from None
         return f"You are the {self.title}.\n\n{body.strip()}"
 
 

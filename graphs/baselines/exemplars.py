@@ -62,7 +62,9 @@ class Shelf:
                 continue
             record = self._corpus.find(id_)
             if record is None:
-                raise MetaSynthError(f"{id_}: was shown before and is not in the corpus any more")
+                raise MetaSynthError(
+                    f"{id_}: was shown before and is not in the corpus any more", code="no_record"
+                )
             shown.earlier.append((id_, self._cut(record.body)))
         return shown
 

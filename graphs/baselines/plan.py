@@ -44,7 +44,8 @@ def plan_template(config: RunConfig, seeds: list[Seed]) -> list[Seed]:
     if not documents:
         raise ConfigError(
             f"template.exemplars: grade {template.grade} shows real documents, and the seeds are "
-            "keywords: name a file, a folder or hf:NAME"
+            "keywords: name a file, a folder or hf:NAME",
+            code="no_documents",
         )
     return documents
 
@@ -63,7 +64,8 @@ def _check_mentions(template: TemplateConfig) -> None:
     for name in ("exemplars", "earlier"):
         if name in mentioned and name not in shown[template.grade]:
             raise ConfigError(
-                f"template.prompt: mentions {name}, which grade {template.grade} does not show"
+                f"template.prompt: mentions {name}, which grade {template.grade} does not show",
+                code="unknown_variable",
             )
 
 
@@ -72,10 +74,12 @@ def _check_embedded(template: TemplateConfig) -> None:
     if template.candidates > 1:
         raise ConfigError(
             "template.candidates: the embedded model cannot tell probabilities; name another "
-            "teacher"
+            "teacher",
+            code="no_likelihoods",
         )
     if template.grade != "fixed" and template.prompt != _DEFAULT.prompt:
         raise ConfigError(
             f"template.prompt: the embedded model follows no prompt in grade {template.grade}; "
-            "leave it out or name another teacher"
+            "leave it out or name another teacher",
+            code="no_prompt",
         )

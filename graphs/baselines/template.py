@@ -136,7 +136,9 @@ def _as_the_first(workspace: Workspace, begun: TemplateState) -> TemplateState:
     first = waiting.record if waiting is not None else workspace.corpus.find(id_)
     seed = workspace.seeds.find(first.seed_ids[0]) if first is not None else None
     if first is None or seed is None:
-        raise MetaSynthError(f"{id_}: the record whose call this one shares is gone")
+        raise MetaSynthError(
+            f"{id_}: the record whose call this one shares is gone", code="no_record"
+        )
     workspace.seeds.remember(chain, seed.id)
     return TemplateState(
         seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},

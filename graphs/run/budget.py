@@ -49,7 +49,7 @@ class Budget:
             BudgetEndedError: A limit is reached; says which one and what was used.
         """
         if reason := self.ended():
-            raise BudgetEndedError(reason)
+            raise BudgetEndedError(reason, code="budget_end")
 
     def check_minutes(self) -> None:
         """Let work pass that makes no calls: its cost is time alone.
@@ -58,7 +58,7 @@ class Budget:
             BudgetEndedError: The time is used up.
         """
         if reason := self._minutes_ended():
-            raise BudgetEndedError(reason)
+            raise BudgetEndedError(reason, code="budget_end")
 
     def ended(self) -> str | None:
         """The limit that is reached, or None."""

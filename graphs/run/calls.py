@@ -172,7 +172,9 @@ class Caller:
         config = merge_configs(ensure_config(), own)
         reply = await bound.ainvoke(list(messages), config, **sampling)
         if not isinstance(reply, AIMessage):
-            raise MetaSynthError(f"{speaker.name}: gave {type(reply).__name__}, not a message")
+            raise MetaSynthError(
+                f"{speaker.name}: gave {type(reply).__name__}, not a message", code="not_a_message"
+            )
         return reply
 
 

@@ -48,7 +48,8 @@ class DocumentPicker:
         if self._begun[chosen] >= self._per_document:
             raise BudgetEndedError(
                 f"documents: {self._per_document} instructions were begun from each of the "
-                f"{len(self._order)}"
+                f"{len(self._order)}",
+                code="documents_used_up",
             )
         self._begun[chosen] += 1
         return self._documents[chosen]

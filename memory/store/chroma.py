@@ -221,6 +221,7 @@ def told_in_one_line(location: str) -> Iterator[None]:
         raise MetaSynthError(
             f"the memory at {location} failed ({first})",
             hint="is the disk full, the server down, or another embedder in use?",
+            code="store_failed",
         ) from error
 
 
@@ -240,12 +241,16 @@ def _connect(location: str) -> "ClientAPI":
         try:
             Path(location).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RequestError(f"{location}: cannot be written ({error.strerror})") from None
+            raise RequestError(
+                f"{location}: cannot be written ({error.strerror})", code="not_writable"
+            ) from None
         return chromadb.PersistentClient(location, settings=settings)
     url = urlsplit(location)
     ssl = url.scheme == "https"
     if not url.hostname:
-        raise RequestError(f"{location}: names no host", hint="write http://HOST:PORT")
+        raise RequestError(
+            f"{location}: names no host", hint="write http://HOST:PORT", code="missing_host"
+        )
     port = url.port or (443 if ssl else 8000)
     try:
         # Chroma's own attempt would say less and leave connections behind.
@@ -255,7 +260,9 @@ def _connect(location: str) -> "ClientAPI":
         return cast("ClientAPI", client)
     except (OSError, ValueError) as error:
         raise MetaSynthError(
-            f"{location}: no Chroma server answers there", hint="start one with `chroma run`"
+            f"{location}: no Chroma server answers there",
+            hint="start one with `chroma run`",
+            code="unreachable",
         ) from error
 
 

@@ -59,6 +59,7 @@ class Exporter:
             raise RequestError(
                 f"{variable}: traces are sent as {_SPOKEN}, not as {wanted}",
                 hint="name the collector's HTTP port (mostly 4318), or OTEL_TRACES_EXPORTER=none",
+                code="unsupported_protocol",
             )
         try:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -66,6 +67,7 @@ class Exporter:
             raise RequestError(
                 f"{variable} names a collector, and the package that sends to it is not installed",
                 hint="pip install 'metasynth-agents[otlp]', or set OTEL_TRACES_EXPORTER=none",
+                code="missing_package",
             ) from None
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 

@@ -66,11 +66,12 @@ def read_traces(root: Path) -> list[RecordTrace]:
     """
     directory = RunDirectory(root)
     if not directory.run_file.exists():
-        raise RequestError(f"{root}: no run directory (it has no run.yaml)")
+        raise RequestError(f"{root}: no run directory (it has no run.yaml)", code="no_run")
     if not directory.traces.exists():
         raise RequestError(
             f"{root}: has no traces (they are kept since a later version than made it)",
             hint=f"`metasynth explain {root} ID` tells a record's calls",
+            code="no_traces",
         )
     by_trace: dict[str, list[Span]] = defaultdict(list)
     for _, span in read_spans(directory.traces):
@@ -97,9 +98,13 @@ def find_trace(traces: Sequence[RecordTrace], given: str, *, root: Path) -> Reco
         if matches:
             ids = ", ".join(one.record_id for one in matches[:4])
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
-            raise RequestError(f"{root}: {given!r} is short for several records: {ids}{more}")
+            raise RequestError(
+                f"{root}: {given!r} is short for several records: {ids}{more}", code="ambiguous_id"
+            )
     raise RequestError(
-        f"{root}: no trace of a record {given!r}", hint=f"`metasynth trace {root}` lists them"
+        f"{root}: no trace of a record {given!r}",
+        hint=f"`metasynth trace {root}` lists them",
+        code="no_record",
     )
 
 
@@ -166,5 +171,7 @@ def _ended(root: Path) -> dict[str, str | None]:
                         record = json.loads(line)
                         ended[record["id"]] = record.get("reason")
                 except (ValueError, KeyError, TypeError) as error:
-                    raise MetaSynthError(f"{path}, line {number}: not a record ({error})") from None
+                    raise MetaSynthError(
+                        f"{path}, line {number}: not a record ({error})", code="bad_record"
+                    ) from None
     return ended

@@ -18,6 +18,7 @@ from metasynth.memory.records import RecordMemory
 from metasynth.records.record import Record
 from metasynth.sandbox import render_template
 from tests.adversarial import DOCUMENTS
+from tests.raising import raises
 from tests.word_embeddings import WordEmbeddings
 
 ROLES = load_roles()
@@ -259,5 +260,5 @@ class TestUserTemplate:
         ["{{ nothing }}", "{{ seed", "{{ 1 // 0 }}", "{{ seed | no }}", "{% include 'x' %}"],
     )
     def test_a_wrong_one_names_what_is_known(self, source: str) -> None:
-        with pytest.raises(ConfigError, match=r"template\.prompt: .*; known variables are seed"):
+        with raises(ConfigError, "bad_template", "template.prompt: ", "seed"):
             render_template(source, {"seed": "x"})

@@ -24,6 +24,7 @@ from metasynth.redaction import HIDDEN, Redactor
 from tests.commands import corpus_of, metasynth, small_run
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
+from tests.raising import raises
 from tests.teacher import Teacher
 
 KEY = "sk-test-0123456789abcdef"
@@ -168,7 +169,7 @@ def test_a_collector_that_speaks_something_else_is_told_before_the_run(
 def test_a_missing_package_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(RequestError, match="not installed") as told:
+    with raises(RequestError, "missing_package") as told:
         Exporter("OTEL_EXPORTER_OTLP_ENDPOINT", {}, clean=str)
     assert told.value.hint is not None and "metasynth-agents[otlp]" in told.value.hint
 

@@ -15,6 +15,7 @@ from metasynth.errors import ConfigError
 from metasynth.sources.contamination import read_contamination
 from metasynth.text.contamination import Contamination, PlacedText, plain_words
 from metasynth.text.shingles import NearIndex
+from tests.raising import raises
 from tests.shared_data import data_file, data_texts
 
 WORDS = ["red", "blue", "green", "lamp", "tray", "rope"]
@@ -269,9 +270,9 @@ def test_hits_name_file_line_and_field(tmp_path: Path) -> None:
 def test_a_test_set_without_text_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "empty.txt"
     file.write_text("\n ?! \n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"empty\.txt: no text to check against"):
+    with raises(ConfigError, "no_text", "empty.txt"):
         read_contamination([file], ("question",), setting="fields")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with raises(ConfigError, "unreadable_file"):
         read_contamination([tmp_path / "none.jsonl"], ("question",), setting="fields")
 
 

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from metasynth.config.run import SeedsConfig
 from metasynth.errors import ConfigError, MetaSynthError
 from metasynth.records.documents import load_documents
 from metasynth.records.record import Message, Record
+from tests.raising import raises
 
 
 def corpus(folder: Path, *records: Record) -> Path:
@@ -61,10 +60,10 @@ def test_empty_and_damaged_files_are_named(tmp_path: Path) -> None:
         ("asked", (asked,)),
         ("blank", (Record(id="b", text=" "),)),
     ):
-        with pytest.raises(ConfigError, match="holds no document"):
+        with raises(ConfigError, "no_documents"):
             load(corpus(tmp_path / name, *records))
     run = corpus(tmp_path / "torn", Record(id="a", text="Text."))
     with (run / "corpus.jsonl").open("a") as file:
         file.write('{"id": "b", "te')
-    with pytest.raises(MetaSynthError, match="line 2: not a record"):
+    with raises(MetaSynthError, "bad_record", "line 2"):
         load(run)

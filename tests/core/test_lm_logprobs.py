@@ -26,6 +26,7 @@ from metasynth.lm import logprobs as lm_logprobs
 from metasynth.lm.batches import Encoded, token_batches
 from metasynth.lm.load import LoadedLM, wrap_lm
 from metasynth.lm.logprobs import Places, Statistics, log_probabilities
+from tests.raising import raises
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 from tests.toy_student import bigram_lm
 
@@ -150,7 +151,7 @@ def test_the_hook_is_gone_afterwards_and_no_gradient_is_kept() -> None:
 
 def test_a_text_beyond_the_context_is_an_error() -> None:
     lm = bigram_lm(torch.zeros(6, 6), context_length=8)
-    with pytest.raises(ContextLimitError, match="9 tokens exceeds the context of 8"):
+    with raises(ContextLimitError, "context_limit", "9 tokens", "8 "):
         losses(lm, [Encoded([2] * 9, [False] + [True] * 8)])
 
 

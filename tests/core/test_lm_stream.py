@@ -12,6 +12,7 @@ from metasynth.lm.engine.loop import BatchEngine
 from metasynth.lm.engine.requests import GenerationRequest, GenerationSettings, SoftPrefix
 from metasynth.lm.engine.stream import answers_in_order
 from metasynth.lm.load import LoadedLM, wrap_lm
+from tests.raising import raises
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -131,7 +132,7 @@ def test_an_error_of_the_source_comes_after_what_it_gave_before(engine: BatchEng
 def test_an_unfit_request_reaches_the_caller(engine: BatchEngine) -> None:
     requests = [*(request(seed) for seed in range(20)), request(0, max_new_tokens=5000)]
     answers = answers_in_order(engine, requests)
-    with pytest.raises(ContextLimitError, match="5000"):
+    with raises(ContextLimitError, "context_limit", "5000"):
         list(answers)
 
 
@@ -139,12 +140,12 @@ def test_an_engine_that_is_closed_is_told_in_one_line(lm: LoadedLM) -> None:
     engine = BatchEngine(lm, max_batch=2)
     answers = answers_in_order(engine, [request(seed, max_new_tokens=4000) for seed in range(9)])
     closing = threading.Thread(target=engine.close)
-    with pytest.raises(ModelCallError, match="closed"):
+    with raises(ModelCallError, "closed_model"):
         for number, _ in enumerate(answers):
             if number == 0:
                 closing.start()
     closing.join()
-    with pytest.raises(ModelCallError, match="closed"):
+    with raises(ModelCallError, "closed_model"):
         next(answers_in_order(engine, [request(1)]))
 
 

@@ -12,6 +12,7 @@ from tests.instruct_runs import (
     documents,
     submit,
 )
+from tests.raising import raises
 from tests.screened_runs import Student, told
 from tests.teacher import attachments
 
@@ -170,5 +171,5 @@ def test_a_run_without_documents_is_told_so(tmp_path: Path) -> None:
     from tests.instruct_runs import run_file
 
     path = run_file(tmp_path, documents(1))
-    with pytest.raises(ConfigError, match=r"seeds\.documents: graph instruct needs documents"):
+    with raises(ConfigError, "invalid_value", "seeds.documents: "):
         load_run_config(path, ["seeds.documents=null", "seeds.keywords=[[a, b]]"])

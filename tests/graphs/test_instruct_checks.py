@@ -13,6 +13,7 @@ from metasynth.graphs.admission.likeness import SiblingQuestions
 from metasynth.graphs.seeding.documents import DocumentPicker
 from metasynth.records.documents import Document
 from metasynth.records.record import Message, Record
+from tests.raising import raises
 
 DOCUMENT = (
     "The harbour bank lent five million euros to the port authority in March, after a vote of the "
@@ -138,7 +139,7 @@ class TestDocumentPicker:
         picker = self.picker(2, each=3)
         picked = [(await picker.pick(chain)).id for chain in ("00", "01", "02", "00", "01", "02")]
         assert picked.count("d0") == picked.count("d1") == 3
-        with pytest.raises(BudgetEndedError, match="documents: 3 instructions were begun"):
+        with raises(BudgetEndedError, "documents_used_up", "3 "):
             await picker.pick("03")
 
     async def test_it_goes_on_where_an_earlier_start_stopped(self) -> None:

@@ -191,6 +191,7 @@ class LocalChat(BaseChatModel):
             raise RequestError(
                 "a call can bind the answer to tools or to a schema, not to both",
                 hint="leave out response_format, or set tool_choice to none",
+                code="tools_and_schema",
             )
         ids = runtime.renderer.prompt_ids(messages, tools=tools, output_schema=schema)
         settings = settings_of(runtime.lm, ids, self._wishes(stop, options))
@@ -286,4 +287,4 @@ def embedded_chat(**settings: Any) -> LocalChat:
 
 
 def _closed(name: str) -> ModelCallError:
-    return ModelCallError(f"model {name!r} was closed while it answered")
+    return ModelCallError(f"model {name!r} was closed while it answered", code="closed_model")

@@ -81,7 +81,8 @@ class PromptRenderer:
             text = self._render(guarded, offered if self.abilities.tools else None)
         except Exception as error:
             raise RequestError(
-                f"the chat template of {self._name} refuses these messages: {error}"
+                f"the chat template of {self._name} refuses these messages: {error}",
+                code="bad_messages",
             ) from error
         return self._text.encode_marked(text, mark)
 
@@ -156,7 +157,10 @@ def _text_of(message: BaseMessage) -> str:
             parts.append(str(block["text"]))
         elif block.get("type") not in ("tool_use", "tool_call", "reasoning", "thinking"):
             kind = block.get("type")
-            raise RequestError(f"a local model reads text; a {message.type} message holds {kind!r}")
+            raise RequestError(
+                f"a local model reads text; a {message.type} message holds {kind!r}",
+                code="not_text",
+            )
     return "\n".join(parts)
 
 

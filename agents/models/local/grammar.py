@@ -105,7 +105,9 @@ def tools_grammar(
         if not functions:
             names = ", ".join(tool["function"]["name"] for tool in tools)
             raise RequestError(
-                f"tool_choice names no tool: {tool_choice!r}", hint=f"tools: {names}"
+                f"tool_choice names no tool: {tool_choice!r}",
+                hint=f"tools: {names}",
+                code="unknown_tool",
             )
     return _calls_rule(least, most, markers or CallMarkers()) + _body_rules(functions, max_string)
 
@@ -177,6 +179,7 @@ class GrammarCompiler:
             raise RequestError(
                 f"a tool or an output schema cannot be enforced: {reason}",
                 hint="take the keyword out of the schema, or say the same in simpler keywords",
+                code="unsupported_schema",
             )
         return matcher
 
@@ -206,7 +209,10 @@ class GrammarConstraint:
 
     def _check(self) -> None:
         if self._matcher.is_error():
-            raise ModelCallError(f"constrained decoding failed: {self._matcher.get_error()[:300]}")
+            raise ModelCallError(
+                f"constrained decoding failed: {self._matcher.get_error()[:300]}",
+                code="failed_decoding",
+            )
 
 
 def _guidance_tokenizer(lm: "LoadedLM") -> "LLTokenizer":
@@ -217,6 +223,7 @@ def _guidance_tokenizer(lm: "LoadedLM") -> "LLTokenizer":
         raise RequestError(
             f"model {lm.name!r} has no fast tokenizer, so tool calls and JSON cannot be enforced",
             hint="take a model that has a tokenizer.json",
+            code="no_fast_tokenizer",
         )
     model: Any = lm.model
     head = model.get_output_embeddings()

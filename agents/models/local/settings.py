@@ -57,6 +57,7 @@ def _room(lm: "LoadedLM", prompt: int, asked: int | None) -> int:
     raise ContextLimitError(
         f"prompt of {prompt} tokens fills the context of {lm.context_length} tokens of {lm.name}",
         hint="attach less, or take a model with a longer context",
+        code="context_limit",
     )
 
 

@@ -48,6 +48,7 @@ def requested_schema(response_format: Any) -> dict[str, Any] | None:
     raise RequestError(
         f"unknown response_format {response_format!r}",
         hint='{"type": "json_schema", "json_schema": {"name": ..., "schema": {...}}}',
+        code="unknown_format",
     )
 
 

@@ -326,6 +326,7 @@ def openai_chat(
         raise RequestError(
             f"no key for {name} at {url}: the environment variable {api_key_env} is not set",
             hint=f"set {api_key_env}, or give the base_url of a server of your own",
+            code="missing_key",
         )
     return OpenAIChat(
         model=name,

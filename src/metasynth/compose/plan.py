@@ -179,4 +179,4 @@ def _checker(name: str | None) -> Checker | None:
     try:
         return find_checker(name)
     except RequestError as error:
-        raise ConfigError(f"checker: {error.message}") from None
+        raise ConfigError(f"checker: {error.message}", code=error.code) from None

@@ -52,6 +52,7 @@ def load_documents(
         raise ConfigError(
             f"seeds.documents: {path} holds no document",
             hint="name a run of graph document or template that has accepted records",
+            code="no_documents",
         )
     if len(documents) > config.limit:
         documents = generator(random_seed, "seed pool").sample(documents, config.limit)
@@ -71,7 +72,7 @@ def load_instructions(
         return load_seeds(config, random_seed=random_seed, report=report)
     found = [Seed(record.id, record.question) for record in read_records(path) if record.question]
     if not found:
-        raise ConfigError(f"seeds.documents: {path} holds no instruction")
+        raise ConfigError(f"seeds.documents: {path} holds no instruction", code="no_documents")
     if len(found) > config.limit:
         found = generator(random_seed, "seed pool").sample(found, config.limit)
     _tell(report, path, found)

@@ -21,6 +21,7 @@ from metasynth.agents.models.local.reply import read_reply
 from metasynth.errors import RequestError
 from metasynth.lm.engine.requests import Generation
 from metasynth.lm.load import wrap_lm
+from tests.raising import raises
 from tests.tiny_lm import tiny_llama, tiny_tokenizer
 
 MAX_TOKENS = 6000
@@ -252,14 +253,14 @@ def test_no_tools_and_no_choice_bind_nothing() -> None:
 
 
 def test_a_choice_that_names_no_tool_is_refused() -> None:
-    with pytest.raises(RequestError, match="'shout'") as caught:
+    with raises(RequestError, "unknown_tool", "'shout'") as caught:
         tools_grammar([ECHO], tool_choice="shout")
     assert caught.value.hint == "tools: echo"
 
 
 def test_a_keyword_that_cannot_be_enforced_is_refused_by_name() -> None:
     schema = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
-    with pytest.raises(RequestError, match="uniqueItems"):
+    with raises(RequestError, "unsupported_schema", "uniqueItems"):
         COMPILERS[True].constraint(json_grammar(schema))
 
 

@@ -29,6 +29,7 @@ from metasynth.agents.models.local.chat_template import PromptRenderer, Template
 from metasynth.agents.models.local.runtime import close_local_models
 from metasynth.errors import ContextLimitError, RequestError
 from metasynth.lm.load import wrap_lm
+from tests.raising import raises
 from tests.tiny_lm import CALLS, END, ROLES, save_tiny_lm, tiny_llama, tiny_tokenizer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -247,18 +248,18 @@ def test_json_mode_gives_an_object(chat: LocalChat) -> None:
 
 
 def test_what_cannot_be_asked_is_refused(chat: LocalChat) -> None:
-    with pytest.raises(RequestError, match="not to both"):
+    with raises(RequestError, "tools_and_schema"):
         chat.bind_tools([submit]).invoke("Go.", response_format={"type": "json_object"})
-    with pytest.raises(RequestError, match="unknown response_format"):
+    with raises(RequestError, "unknown_format", "response_format"):
         chat.invoke("Go.", response_format={"type": "yaml"})
-    with pytest.raises(RequestError, match="holds 'image_url'"):
+    with raises(RequestError, "not_text", "'image_url'"):
         chat.invoke([HumanMessage([{"type": "image_url", "image_url": {"url": "data:,"}}])])
-    with pytest.raises(RequestError, match="tool_choice"):
+    with raises(RequestError, "unknown_tool", "tool_choice"):
         chat.bind_tools([submit], tool_choice="shout").invoke("Go.")
 
 
 def test_the_context_limit_is_told_with_counts(chat: LocalChat) -> None:
-    with pytest.raises(ContextLimitError, match="fills the context of 4096 tokens") as caught:
+    with raises(ContextLimitError, "context_limit", "4096") as caught:
         chat.invoke("word " * 4000)
     assert caught.value.hint
     assert "attach less" in caught.value.hint
@@ -280,7 +281,7 @@ def test_an_answer_has_the_room_that_the_prompt_leaves(chat: LocalChat) -> None:
 
 
 def test_a_missing_model_is_told_before_anything_starts() -> None:
-    with pytest.raises(RequestError, match="no model folder"):
+    with raises(RequestError, "no_model"):
         local_chat("/nowhere/at/all")
 
 
@@ -388,7 +389,7 @@ def test_what_a_template_refuses_is_said_in_another_way() -> None:
         '[assistant]<tool_call>{"name": "submit", "arguments": {"draft": "draft-1"}}</tool_call>'
         "[user]Result of submit: refused draft-1: too_close\nIt is 0.05 away.\n\nGo on.[assistant]"
     )
-    with pytest.raises(RequestError, match="must alternate"):
+    with raises(RequestError, "bad_messages", "must alternate"):
         renderer.prompt_ids([AIMessage("I begin.")])
 
 

@@ -92,7 +92,7 @@ async def test_a_stream_that_breaks_off_after_words_were_shown_says_so(
 ) -> None:
     server.responder = scripted(Reply("one two three four five", cut="in_the_middle"))
     seen = []
-    with pytest.raises(ModelCallError, match="part of it had been shown"):
+    with raises(ModelCallError, "no_answer"):
         async for chunk in model_of(server).astream("hello"):
             seen += [chunk.text]
     assert "".join(seen).startswith("one")
@@ -123,7 +123,7 @@ async def test_a_slow_answer_is_waited_for_where_the_time_allows(server: OpenAIS
 
 async def test_tries_are_bounded_and_the_last_reason_is_told(server: OpenAIServer) -> None:
     server.responder = lambda request: failure("server_error")
-    with pytest.raises(ModelCallError, match="no answer in 3 tries, last: 500: The server had an"):
+    with raises(ModelCallError, "no_answer", "3 tries", "500: The server had an"):
         await model_of(server, max_tries=3).ainvoke("hello")
     assert len(server.requests) == 3
 
@@ -131,7 +131,7 @@ async def test_tries_are_bounded_and_the_last_reason_is_told(server: OpenAIServe
 async def test_a_server_that_refuses_everything_is_given_up(server: OpenAIServer) -> None:
     refusal = failure("rate_limited", headers={"Retry-After": "0.01"})
     server.responder = lambda request: refusal
-    with pytest.raises(ModelCallError, match="no answer in 3 tries, last: 429"):
+    with raises(ModelCallError, "rate_limited", "3 tries", "429"):
         await model_of(server, max_tries=3).ainvoke("hello")
 
 
@@ -147,25 +147,25 @@ async def test_an_empty_answer_was_paid_for_and_is_passed_on(
 
 async def test_no_pause_goes_beyond_the_deadline(server: OpenAIServer) -> None:
     server.responder = lambda request: failure("server_error")
-    with pytest.raises(ModelCallError, match=r"no answer within 20 s \(1 tries, last: 500"):
+    with raises(ModelCallError, "deadline", "20 s (1 tries, last: 500"):
         await model_of(server, deadline_s=20, first_backoff_s=100).ainvoke("hello")
 
 
 async def test_no_wait_for_the_endpoint_goes_beyond_the_deadline(server: OpenAIServer) -> None:
     server.responder = lambda request: failure("rate_limited", headers={"Retry-After": "30"})
-    with pytest.raises(ModelCallError, match=r"no answer within 20 s \(1 tries, last: 429"):
+    with raises(ModelCallError, "deadline", "20 s (1 tries, last: 429"):
         await model_of(server, deadline_s=20).ainvoke("hello")
 
 
 async def test_no_answer_is_waited_for_beyond_the_deadline(server: OpenAIServer) -> None:
     server.responder = lambda request: Reply("too late", delay_s=60)
-    with pytest.raises(ModelCallError, match=r"no answer within 0.3 s"):
+    with raises(ModelCallError, "deadline", "0.3 s"):
         await model_of(server, deadline_s=0.3).ainvoke("hello")
 
 
 async def test_a_server_that_asks_for_hours_is_not_waited_for(server: OpenAIServer) -> None:
     server.responder = lambda request: failure("rate_limited", headers={"Retry-After": "7200"})
-    with pytest.raises(ModelCallError, match="asks to wait 7200 s"):
+    with raises(ModelCallError, "wait_too_long", "7200 s"):
         await model_of(server).ainvoke("hello")
 
 
@@ -219,7 +219,7 @@ async def test_a_wrong_path_says_what_base_urls_look_like(server: OpenAIServer) 
     model = OpenAIChat(
         model="m", api_key=SecretStr(KEY), base_url=server.base_url.removesuffix("/v1")
     )
-    with pytest.raises(ModelCallError, match="no chat completions there") as caught:
+    with raises(ModelCallError, "not_found") as caught:
         await model.ainvoke("hello")
     assert "/v1" in str(caught.value.hint)
 
@@ -231,7 +231,7 @@ async def test_a_server_that_is_not_there_is_named() -> None:
         model = OpenAIChat(
             model="m", api_key=SecretStr(KEY), base_url=url, max_tries=2, first_backoff_s=0.01
         )
-        with pytest.raises(ModelCallError, match=f"cannot reach {url} for m") as caught:
+        with raises(ModelCallError, "unreachable", url, "m") as caught:
             await model.ainvoke("hello")
     assert "is the server running" in str(caught.value.hint)
 
@@ -247,7 +247,7 @@ async def test_a_redirect_to_elsewhere_is_not_followed(server: OpenAIServer) -> 
 def test_no_key_for_openai_itself_is_the_users_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    with pytest.raises(RequestError, match="OPENAI_API_KEY is not set"):
+    with raises(RequestError, "missing_key", "OPENAI_API_KEY"):
         openai_chat("gpt-4o-mini")
 
 

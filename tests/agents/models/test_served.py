@@ -226,7 +226,7 @@ class TestFailures:
     ) -> None:
         with ProviderServer() as server:
             model = model_of(served, server, monkeypatch, max_tries=1)
-        with pytest.raises(ModelCallError, match="cannot reach"):
+        with raises(ModelCallError, "unreachable"):
             model.invoke("a pear")
 
     def test_no_key(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
