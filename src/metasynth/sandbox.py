@@ -198,7 +198,9 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
     except Exception as error:  # a template may divide by zero
         known = ", ".join(sorted(variables))
         first = str(error).partition("\n")[0]
-        raise ConfigError(f"template.prompt: {first}; known variables are {known}") from None
+        raise ConfigError(
+            f"template.prompt: {first}; known variables are {known}", code="bad_template"
+        ) from None
 
 
 def template_variables(source: str) -> set[str]:

@@ -131,9 +131,7 @@ class TestLibrary:
         assert book["financial_statement_expert"].title == "Critic"
 
     def test_an_unknown_domain_is_told_with_the_known_ones(self) -> None:
-        with pytest.raises(
-            ConfigError, match=r"'finanse' \(did you mean 'finance'\?\); there are b"
-        ):
+        with raises(ConfigError, "unknown_domain", "'finanse' (did you mean 'finance'?)"):
             load_roles(["library:finanse"])
 
 
@@ -169,11 +167,11 @@ class TestOverriding:
     def test_one_folder_may_not_define_a_role_twice(self, tmp_path: Path) -> None:
         self.write(tmp_path, "a.yaml", MINIMAL)
         self.write(tmp_path, "b.yaml", MINIMAL)
-        with pytest.raises(ConfigError, match=r"b\.yaml: role 'critic' stands in .*a\.yaml too"):
+        with raises(ConfigError, "taken_name", "b.yaml: ", "'critic'", "a.yaml"):
             load_roles([tmp_path])
 
     def test_a_folder_that_is_missing_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="no such directory"):
+        with raises(ConfigError, "missing_directory"):
             load_roles([tmp_path / "nowhere"])
 
     def test_a_file_that_is_missing_or_no_text_is_named(self, tmp_path: Path) -> None:

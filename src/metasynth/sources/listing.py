@@ -76,7 +76,7 @@ def list_files(source: str, *, called: str) -> Listing:
         called: What messages call the name.
 
     Raises:
-        ConfigError: There is no such file (code `no_such_file`), or none that is read (code
+        ConfigError: There is no such file (code `missing_file`), or none that is read (code
             `no_files`).
     """
     path = Path(source)
@@ -96,7 +96,7 @@ def list_files(source: str, *, called: str) -> Listing:
         else:
             files.append(SourceFile(match, kind_of(match) or "text"))
     if not files:
-        raise ConfigError(f"{called}: no such file: {source}", code="no_such_file")
+        raise ConfigError(f"{called}: no such file: {source}", code="missing_file")
     return Listing(files, left_out, is_one=False)
 
 
