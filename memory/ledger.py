@@ -6,7 +6,7 @@ same step again finds the response here. A power cut can take the last moments, 
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -256,6 +256,11 @@ class Ledger:
             adaptation=str(response.response_metadata.get("adaptation", "")),
         )
         return call if self._insert(call) else None
+
+    def take_over(self, calls: Iterable[Call]) -> None:
+        """Write down calls that another ledger had; those that are there already stay."""
+        for call in calls:
+            self._insert(call)
 
     def totals(self) -> Totals:
         """What all calls used, at no cost."""

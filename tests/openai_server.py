@@ -165,12 +165,21 @@ class OpenAIServer:
         """What is answered where."""
         router.add_post("/v1/chat/completions", self._chat)
         router.add_get("/v1/models", self._list_models)
+        router.add_get("/v1/models/{name}", self._show_model)
 
     async def _list_models(self, request: web.Request) -> web.Response:
         if self._wrong_key(request):
             return _failed(failure("wrong_key"))
         data = [{"id": name, "object": "model"} for name in self.models]
         return web.json_response({"object": "list", "data": data})
+
+    async def _show_model(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if self._wrong_key(request):
+            return _failed(failure("wrong_key"))
+        if self.models and name not in self.models:
+            return _failed(failure("wrong_model", model=name))
+        return web.json_response({"id": name, "object": "model"})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -16,7 +16,7 @@ from langchain_core.tracers.context import register_configure_hook
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from metasynth.cli.doctor import report_traces
+from metasynth.cli.doctor.machine import report_traces
 from metasynth.errors import RequestError
 from metasynth.memory.traces.export import Exporter, collector_of
 from metasynth.memory.traces.file import read_spans

@@ -31,6 +31,10 @@ class Adaptation:
         changes: What is known from earlier.
         learned: Called with the new changes, before a request is sent again; with none where
             some were given up.
+
+    Attributes:
+        changes: What is done to every request.
+        words: What the server said, for the changes that it has taught in this process.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Adaptation:
     ) -> None:
         self.name = name
         self.changes = tuple(changes)
+        self.words: dict[Change, str] = {}
         self._learned = learned
         self._lock = threading.Lock()
         self._answered: set[str] = set()
@@ -79,6 +84,7 @@ class Adaptation:
             ]
             if new:
                 self.changes = (*self.changes, *new)
+                self.words |= dict.fromkeys(new, refusal.text)
                 self._learned(new)
         return new or None
 
@@ -161,6 +167,14 @@ class Adaptations:
         if name not in self._of:
             self._of[name] = self._new(name, ())
         return self._of[name]
+
+    def words(self) -> dict[Change, str]:
+        """All changes to any requests, with the refusals that taught them in this process."""
+        return {
+            change: adaptation.words.get(change, "")
+            for adaptation in self._of.values()
+            for change in adaptation.changes
+        }
 
     def _new(self, name: str, changes: Sequence[Change]) -> Adaptation:
         return Adaptation(name, changes, lambda new: self._keep(name, new))

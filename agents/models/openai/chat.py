@@ -8,12 +8,14 @@ protocol, which is the one that all these servers speak.
 
 import asyncio
 import contextlib
+import json
 import math
 import os
 import random
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Self
 
+import httpx2
 import openai
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
@@ -32,10 +34,12 @@ from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
+from .client import shared_client
 from .messages import StreamedAnswer, prompt_tokens, with_usage, without_secrets
 from .wire import OPENAI_URL, PlainChatOpenAI, ToolChoice
 
 ANSWER_TIMEOUT_S = 300.0
+_LISTING_TIMEOUT_S = 30.0  # for each step: a loop may stand still while libraries load
 _NO_KEY = "not-needed"  # local servers ask for none, the SDK insists on one
 
 
@@ -131,6 +135,44 @@ class OpenAIChat(PlainChatOpenAI):
             return sorted(model.id for model in page.data)
         except Exception as error:
             raise self._error(error, judge(error), 1) from error
+
+    async def fetched(self, path: str, *, with_key: bool = True, ask: Any = None) -> Any:
+        """What the endpoint gives at another address than that of answers: JSON.
+
+        Args:
+            path: After the endpoint's address; one that begins with `//` stands at its root.
+            with_key: Whether the key is sent.
+            ask: What is posted; None gets.
+
+        Raises:
+            ModelCallError: It cannot be reached, or has nothing there.
+        """
+        url = httpx2.URL(self.openai_api_base or OPENAI_URL)
+        below = "" if path.startswith("//") else url.path.rstrip("/")
+        key = self.openai_api_key
+        # rare, and seconds before the next: no connection is left open for it
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        if with_key and isinstance(key, SecretStr):
+            headers["Authorization"] = f"Bearer {key.get_secret_value()}"
+        body = None if ask is None else json.dumps(ask).encode()
+        try:
+            response = await shared_client().request(
+                "GET" if ask is None else "POST",
+                url.copy_with(path=f"{below}/{path.lstrip('/')}"),
+                headers=headers,
+                content=body,
+                timeout=_LISTING_TIMEOUT_S,
+            )
+            response.raise_for_status()
+            return response.json()
+        except Exception as error:
+            raise self._error(error, judge(error), 1) from error
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the user gave a key."""
+        key = self.openai_api_key
+        return isinstance(key, SecretStr) and key.get_secret_value() not in ("", _NO_KEY)
 
     async def _final_error(self, error: Exception, verdict: Verdict, tries: int) -> ModelCallError:
         """The error after the last try; where no model has the name, it lists those there are."""

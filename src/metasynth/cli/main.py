@@ -10,7 +10,8 @@ from typer.exceptions import Abort, TyperException
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
 
-from . import doctor, explain, export, graph, mix, report, run, schema, trace
+from . import explain, export, graph, mix, report, run, schema, trace
+from .doctor import commands as doctor
 from .eval import commands as evaluation
 from .roles import commands as roles
 from .softsrv import commands as softsrv

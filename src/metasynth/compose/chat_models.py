@@ -23,11 +23,11 @@ def make_voices(
     for role in roles:
         if role.model and role.model not in by_name:
             by_name[role.model] = expert_voice(config, role)
-    experts = _voice(config.model_for("experts"), config)
+    experts = voice_of(config.model_for("experts"), config)
     if config.conductor.policy == "fixed":
         conductor = experts._replace(name=FIXED)  # never asked
     else:
-        conductor = _voice(config.model_for("conductor"), config)
+        conductor = voice_of(config.model_for("conductor"), config)
     voices = Voices(
         conductor=conductor,
         experts=experts,
@@ -42,16 +42,21 @@ def make_voices(
 
 def expert_voice(config: RunConfig, role: Role) -> Voice:
     """The model of one expert: its own, or that of all experts."""
+    return voice_of(expert_model(config, role), config)
+
+
+def expert_model(config: RunConfig, role: Role) -> ModelConfig:
+    """The model of one expert as a section of the run file would name it."""
     experts = config.model_for("experts")
     if role.model is None:
-        return _voice(experts, config)
-    own = ModelConfig.model_validate(
+        return experts
+    return ModelConfig.model_validate(
         {**experts.model_dump(exclude_unset=True), "model": role.model}
     )
-    return _voice(own, config)
 
 
-def _voice(model: ModelConfig, config: RunConfig) -> Voice:
+def voice_of(model: ModelConfig, config: RunConfig) -> Voice:
+    """A model as it speaks in a run."""
     # one chain with a model in this process repeats byte for byte, so its calls are not batched
     settings = model.model_copy(update={"max_batch": 1}) if config.concurrency == 1 else model
     known = provider_of(model.model)

@@ -51,6 +51,7 @@ from metasynth.version import code_version
 from .chat_models import make_voices
 from .plan import RunPlan, checker_names, roles_of
 from .prices import prices_of
+from .sign_of_life import check_models
 from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
 
@@ -64,15 +65,20 @@ _NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
 async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
     """The workspace of a run in the directory `out`, new or gone on with.
 
+    Before anything is written it makes sure of the models, see `check_models`.
+
     Raises:
+        ModelCallError: A model cannot be asked at all.
         RequestError: The directory cannot be used for this run.
         MetaSynthError: What lies in the directory is damaged.
     """
+    checked = await check_models(plan, out)
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(load_checkers, checker_names(plan.config))
         # What reads and writes files does so in threads, for a server's loop must not stand still.
         directory = stack.enter_context(await asyncio.to_thread(_open_directory, plan, out))
         workspace = await _connect(plan, directory, stack)
+        await asyncio.to_thread(workspace.ledger.take_over, checked)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace

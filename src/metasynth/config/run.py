@@ -238,6 +238,10 @@ class RunConfig(Section):
     review: Annotated[ReviewSection, NotIdentity("who decides")] = Field(
         default=ReviewConfig(), description="a person before admission; `true` asks"
     )
+    check_models: Annotated[bool, NotIdentity("what is asked before")] = Field(
+        default=True,
+        description="before a run begins: is each model there? mostly without a call of it",
+    )
     keep_threads: Annotated[int, NotIdentity("what is kept")] = Field(
         default=50, ge=0, description="ended records to look at in Studio"
     )

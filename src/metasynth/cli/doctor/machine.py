@@ -1,17 +1,16 @@
-"""`doctor`: whether the machine is in order."""
+"""Whether the machine is in order."""
 
 import asyncio
 import importlib.metadata
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import typer
 
-from metasynth.errors import MetaSynthError, RequestError
+from metasynth.errors import MetaSynthError
 from metasynth.version import code_version
 
 if TYPE_CHECKING:
@@ -20,39 +19,20 @@ if TYPE_CHECKING:
 _PACKAGES = ("langgraph", "langchain-core", "chromadb", "torch", "transformers")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command("doctor")(doctor)
-
-
-def doctor(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="[CONFIG]", help="check this run file's models too")
-    ] = None,
-) -> int:
-    """Say what is installed, which models answer, and what will be used."""
+def report_machine() -> bool:
+    """Print what is installed, and whether the packaged models answer."""
     from metasynth.agents.models.provider import PROVIDERS
-    from metasynth.compose.parts import find_plugins
-    from metasynth.config.file import load_run_config
     from metasynth.config.model import ModelConfig
 
-    if config is not None and not config.exists():
-        raise RequestError(f"{config}: no such file", code="missing_file")
     typer.echo(f"metasynth {code_version()}, Python {sys.version.split()[0]}")
     providers = [PROVIDERS[name] for name in PROVIDERS.builtin()]
     for name in (*_PACKAGES, *(package for known in providers for package in known.packages)):
         typer.echo(f"  {name:<16} {_version(name)}")
     _device()
     fine = _embedder() and _model("embedded", ModelConfig())
-    if config is not None:
-        run = load_run_config(config)
-        find_plugins(run.plugins)
-        fine = _model("conductor", run.model_for("conductor")) and fine
-        fine = _model("experts", run.model_for("experts")) and fine
     for variable in sorted({known.key_env for known in providers if known.key_env}):
         typer.echo(f"  {variable:<16} {'set' if os.environ.get(variable) else 'not set'}")
-    fine = report_traces(os.environ) and fine
-    return 0 if fine else 1
+    return report_traces(os.environ) and fine
 
 
 def _version(package: str) -> str:
