@@ -20,6 +20,7 @@ from metasynth.memory.traces.traced import RecordTrace, find_trace, read_traces,
 from tests.commands import Command, corpus_of, metasynth, small_run
 from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer
+from tests.raising import raises
 from tests.teacher import Teacher
 
 RESOURCE = {"service.name": "metasynth"}
@@ -219,7 +220,7 @@ class TestTheFile:
     def test_a_broken_line_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "traces.jsonl"
         path.write_text('{"resourceSpans": 3}\n')
-        with pytest.raises(MetaSynthError, match="line 1: not OTLP/JSON"):
+        with raises(MetaSynthError, "bad_line", "line 1"):
             TraceFile(path, RESOURCE)
 
     def test_every_kind_of_value_comes_back(self, tmp_path: Path) -> None:

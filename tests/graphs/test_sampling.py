@@ -29,6 +29,7 @@ from tests.commands import FINANCE, small_run
 from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer
 from tests.prose import prose
+from tests.raising import raises
 from tests.teacher import Teacher
 
 
@@ -279,7 +280,7 @@ async def test_a_draw_is_made_once_however_often_the_run_begins(tmp_path: Path) 
         (call("sample_softsrv", n=2),), described("draft-1"), (call("submit", draft="draft-1"),)
     )
     with OpenAIServer(conductor) as server:
-        with pytest.raises(MetaSynthError, match="wrong key"):
+        with raises(MetaSynthError, "wrong_key"):
             await start(tmp_path, server, sampler)
         for file in (tmp_path / "run").glob("checkpoints.sqlite*"):
             file.unlink()  # what is left is the ledger

@@ -104,7 +104,10 @@ def _section_of(data: dict[str, Any], path: Path) -> dict[str, Any]:
         return data
     section = data.get("softsrv") or {}
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: softsrv: expected a mapping, got {type(section).__name__}")
+        raise ConfigError(
+            f"{path}: softsrv: expected a mapping, got {type(section).__name__}",
+            code="invalid_value",
+        )
     if "random_seed" in data:
         section = {"random_seed": data["random_seed"], **section}
     return section
@@ -175,7 +178,7 @@ def _place(data: dict[str, Any], key: str, value: Any, where: str) -> None:
         if place is data and name == "domain" and isinstance(child, str):
             child = place[name] = {"name": child}
         if not isinstance(child, dict):
-            raise ConfigError(f"{where}: {name} is not a section")
+            raise ConfigError(f"{where}: {name} is not a section", code="invalid_value")
         place = child
     place[last] = value
 

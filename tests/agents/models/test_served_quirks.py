@@ -19,6 +19,7 @@ from metasynth.errors import ModelCallError
 from tests.agents.models.test_served import KEY, TOOL
 from tests.bends.bend import Bend, refusal
 from tests.openai_answers import Reply
+from tests.raising import raises
 from tests.servers.providers import ProviderServer
 
 Json = dict[str, Any]
@@ -194,7 +195,7 @@ def test_what_is_refused_by_name_is_changed_once(name: str) -> None:
 def test_a_refusal_that_names_nothing_ends_the_call() -> None:
     bend = refuse_where(lambda _: True, "messages: text content blocks must be non-empty")
     with ProviderServer(bends=[bend]) as server:
-        with pytest.raises(ModelCallError, match="non-empty"):
+        with raises(ModelCallError, "request_refused", "non-empty"):
             model_of("anthropic", server).invoke(ASKED)
         assert len(server.requests) == 1
 
@@ -296,6 +297,6 @@ def test_an_error_inside_an_answer_is_judged_by_its_code() -> None:
         return answer
 
     with ProviderServer(lambda _: Reply(content="So"), bends=[Bend("x", change=breaks)]) as server:
-        with pytest.raises(ModelCallError, match="may not use this provider"):
+        with raises(ModelCallError, "request_refused"):
             model_of("deepseek", server).invoke(ASKED)
         assert len(server.requests) == 1
