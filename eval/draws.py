@@ -22,6 +22,7 @@ MOST = 200  # texts of a draw, unless asked for
 FEW_RECORDS = 20
 FEW_WORDS = 2000
 _MUCH_CUT = 0.75
+_NAMED = 3  # files that are left out
 
 
 class Draw(NamedTuple):
@@ -168,4 +169,15 @@ def _warnings(
             )
         if corpus.blank:
             warnings.append(f"{corpus.name}: {corpus.blank} blank texts were left out")
+        warnings += _left_out(corpus)
     return warnings
+
+
+def _left_out(corpus: TextCorpus) -> list[str]:
+    """Which files of a folder are no part of a corpus, and why."""
+    named = [f"{one.path.name} ({one.reason})" for one in corpus.left_out[:_NAMED]]
+    if not named:
+        return []
+    more = len(corpus.left_out) - _NAMED
+    rest = f"; and {more} more" if more > 0 else ""
+    return [f"{corpus.name}: files left out: {'; '.join(named)}{rest}"]

@@ -146,7 +146,7 @@ class TestDiversity:
         assert "no such file" in refused(shell("diversity", f / "nowhere"))
         assert "no FILE was given" in refused(shell("diversity"))
         told = refused(shell("diversity", f / "ours.jsonl", "--field", "body"))
-        assert "line 1: no field 'body'; it has: text; name the field with --field" in told
+        assert "line 1: no text in field 'body'; it has: text; name the field with --field" in told
         told = refused(shell("diversity", f / "ours.jsonl", "--records", 99, "--no-vectors"))
         assert "ours has 30 texts, fewer than the 99" in told
         told = refused(shell("diversity", f / "ours.jsonl", "--probe", "x", "--no-vectors"))

@@ -123,11 +123,9 @@ def diversity(
             seed=seed,
             on_draw=progress.on_draw,
         )
-        cut = 0 if embed is None else embed.truncated
+        of_vectors = [] if embed is None else embed.notes
     closed = _closed_gaps(comparison, seed) if template and real else {}
-    notes = list(comparison.warnings)
-    if cut:
-        notes.append(f"{cut} texts are longer than the embedder reads: it saw their beginnings")
+    notes = [*comparison.warnings, *of_vectors]
     if json:
         _print_json(comparison, closed, notes)
     else:

@@ -11,6 +11,7 @@ import numpy as np
 
 from metasynth.errors import RequestError, RunInterruptedError
 from metasynth.eval.text_corpus import CorpusLayout, TextCorpus, read_corpus
+from metasynth.vectors.vocabulary import MOST_UNKNOWN
 
 if TYPE_CHECKING:
     from metasynth.vectors.cache import Vectors
@@ -49,20 +50,39 @@ class Embedding:
         self._embedder = embedder
         self._on_texts = on_texts
         self._done = 0
+        self._unreadable: set[str] = set()
 
     @property
     def truncated(self) -> int:
         """Texts that are longer than the model reads."""
         return self._embedder.truncated
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the vectors: texts that were cut, and such as cannot be read."""
+        notes = []
+        if cut := self.truncated:
+            notes.append(f"{cut} texts are longer than the embedder reads: it saw their beginnings")
+        if count := len(self._unreadable):
+            notes.append(
+                f"more than a tenth of the tokens of {count} texts is unknown to the embedder: "
+                "what is measured on vectors is void for them; a multilingual --embedder can tell"
+            )
+        return notes
+
     def __call__(self, texts: Sequence[str]) -> "Vectors":
         """The vectors of texts, a row each."""
         parts = [self._embedder.vectors([])]
         for start in range(0, len(texts), _AT_ONCE):
             self._on_texts(self._done)
-            parts.append(self._embedder.vectors(texts[start : start + _AT_ONCE]))
+            some = texts[start : start + _AT_ONCE]
+            parts.append(self._embedder.vectors(some))
+            self._unreadable.update(text for text in some if not self._can_read(text))
             self._done += len(parts[-1])
         return np.concatenate(parts)
+
+    def _can_read(self, text: str) -> bool:
+        return text.isascii() or self._embedder.unknown_share(text) <= MOST_UNKNOWN
 
 
 @contextmanager
