@@ -231,14 +231,15 @@ async def _answer(
     if reply.status != 200:
         return _failed(reply)
     answer = _bent(body, reply, bends)
-    if body.get("stream"):
+    is_page = isinstance(answer, str) and answer.startswith("<")
+    if body.get("stream") and not is_page:
         return await _stream(request, reply, _events(body, reply, answer))
     text = answer if isinstance(answer, str) else json.dumps(answer)
     if reply.cut == "in_the_middle":
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         response.content_length = len(text.encode())
         return await _cut(request, response, text.encode()[: len(text) // 2])
-    kind = "text/html" if text.startswith("<") else "application/json"
+    kind = "text/html" if is_page else "application/json"
     return web.Response(text=text, content_type=kind, headers=reply.headers)
 
 

@@ -108,6 +108,8 @@ async def _round(
     critique = await ask(
         task.render("critique", question=question), step=f"{step}/critique", temperature=temperature
     )
+    if not critique.strip():
+        return _Round(stop=False, text="")
     reply = await ask(
         task.render("refine", question=question, critique=critique.strip()),
         step=f"{step}/refine",

@@ -63,7 +63,8 @@ def chunks_of(completion: Json) -> list[Json]:
             ]
         place = {"index": choice.get("index", 0)}
         chunks.append(envelope | {"choices": [place | {"delta": delta, "finish_reason": None}]})
-        ending = place | {"delta": {}, "finish_reason": choice.get("finish_reason")}
+        own = {key: item for key, item in choice.items() if key != "message"}
+        ending = own | place | {"delta": {}, "finish_reason": choice.get("finish_reason")}
         chunks.append(envelope | {"choices": [ending]})
     if "usage" in completion:
         chunks.append(envelope | {"choices": [], "usage": completion["usage"]})

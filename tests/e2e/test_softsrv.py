@@ -15,7 +15,7 @@ from metasynth.records.record import Record
 from metasynth.softsrv.manifest import read_manifest
 from metasynth.softsrv.sampling.samples import read_candidates, read_samples
 from tests.commands import Command, calls_in, corpus_of, metasynth, settings, small_run
-from tests.openai_answers import Reply
+from tests.openai_answers import Reply, failure
 from tests.openai_server import OpenAIServer
 from tests.softsrv_runs import ROWS, QuestionTeacher, softsrv_run
 from tests.teacher import Teacher
@@ -310,6 +310,24 @@ class TestTemplates:
             refined = counts["refinement"]
             assert refined["questions"] == refined["stopped"] + refined["capped"] == 27
             assert counts["calls"] == 3 + refined["calls"]
+
+    def test_a_prompt_that_a_filter_turns_down_costs_its_questions(self, tmp_path: Path) -> None:
+        teacher, questions = QuestionTeacher(), 0
+
+        def filtering(request: dict[str, Any]) -> Reply:
+            nonlocal questions
+            if "inspired by the example" in str(request["messages"][-1]["content"]):
+                questions += 1
+                if questions == 2:
+                    return failure("filtered")
+            return teacher(request)
+
+        with OpenAIServer(filtering) as server:
+            run = softsrv_run(tmp_path, server.base_url, softsrv__method="template")
+            assert metasynth(*run, "--out", tmp_path / "run") == 0
+        assert corpus_of(tmp_path / "run")
+        counts = manifest(tmp_path / "run")["samples"]
+        assert (counts["parse_failures"], counts["sampled"]) == (10, 20)
 
     def test_answers_may_have_a_template(self, tmp_path: Path) -> None:
         with OpenAIServer(QuestionTeacher()) as server:

@@ -29,8 +29,17 @@ class LoopClient(httpx2.AsyncClient):
         ] = WeakKeyDictionary()
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request over the running loop's connections."""
-        return await (await self._here()).send(request, **options)
+        """Send a request over the running loop's connections.
+
+        Raises:
+            HTTPStatusError: A web page came with success. As a stream it would be one of no events,
+                which looks like an answer that was cut off.
+        """
+        response = await (await self._here()).send(request, **options)
+        if response.is_success and "text/html" in response.headers.get("content-type", ""):
+            await response.aread()
+            raise httpx2.HTTPStatusError("a web page", request=request, response=response)
+        return response
 
     async def _here(self) -> httpx2.AsyncClient:
         loop = asyncio.get_running_loop()

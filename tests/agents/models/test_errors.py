@@ -12,6 +12,7 @@ from metasynth.agents.models.errors import judge
 from metasynth.agents.models.evidence import Evidence, evidence_of
 from metasynth.agents.models.openai.chat import OpenAIChat
 from metasynth.errors import ModelCallError
+from tests.bends.bend import Bend
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer, scripted
 from tests.raising import raises
@@ -237,3 +238,34 @@ def test_a_defect_is_no_failure_of_an_endpoint() -> None:
     with pytest.raises(ZeroDivisionError):
         judge(ZeroDivisionError())
     assert evidence_of(ZeroDivisionError()).status is None
+
+
+def test_a_page_instead_of_a_stream() -> None:
+    with OpenAIServer(scripted(Reply(raw_body=PAGE))) as server:
+        with raises(ModelCallError, "no_api"):
+            list(model_of(server).stream("a pear"))
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("error", "code", "requests"),
+    [
+        ({"code": 403, "message": "Not allowed at the provider."}, "forbidden", 1),
+        ({"code": 502, "message": "Provider disconnected."}, "no_answer", 4),
+        (None, "no_answer", 4),
+    ],
+)
+def test_an_error_inside_a_choice(
+    error: dict[str, Any] | None, code: str, requests: int, *, streamed: bool
+) -> None:
+    def broken(_: Any, completion: dict[str, Any]) -> dict[str, Any]:
+        choice = completion["choices"][0] | {"finish_reason": "error"}
+        choice["message"] = {"role": "assistant", "content": ""}
+        return completion | {"choices": [choice | ({"error": error} if error else {})]}
+
+    with OpenAIServer(bends=[Bend("a router's error", change=broken)]) as server:
+        model = model_of(server)
+        with raises(ModelCallError, code):
+            list(model.stream("a pear")) if streamed else model.invoke("a pear")
+        assert len(server.requests) == requests

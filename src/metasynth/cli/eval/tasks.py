@@ -29,7 +29,7 @@ def tasks(
     ] = None,
     model: Annotated[
         str,
-        typer.Option(metavar="MODEL", help="embedded, local:PATH_OR_HUB_ID or openai:NAME"),
+        typer.Option(metavar="MODEL", help="as a run file names it: PROVIDER or PROVIDER:NAME"),
     ] = "embedded",
     trained: Annotated[
         Path | None, typer.Option(metavar="DIR", help="what `student train` made of MODEL")
@@ -216,11 +216,9 @@ def _weights(
 
 
 def _unknown_model(model: str) -> RequestError:
-    return RequestError(
-        f"no model {model!r}",
-        hint="embedded, local:PATH_OR_HUB_ID or openai:NAME",
-        code="unknown_model",
-    )
+    from metasynth.agents.models.provider import PROVIDERS
+
+    return RequestError(f"no model {model!r}", hint=PROVIDERS.expected(), code="unknown_model")
 
 
 def _checked_specs(

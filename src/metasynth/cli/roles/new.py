@@ -1,5 +1,6 @@
 """`roles new`: a commented role file to start from, with the schema by which editors help."""
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,8 @@ temperature: 0.3
 # Optional: the tokens after which its answer is cut.
 max_tokens: 400
 
-# Optional: a model of its own, if not the run's: embedded, local:PATH_OR_HUB_ID or openai:NAME.
+# Optional: a model of its own, if not the run's, by one of the providers:
+{models}
 # model: openai:gpt-4o-mini
 
 # Reserved: experts have no tools yet.
@@ -78,6 +80,7 @@ def new(
     ),
 ) -> int:
     """Write a commented role file to start from, and beside it the schema that editors read."""
+    from metasynth.agents.models.provider import PROVIDERS
     from metasynth.agents.roles.reading import parse_role
 
     path = folder / f"{name}.yaml"
@@ -85,7 +88,10 @@ def new(
         if taken.exists():
             raise RequestError(f"{taken}: exists already", code="exists")
     title = f"{name.replace('_', ' ').title()} Expert"
-    text = _TEXT.format(name=name, title=title, folder=folder, path=path, schema=SCHEMA_FILE)
+    models = textwrap.fill(PROVIDERS.expected(), 98, initial_indent="# ", subsequent_indent="# ")
+    text = _TEXT.format(
+        name=name, title=title, folder=folder, path=path, schema=SCHEMA_FILE, models=models
+    )
     parse_role(text, where=f"role {name!r}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
