@@ -135,7 +135,7 @@ class RecordWriter:
         workspace = self._workspace
         record_id = workspace.record_id(self._chain, self._number)
         config = thread_config(record_id)
-        begun = (await self._graph.aget_state(config)).values if workspace.checkpointer else {}
+        begun = await self._begun(config)
         if "seed" in begun:
             workspace.seeds.remember(self._chain, begun["seed"]["id"])
         given = {"record_id": record_id, "chain": self._chain, "number": self._number}
@@ -146,6 +146,21 @@ class RecordWriter:
         await workspace.threads.add(record_id)
         await asyncio.sleep(0)  # let the other chains see the memory
         return str(result["outcome"])
+
+    async def _begun(self, config: RunnableConfig) -> dict[str, Any]:
+        """What an earlier start left of the record.
+
+        A thread that came to its end, while the files know nothing of its record, is forgotten: the
+        line was taken out of the corpus, and the corpus is what counts.
+        """
+        saver = self._workspace.checkpointer
+        if saver is None:
+            return {}
+        state = await self._graph.aget_state(config)
+        if state.values and not state.next and not state.interrupts:
+            await saver.adelete_thread(str(config["configurable"]["thread_id"]))
+            return {}
+        return dict(state.values)
 
     async def _invoke(self, given: Any, config: RunnableConfig) -> dict[str, Any]:
         # a call is made of the steps before it: were they lost in a kill, other steps would take

@@ -143,6 +143,16 @@ class Gate:
                 self._openings[opening(record.body, self._config.opening_words)] += 1
                 self.likeness.learn(record)
 
+    def learn_sources(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Compare later drafts with texts that models are shown: their ids and themselves.
+
+        What is shorter than two n-grams is a keyword or a line, which a draft may well repeat.
+        """
+        for id_, text in texts:
+            if count_words(text) >= 2 * self._config.ngram:
+                with self._learnt:
+                    self._ngrams.add(id_, text)
+
     async def judge(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
         """Soundness first, which costs nothing, then novelty."""
         verdict = await asyncio.to_thread(self.sound, draft, needs_summary=needs_summary)

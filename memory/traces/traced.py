@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metasynth.errors import MetaSynthError, RequestError
+from metasynth.records.ids import full_id
 from metasynth.records.rundir import RunDirectory
 
 from .file import read_spans
@@ -85,27 +86,10 @@ def find_trace(traces: Sequence[RecordTrace], given: str, *, root: Path) -> Reco
     """The trace of the record with this id, or whose id alone begins or ends so.
 
     Raises:
-        RequestError: There is none, or several.
+        RequestError: There is none (code `no_record`), or several (`ambiguous_id`).
     """
-    records = [one for one in traces if one.record_id]
-    for matches in (
-        [one for one in records if one.record_id == given],
-        [one for one in records if one.record_id.startswith(given)],
-        [one for one in records if one.record_id.endswith(given)],
-    ):
-        if len(matches) == 1:
-            return matches[0]
-        if matches:
-            ids = ", ".join(one.record_id for one in matches[:4])
-            more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
-            raise RequestError(
-                f"{root}: {given!r} is short for several records: {ids}{more}", code="ambiguous_id"
-            )
-    raise RequestError(
-        f"{root}: no trace of a record {given!r}",
-        hint=f"`metasynth trace {root}` lists them",
-        code="no_record",
-    )
+    records = {one.record_id: one for one in traces if one.record_id}
+    return records[full_id(list(records), given, where=str(root))]
 
 
 def used_by(spans: Iterable[Span]) -> Used:

@@ -1,6 +1,7 @@
 """The loop of a training: steps, evaluations, early stopping, checkpoints."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -16,6 +17,7 @@ from .evaluation import evaluate
 from .optimisation import NotANumberError, Optimisation, Schedule, TrainingData
 from .progress import Teller
 
+SAVE_EVERY_S = 20.0  # at the latest: what a kill may cost
 ALL_STEPS = "all steps were taken"
 
 
@@ -53,6 +55,7 @@ class Trainer:
         folder: Where checkpoints and curves go.
         learning_rate: The peak of the schedule.
         teller: Hears of every step; what it raises ends the loop after the state is saved.
+        clock: Seconds, for the pace of saving alone.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Trainer:
         *,
         learning_rate: float,
         teller: Teller,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._data = data
         self._config = config = settings.training
@@ -80,6 +84,7 @@ class Trainer:
         self.curves = CurveFile(folder.curves, upto=self.state.evaluated_at)
         self._before = teller.now.done  # steps of the search
         self._begun = time.monotonic() - self.state.seconds
+        self._clock, self._saved = clock, clock()
 
     def run(self) -> None:
         """Take the steps that are left.
@@ -109,6 +114,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint."""
+        self._saved = self._clock()
         self.state.seconds = time.monotonic() - self._begun
         tensors = {f"best.{name}": value for name, value in self._best.items()}
         self._folder.save({**self._optimisation.state(), **tensors}, asdict(self.state))
@@ -142,7 +148,7 @@ class Trainer:
         state.nats += cost.nats
         state.targets += cost.targets
         state.tokens += cost.positions
-        if state.step % self._config.save_every == 0:
+        if state.step % self._config.save_every == 0 or self._clock() - self._saved > SAVE_EVERY_S:
             self.save()
         self._tell("training", done=self._before + state.step, train_nll=cost.nats / cost.targets)
 

@@ -5,9 +5,11 @@ committed outlives the process, because it is with the operating system; a power
 last moments, never the file's soundness. Who finds it locked waits for 30 seconds.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -71,6 +73,37 @@ def open_sqlite(
         connection.close()
         raise
     return connection
+
+
+def discard_damaged(path: Path, instead: str) -> bool:
+    """Move a file that is no sound database out of the way, and say so; False where it is sound.
+
+    A copy that was made while the file was written is often none.
+
+    Args:
+        path: Of what can be made again.
+        instead: What happens now, for the message.
+
+    Raises:
+        MetaSynthError: It cannot be looked at.
+    """
+    if not path.exists():
+        return False
+    try:
+        with closing(open_sqlite(path)) as db:
+            problem = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except MetaSynthError as error:
+        if error.code != "not_a_database":
+            raise
+        problem = error.message
+    if problem == "ok":
+        return False
+    aside = path.with_name(f"{path.name}.damaged")
+    path.replace(aside)
+    for rest in ("-wal", "-shm"):
+        path.with_name(path.name + rest).unlink(missing_ok=True)
+    logging.getLogger("metasynth").warning("%s: is damaged; %s", path, instead)
+    return True
 
 
 def _told(file: Path, work: Callable[P, R]) -> Callable[P, R]:

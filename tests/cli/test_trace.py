@@ -168,7 +168,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize(
         ("given", "said"),
-        [("nobody", "no trace of a record 'nobody'"), ("", "is short for several records")],
+        [("nobody", "no record 'nobody'"), ("", "is short for several records")],
     )
     def test_an_unknown_record(
         self, run: Path, given: str, said: str, capsys: pytest.CaptureFixture[str]

@@ -96,6 +96,19 @@ def test_another_configuration_is_refused_and_leaves_the_folder_as_it_is(tmp_pat
     RunDirectory(tmp_path).open({"config": 1}, identity="one").close()
 
 
+def test_which_keys_differ_is_told_with_both_values(tmp_path: Path) -> None:
+    earlier = {"gate": {"min_distance": 0.1, "ngram": 5}, "name": "a", "budget": {"calls": 1}}
+    now = {"gate": {"min_distance": 0.2, "ngram": 5}, "name": "b", "budget": {"calls": 2}}
+    RunDirectory(tmp_path).open({"config": earlier}, identity="one").close()
+    (tmp_path / "corpus.jsonl").write_text("{}\n")
+    with raises(RequestError, "other_identity") as told:
+        RunDirectory(tmp_path).open({"config": now}, identity="two", free=("name", "budget.calls"))
+    assert told.value.message.endswith("configuration: gate.min_distance was 0.1, is 0.2")
+    with raises(RequestError, "other_identity") as told:
+        RunDirectory(tmp_path).open({"config": earlier}, identity="two")
+    assert "seeds" in told.value.message
+
+
 def test_a_corpus_that_nobody_claims_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").touch()
     with raises(RequestError, "no_run_file"):

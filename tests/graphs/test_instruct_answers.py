@@ -172,7 +172,7 @@ async def test_a_checker_has_wrong_answers_written_anew(tmp_path: Path) -> None:
             "Answer Expert": in_turn(wrong, f"Solution:{solution}"),
         },
     )
-    with Run(tmp_path, teacher, [item.text]) as run:
+    with Run(tmp_path, teacher, documents(1)) as run:
         (record,), _, _ = await run(**ONE, checker="story")
     assert record.checker is not None
     assert record.checker.passed

@@ -61,7 +61,10 @@ async def _watched(workspace: Workspace, *, quiet: bool) -> str:
 
 def print_preview(plan: RunPlan, records: int) -> int:
     """Write `records` records into a directory that is removed again, and print a forecast."""
-    preview = asyncio.run(preview_run(plan, records))
+    try:
+        preview = asyncio.run(preview_run(plan, records))
+    except KeyboardInterrupt:
+        raise RunInterruptedError("interrupted", hint="a preview keeps nothing") from None
     for record in preview.records:
         tell(f"— {record.topic or record.genre or record.id}")
         tell(record.body + "\n")

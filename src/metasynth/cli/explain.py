@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     directory: DirectoryArgument,
-    record: Annotated[str, typer.Argument(metavar="ID", help="a record's id")],
+    record: Annotated[
+        str, typer.Argument(metavar="ID", help="a record's id, or its beginning or end")
+    ],
 ) -> int:
     """Tell a record's story: who wrote it, what they saw, what the gate said, what it cost."""
     check_run(directory)

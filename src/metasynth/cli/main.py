@@ -1,14 +1,17 @@
 """The commands, and what the user is told when one fails."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from metasynth.errors import MetaSynthError
 from metasynth.redaction import Redactor
+from metasynth.version import code_version
 
 from . import explain, export, graph, mix, report, run, schema, trace
 from .doctor import commands as doctor
@@ -19,6 +22,8 @@ from .student import commands as student
 from .studio import commands as studio
 
 _INTERRUPTED = 130
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+_DISK_WORDS = ("No space left on device", "disk is full", "os error 28", "disk I/O error")
 
 app = typer.Typer(
     name="metasynth",
@@ -28,6 +33,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"metasynth {code_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say which")
+    ] = False,
+) -> None:
+    """Agents that write training data for language models."""
+
+
 run.register(app)
 explain.register(app)
 export.register(app)
@@ -63,9 +85,27 @@ def guarded(command: Callable[[], object]) -> int:
         status = _INTERRUPTED
     except BrokenPipeError:
         return 0
+    except Exception as error:
+        if not (problem := _of_the_disk(error)):
+            raise
+        _tell(problem, "make room, or mend what is named; the same command goes on")
+        return 1
     if status == _INTERRUPTED:  # what typer makes of an interrupt: a status without a word
         _tell("interrupted", None)
     return status if isinstance(status, int) else 0
+
+
+def _of_the_disk(error: BaseException) -> str:
+    """What the disk refuses, whoever wrote; "" where it is something else."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in _DISK:
+            return f"{seen.filename or 'a file'}: cannot be written ({seen.strerror})"
+        first = str(seen).partition("\n")[0]
+        if any(words in first for words in _DISK_WORDS):  # of libraries that are not Python's
+            return f"a file cannot be written ({first})"
+        seen = seen.__cause__ or seen.__context__
+    return ""
 
 
 def _tell(message: str, hint: str | None) -> None:

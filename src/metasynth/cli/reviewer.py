@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import termios
 from typing import Any
 
 import typer
@@ -71,6 +72,7 @@ class TerminalReviewer:
         self._show(record, question.get("last_try") or {})
         start = as_editable(question.get("last_try") or {}) or as_editable(question["draft"])
         asked = [*question["decisions"], "quit"]
+        self._forget_what_was_typed()
         while True:
             word = await self._line(" ".join(_PROMPTS[name] for name in asked) + " > ")
             decision = next((name for name in asked if word and name.startswith(word)), "")
@@ -98,6 +100,12 @@ class TerminalReviewer:
                     raise _ended()
                 case _:
                     tell(f"one letter of {', '.join(asked)}", err=True)
+
+    def _forget_what_was_typed(self) -> None:
+        """What was typed before a draft was shown was not meant for it; a file is read on."""
+        if os.isatty(self._source):
+            self._read = b""
+            termios.tcflush(self._source, termios.TCIFLUSH)
 
     def _show(self, record: Record, last_try: dict[str, Any]) -> None:
         corpus, goal = self._workspace.corpus, self._workspace.config.budget.records

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.config.instruct import INSTRUCT_GRAPHS
+from metasynth.config.marks import NotIdentity, marked_fields
 from metasynth.config.run import RunConfig
 from metasynth.domains.checkers import load_checkers
 from metasynth.graphs.active.workspace import open_active
@@ -44,6 +46,7 @@ from metasynth.records.documents import Document
 from metasynth.records.rundir import RunDirectory
 from metasynth.records.seed_file import write_seeds
 from metasynth.redaction import Redactor
+from metasynth.sqlite import discard_damaged
 from metasynth.student.rounds_folder import RoundsFolder
 from metasynth.vectors.vocabulary import Readable
 from metasynth.version import code_version
@@ -56,8 +59,13 @@ from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
 
 if TYPE_CHECKING:
+    from langgraph.store.base import IndexConfig
+
     from metasynth.vectors.embed import SentenceEmbedder
 
+
+# keys that may change between two starts
+_FREE = tuple(".".join(path) for path, _ in marked_fields(RunConfig, NotIdentity))
 _NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
 
 
@@ -80,12 +88,14 @@ async def open_run(plan: RunPlan, out: Path) -> AsyncIterator[Workspace]:
         workspace = await _connect(plan, directory, stack)
         await asyncio.to_thread(workspace.ledger.take_over, checked)
         await asyncio.to_thread(workspace.gate.learn, workspace.corpus.records())
+        shown = [(seed.id, seed.text) for seed in (*plan.seeds, *plan.exemplars)]
+        await asyncio.to_thread(workspace.gate.learn_sources, shown)
         await asyncio.to_thread(_remember_seeds, workspace)
         yield workspace
 
 
 def _open_directory(plan: RunPlan, out: Path) -> AbstractContextManager[RunDirectory]:
-    directory = RunDirectory(out).open(_resolved(plan), identity=plan.identity)
+    directory = RunDirectory(out).open(_resolved(plan), identity=plan.identity, free=_FREE)
     if plan.seeds:
         write_seeds(directory.seeds, plan.seeds)
     if plan.config.template.exemplars is not None:
@@ -131,17 +141,27 @@ def _open_stores(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) 
     from metasynth.vectors.embed import load_embedder
 
     settings = plan.config.memory
+    discard_damaged(directory.vectors, "vectors are computed again")
     embedder = load_embedder(settings.embedder, cache=directory.vectors)
     stack.callback(embedder.close)
     index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["summary"])
-    place = settings.url or directory.memory
-    store = ChromaStore.open(place, index=index, name=f"run-{plan.identity}")
+    store = _open_store(plan, directory, index)
     stack.callback(store.close)
     ledger = Ledger(directory.ledger)
     stack.callback(ledger.close)
     corpus = Corpus(directory.root)
     stack.callback(corpus.close)
     return _Stores(embedder, store, ledger, corpus)
+
+
+def _open_store(plan: RunPlan, directory: RunDirectory, index: "IndexConfig") -> ChromaStore:
+    """The memory's store; a damaged one of the run's own begins anew, for the corpus has it all."""
+    name = f"run-{plan.identity}"
+    if plan.config.memory.url:
+        return ChromaStore.open(plan.config.memory.url, index=index, name=name)
+    if discard_damaged(directory.memory / "chroma.sqlite3", "it is built again from the corpus"):
+        shutil.rmtree(directory.memory)
+    return ChromaStore.open(directory.memory, index=index, name=name)
 
 
 async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> Workspace:
@@ -152,6 +172,9 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     memory = RecordMemory(store, embedder, opening_words=config.memory.opening_words)
     await memory.reconcile(corpus)
     # not `from_conn_string`, a generator: a server that stops closes all generators at once
+    await asyncio.to_thread(
+        discard_damaged, directory.checkpoints, "records in work begin anew, calls are not repeated"
+    )
     connection = await stack.enter_async_context(open_checkpoints(directory.checkpoints))
     checkpointer = AsyncSqliteSaver(connection)
     gate = Gate(

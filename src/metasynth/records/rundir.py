@@ -1,8 +1,9 @@
 """The run directory: who owns it, which configuration it belongs to, where things lie in it."""
 
 import fcntl
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,8 @@ import yaml
 from metasynth.errors import ConfigError, RequestError
 from metasynth.yaml_text import read_yaml
 
+_MOST_CHANGES = 6
+_MOST_SHOWN = 80  # characters of a value
 _FIRST_VERSION = "0.1.0"  # its identities held paths and addresses
 
 
@@ -62,6 +65,35 @@ def _hold(root: Path, name: str = ".lock") -> int:
     return lock
 
 
+def _changes(earlier: Any, now: Any, free: Collection[str]) -> str:
+    """The keys whose values differ, with the old and the new one."""
+    before, after = dict(_values(earlier)), dict(_values(now))
+    keys = [
+        key
+        for key in dict.fromkeys((*before, *after))
+        if before.get(key) != after.get(key)
+        and not any(key == name or key.startswith(f"{name}.") for name in free)
+    ]
+    if not keys:
+        return "what files that it names say (seeds, roles, a checker, plug-ins) has changed"
+    told = [f"{key} was {_shown(before.get(key))}, is {_shown(after.get(key))}" for key in keys]
+    more = f"; and {len(told) - _MOST_CHANGES} more" if len(told) > _MOST_CHANGES else ""
+    return "; ".join(told[:_MOST_CHANGES]) + more
+
+
+def _values(section: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(section, Mapping) and section:
+        for key, value in section.items():
+            yield from _values(value, f"{path}.{key}" if path else str(key))
+    elif path:
+        yield path, section
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
 class RunDirectory:
     """A run's folder, held by one process at a time.
 
@@ -84,11 +116,17 @@ class RunDirectory:
         self.student = root / "student"
         self._lock: int | None = None
 
-    def open(self, resolved: Mapping[str, Any], *, identity: str) -> Self:
-        """Take the folder for a run with this identity, making it where it is missing."""
+    def open(
+        self, resolved: Mapping[str, Any], *, identity: str, free: Collection[str] = ()
+    ) -> Self:
+        """Take the folder for a run with this identity, making it where it is missing.
+
+        Args:
+            free: Keys of the configuration that may change between two starts.
+        """
         self._lock = _hold(self.root)
         try:
-            self._claim(resolved, identity)
+            self._claim(resolved, identity, free)
         except OSError as error:
             self.close()
             raise RequestError(
@@ -99,7 +137,7 @@ class RunDirectory:
             raise
         return self
 
-    def _claim(self, resolved: Mapping[str, Any], identity: str) -> None:
+    def _claim(self, resolved: Mapping[str, Any], identity: str, free: Collection[str]) -> None:
         earlier = self._document()
         begun = earlier.get("identity")
         if not earlier and (self.root / "corpus.jsonl").exists():
@@ -115,8 +153,8 @@ class RunDirectory:
                     code="older_run",
                 )
             raise RequestError(
-                f"{self.root}: belongs to another configuration (its identity is {begun}, "
-                f"this run file's is {identity})",
+                f"{self.root}: belongs to another configuration: "
+                f"{_changes(earlier.get('config'), resolved.get('config'), free)}",
                 hint="give another --out, or the run file that the folder was made with",
                 code="other_identity",
             )

@@ -10,6 +10,7 @@ from . import check as roles_check
 from . import new as roles_new
 from . import trial as roles_try
 from .names import find_role, library
+from .text import role_text
 
 if TYPE_CHECKING:
     from metasynth.agents.roles.role import Role
@@ -41,11 +42,9 @@ def _tell(role: "Role", source: str = "") -> None:
 
 @app.command()
 def show(name: str, roles: RolesOption = None) -> int:
-    """One expert as it is used, with its system prompt; NAME may be a role file."""
+    """One expert as it is used, as the YAML of a role file; NAME may be a role file."""
     role = find_role(name, roles or [])
-    typer.echo(f"{role.name}: {role.title}\n{role.description}")
-    typer.echo(f"takes {', '.join(role.receives) or 'anything'}, makes {role.produces}\n")
-    typer.echo(role.instructions)
+    typer.echo(role_text(role), nl=False)
     return 0
 
 

@@ -3,8 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from metasynth.errors import RequestError
 from metasynth.memory.ledger import Ledger
+from metasynth.records.ids import full_id
 from metasynth.records.record import Record, RejectedAnswer, read_records
 from metasynth.records.rundir import RunDirectory
 from metasynth.records.seed_file import read_seeds
@@ -53,14 +53,11 @@ def print_receipt(directory: Path, record_id: str) -> None:
                 tell(f"        {excerpt(text, 40)}")
 
 
-def _find(directory: Path, record_id: str) -> Record:
-    for name in ("corpus.jsonl", "rejected.jsonl"):
-        for record in read_records(directory / name):
-            if record.id == record_id:
-                return record
-    raise RequestError(
-        f"{directory}: no record {record_id!r}", hint="ids stand in corpus.jsonl", code="no_record"
-    )
+def _find(directory: Path, part: str) -> Record:
+    files = [directory / name for name in ("corpus.jsonl", "rejected.jsonl")]
+    ids = [record.id for file in files for record in read_records(file)]
+    record_id = full_id(ids, part, where=str(directory))
+    return next(record for file in files for record in read_records(file) if record.id == record_id)
 
 
 def _not_kept(answer: RejectedAnswer) -> str:
