@@ -44,7 +44,7 @@ def test_a_line_taken_out_while_its_thread_is_kept_is_written_again(tmp_path: Pa
 
 def test_copies_of_what_the_model_was_shown_are_no_new_documents(tmp_path: Path) -> None:
     text = "The old mill grinds rye at dawn while the miller counts sacks beside the river. "
-    text += " ".join(f"On day {n} the cook bakes {n} loaves for the {n} guests." for n in range(9))
+    text += " ".join(f"On day {n} the cook bakes {n} loaves for the {n} guests." for n in range(5))
     (tmp_path / "own.jsonl").write_text(json.dumps({"text": text}) + "\n")
     out = tmp_path / "run"
     with OpenAIServer(lambda _: Reply(content=text)) as server:
@@ -62,5 +62,7 @@ def test_copies_of_what_the_model_was_shown_are_no_new_documents(tmp_path: Path)
         )
         assert metasynth(*run, "--out", out) == 1
     assert not corpus_of(out)
-    reasons = [json.loads(line)["reason"] for line in (out / "rejected.jsonl").open()]
+    reasons = [
+        json.loads(line)["reason"] for line in (out / "rejected.jsonl").read_text().splitlines()
+    ]
     assert reasons and all("overlap" in reason or "repeat" in reason for reason in reasons)
