@@ -45,6 +45,7 @@ class Package:
         schema: From `response_format`, as OpenAI has it, to arguments of a call; None where the
             package has nothing of the kind.
         secrets: Environment variables that hold credentials beside the key.
+        prepare: What is done to the model once it is made.
     """
 
     module: str
@@ -62,6 +63,7 @@ class Package:
     binds: bool = True
     schema: Callable[[dict[str, Any]], dict[str, Any]] | None = openai_schema
     secrets: tuple[str, ...] = ()
+    prepare: Callable[[Any], object] | None = None
 
     def make(
         self, name: str, config: ModelConfig, *, source: str = "", **options: Any
@@ -95,6 +97,8 @@ class Package:
         except ValueError as error:  # no region for Bedrock, an address that is none, …
             words = " ".join(str(error).split())
             raise RequestError(f"{self.chat} {name}: {words}", code="bad_model") from error
+        if self.prepare:
+            self.prepare(chat)
         if config.extra_body:
             self._check(self.extra_body, "extra_body")
         return chat

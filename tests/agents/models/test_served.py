@@ -46,7 +46,7 @@ class Served(NamedTuple):
         return importlib.util.find_spec(module) is None
 
 
-ALL = (  # fireworks, cohere, openrouter and perplexity are still to do
+ALL = (  # fireworks, cohere and perplexity are still to do
     Served("anthropic", "", seed=False),
     Served("azure", ""),
     Served("deepseek", "/v1"),
@@ -54,6 +54,7 @@ ALL = (  # fireworks, cohere, openrouter and perplexity are still to do
     Served("groq", ""),
     Served("mistral", "/v1"),
     Served("ollama", ""),
+    Served("openrouter", "/v1"),
     Served("together", "/v1"),
     Served("xai", "/v1"),
 )
