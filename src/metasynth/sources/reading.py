@@ -66,7 +66,7 @@ class FileReport:
     """What was read of a file.
 
     Attributes:
-        words: Of its chunks, overlaps counted twice.
+        words: Of what was read of it, each once.
         blank: Rows that hold no text.
         notes: What else is to be said.
     """
@@ -80,10 +80,14 @@ class FileReport:
 
     def facts(self) -> list[str]:
         """All but the path, in a few words each."""
-        parts = [self.kind, f"{self.words:,} words", f"{self.chunks:,} chunks"]
+        parts = [self.kind, f"{self.words:,} words", _chunks(self.chunks)]
         if self.blank:
             parts.append(f"{self.blank} rows without text left out")
         return [*parts, *self.notes]
+
+
+def _chunks(count: int) -> str:
+    return f"{count:,} chunk{'s' if count != 1 else ''}"
 
 
 @dataclass
@@ -139,14 +143,18 @@ def read_chunks(source: str, settings: ReadingSettings, report: SourceReport) ->
 def _counted(
     passages: Iterator[Passage], settings: ReadingSettings, file: FileReport
 ) -> Iterator[Passage]:
-    chunks = chunked(passages, settings.limits)
-    for chunk in chunks:
+    for chunk in chunked(_with_words(passages, file), settings.limits):
         if file.chunks == settings.most:
             file.notes.append(f"its first {settings.most:,} chunks alone")
             return
         file.chunks += 1
-        file.words += count_words(chunk.text)
         yield chunk
+
+
+def _with_words(passages: Iterator[Passage], file: FileReport) -> Iterator[Passage]:
+    for passage in passages:
+        file.words += count_words(passage.text)
+        yield passage
 
 
 def _passages(found: SourceFile, settings: ReadingSettings, file: FileReport) -> Iterator[Passage]:
