@@ -1,17 +1,25 @@
 """What a newcomer tries first, and what the disk may refuse."""
 
 import errno
+import json
 
 import pytest
 
 from metasynth.agents.roles.reading import parse_role
 from metasynth.cli.main import guarded
-from tests.commands import metasynth
+from tests.commands import FINANCE, metasynth
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert metasynth("--version") == 0
     assert capsys.readouterr().out.startswith("metasynth ")
+
+
+def test_validate_speaks_to_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert metasynth("validate", FINANCE, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["graph"], told["budget"]["records"] > 0) == ("document", True)
+    assert "summarizer" in told["roles"] and told["identity"]
 
 
 def test_a_role_is_shown_as_a_role_file(capsys: pytest.CaptureFixture[str]) -> None:

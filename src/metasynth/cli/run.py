@@ -1,7 +1,8 @@
 """`run`, `preview`, `validate`."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,12 +64,20 @@ def preview(
     return print_preview(_planned(given, config), records)
 
 
-def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption = None) -> int:
+def validate(
+    config: ConfigArgument,
+    set_: SetOption = None,
+    roles: RolesOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> int:
     """Check a run file and all that it names, without starting anything."""
     from .screen.sources import print_seeds
 
     given = _load(config, set_, roles)
     plan = _planned(given, config)
+    if as_json:
+        tell(json.dumps(_facts(plan, config), indent=2, ensure_ascii=False))
+        return 0
     tell(f"{config}: valid")
     tell(f"  graph      {plan.config.graph}")
     tell(f"  domain     {plan.config.domain.name}")
@@ -85,6 +94,32 @@ def validate(config: ConfigArgument, set_: SetOption = None, roles: RolesOption 
     tell(f"  budget     {_budget_told(plan.config.budget)}")
     tell(f"  identity   {plan.identity}")
     return 0
+
+
+def _facts(plan: "RunPlan", path: Path) -> dict[str, Any]:
+    """What `validate` says, for machines."""
+    parts = (plan.softsrv, plan.active, plan.screening)
+    return {
+        "run_file": str(path),
+        "graph": plan.config.graph,
+        "domain": plan.config.domain.name,
+        "seeds": len(plan.seeds),
+        "files": [
+            {"path": file.path, "kind": file.kind, "words": file.words, "chunks": file.chunks}
+            for file in plan.sources.files
+        ],
+        "left_out": [
+            {"path": str(file.path), "reason": file.reason} for file in plan.sources.left_out
+        ],
+        **{label: value for part in parts if part for label, value in part.facts()},
+        "conductor": plan.config.model_for("conductor").model,
+        "experts": plan.config.model_for("experts").model,
+        "roles": plan.roles.names(),
+        "plugins": [{"kind": part.kind, "name": part.name} for part in plan.plugins],
+        "budget": plan.config.budget.model_dump(mode="json", exclude_none=True),
+        "warnings": plan.warnings,
+        "identity": plan.identity,
+    }
 
 
 def _budget_told(budget: "BudgetConfig") -> str:
