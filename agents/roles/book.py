@@ -36,9 +36,15 @@ class RoleBook:
         """All names, sorted."""
         return sorted(self._roles)
 
-    def version(self) -> str:
-        """A short hash that changes with any word of any role."""
-        text = "\n".join(self._roles[name].model_dump_json() for name in self.names())
+    def version(self, *, short: bool = False) -> str:
+        """A short hash that changes with any word of any role.
+
+        Args:
+            short: Count the roles' short texts too, which are read with `experts.style: short`.
+        """
+        unread = None if short else {"short"}
+        dumps = (self._roles[name].model_dump_json(exclude=unread) for name in self.names())
+        text = "\n".join(dumps)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -98,24 +98,25 @@ class RoleText:
                 PROVIDERS.check_value(model, "model")
             except RequestError as error:
                 yield Problem(self.line("model"), error.message)
-        if isinstance(source := data.get("instructions"), str):
-            for row, text in template_problems(source):
-                yield self._in_instructions(row, text)
+        for key in ("instructions", "short"):
+            if isinstance(source := data.get(key), str):
+                for row, text in template_problems(source):
+                    yield self._in_template(key, row, text)
         if isinstance(schema := data.get("output"), dict):
             for path, text in _schema_problems(schema):
                 key = ".".join(map(str, ("output", *path)))
                 yield Problem(self.line("output", *path), f"{key}: no JSON schema: {text}")
 
-    def _in_instructions(self, row: int | None, text: str) -> Problem:
+    def _in_template(self, key: str, row: int | None, text: str) -> Problem:
         """A problem in a row of the template: of a literal text (`|`) the line is known."""
-        step = _child(self._root, "instructions")
+        step = _child(self._root, key)
         if step is None or row is None:
-            return Problem(self.line("instructions"), f"instructions: {text}")
+            return Problem(self.line(key), f"{key}: {text}")
         line, node = step
         if isinstance(node, yaml.ScalarNode) and node.style == "|":
-            return Problem(node.start_mark.line + 1 + row, f"instructions: {text}")
+            return Problem(node.start_mark.line + 1 + row, f"{key}: {text}")
         within = f"line {row} of the " if row > 1 else ""
-        return Problem(line, f"{within}instructions: {text}")
+        return Problem(line, f"{within}{key}: {text}")
 
 
 def _child(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:

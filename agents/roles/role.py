@@ -37,6 +37,18 @@ EXAMPLES: Mapping[str, object] = {
 }
 VARIABLES = tuple(EXAMPLES)
 
+_SHORT_WORDS = 60  # of instructions that are short already
+_ALONE: Mapping[str, str] = {
+    "draft": "Answer with the text alone.",
+    "keywords": "Answer with keywords, separated by commas.",
+    "summary": "Answer with one sentence.",
+    "topic": "Answer with one to four words.",
+    "persona": "Answer with the person alone.",
+    "question": "Answer with the question alone.",
+    "answer": "Answer the question alone.",
+}
+"""What a role's answer is, where nothing but its description says so."""
+
 
 def _one_or_many(value: object) -> object:
     return [value] if isinstance(value, str) else value
@@ -78,6 +90,13 @@ class Role(BaseModel):
         description="The system prompt, a Jinja2 template (sandboxed). It may mention "
         f"{', '.join(VARIABLES[:-1])} and {VARIABLES[-1]}.",
     )
+    short: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Who the expert is in a sentence or two, shown instead of the instructions "
+        "where the run file says experts.style: short; a template like them. Default: short "
+        "instructions themselves, else made of title and description.",
+    )
     receives: tuple[Kind, ...] = Field(
         default=(), description="The kinds that may be attached to its call; empty means any."
     )
@@ -113,14 +132,27 @@ class Role(BaseModel):
         Raises:
             ConfigError: The template cannot be filled.
         """
+        return f"You are the {self.title}.\n\n{self._filled('instructions', variables)}"
+
+    def short_prompt(self, variables: Mapping[str, object]) -> str:
+        """Who the expert is in a sentence or two, on one line; `variables` as in `system_prompt`.
+
+        Raises:
+            ConfigError: The template cannot be filled.
+        """
+        if self.short is not None:
+            return " ".join(self._filled("short", variables).split())
+        words = self._filled("instructions", variables).split()
+        if len(words) > _SHORT_WORDS:
+            words = [*self.description.split(), *_ALONE.get(str(self.produces), "").split()]
+        return " ".join((f"You are the {self.title}.", *words))
+
+    def _filled(self, field: str, variables: Mapping[str, object]) -> str:
         try:
-            body = fill(self.instructions, variables)
+            return fill(getattr(self, field), variables).strip()
         except Exception as error:  # a template may divide by zero
             first = str(error).partition("\n")[0]
-            raise ConfigError(
-                f"role {self.name}: instructions: {first}", code="bad_template"
-            ) from None
-        return f"You are the {self.title}.\n\n{body.strip()}"
+            raise ConfigError(f"role {self.name}: {field}: {first}", code="bad_template") from None
 
 
 def fields() -> list[str]:

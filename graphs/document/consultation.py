@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from metasynth.agents.conductor.documents import NUDGE
 from metasynth.agents.conductor.tools import Consult, SampleSoftSRV, offered_tools
-from metasynth.agents.expert import expert_messages, resolve_role
+from metasynth.agents.expert import expert_messages, expert_settings, resolve_role
 from metasynth.agents.messages import Attachment, one_line, parse_keywords
 from metasynth.agents.models.answers.forms import bare_form, bare_json
 from metasynth.agents.models.received import carried
@@ -142,7 +142,13 @@ async def consult_expert(
     try:
         reply = await workspace.caller.call(
             workspace.voices.for_role(role),
-            expert_messages(role, call.instruction, attachments, variables),
+            expert_messages(
+                role,
+                call.instruction,
+                attachments,
+                variables,
+                style=workspace.config.experts.style,
+            ),
             chain=state["chain"],
             step=state["step"],
             agent=name,
@@ -235,19 +241,6 @@ def _base36(number: int, length: int) -> str:
 def expert_name(role: Role, call: Consult) -> str:
     """The name that ledger and lineage keep: the role's, or the one that was invented."""
     return one_line(call.expert, most_words=5) if role.name == "invented" else role.name
-
-
-def expert_settings(role: Role, config: RunConfig) -> dict[str, Any]:
-    """What a role asks of the model; a temperature in the run file's `experts` goes before it."""
-    own = config.experts.temperature
-    settings: dict[str, Any] = {
-        "temperature": role.temperature if own is None else own,
-        "max_tokens": role.max_tokens,
-    }
-    if isinstance(role.output, dict):
-        schema = {"name": role.name, "schema": role.output, "strict": True}
-        settings["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return settings
 
 
 def read_reply(

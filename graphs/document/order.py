@@ -98,7 +98,7 @@ def _usual(graph: str, from_keywords: bool, follows_prompts: bool) -> tuple[tupl
 def check_conductor(
     config: RunConfig, roles: RoleBook, *, follows_prompts: bool, draws_drafts: bool = False
 ) -> None:
-    """Refuse settings of the conductor with which no record can ever be written.
+    """Refuse settings of conductor and experts with which no record can ever be written.
 
     Args:
         config: The run file.
@@ -108,10 +108,17 @@ def check_conductor(
 
     Raises:
         ConfigError: The run has no conductor (code `no_conductor`), an expert is unknown or not
-            offered (`unknown_expert`), nobody makes what a submission needs (`expert_missing`), or
-            the order cannot be carried out (`bad_order`).
+            offered (`unknown_expert`), nobody makes what a submission needs (`expert_missing`), the
+            order cannot be carried out (`bad_order`), or two keys exclude each other
+            (`contradiction`).
     """
     settings, graph = config.conductor, conducts(config)
+    if config.experts.style == "short" and not follows_prompts:
+        raise ConfigError(
+            f"experts.style: {config.model_for('experts').model} knows its experts by their full "
+            "prompts; leave the key out",
+            code="contradiction",
+        )
     if graph is None:
         for key in ("policy", "order", "require", "tools"):
             if getattr(settings, key) != type(settings).model_fields[key].default:

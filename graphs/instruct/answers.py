@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage
 
-from metasynth.agents.expert import expert_messages
+from metasynth.agents.expert import expert_messages, expert_settings
 from metasynth.agents.messages import Attachment, one_line
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
@@ -16,7 +16,6 @@ from metasynth.graphs.admission.instruction_checks import (
     unseen_mention,
     without_label,
 )
-from metasynth.graphs.document.consultation import expert_settings
 from metasynth.graphs.questions.answering import Answer, answer_of, ask_for_answer
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.rouge import rouge_l
@@ -184,7 +183,9 @@ async def _consult(
         variables["max_words"] = workspace.config.instruct.max_question_words
     return await workspace.caller.call(
         workspace.voices.for_role(role),
-        expert_messages(role, instruction, attached, variables),
+        expert_messages(
+            role, instruction, attached, variables, style=workspace.config.experts.style
+        ),
         chain=state["chain"],
         step=step,
         agent=name,

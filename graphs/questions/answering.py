@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from metasynth.agents.expert import expert_settings
 from metasynth.agents.models.embedded.prompts import SOLVER, solution_of
 from metasynth.errors import PromptError
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.admission.gate import declines
-from metasynth.graphs.document.consultation import expert_settings
 from metasynth.graphs.workspace import Workspace
 from metasynth.text.words import encodable, excerpt
 

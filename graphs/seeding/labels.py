@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from metasynth.agents.expert import expert_messages
+from metasynth.agents.expert import expert_messages, expert_settings
 from metasynth.agents.messages import Attachment, one_line
 from metasynth.agents.models.answers.forms import bare_form
 from metasynth.agents.roles.book import RoleBook
@@ -36,12 +36,16 @@ def expert_label(
                     "Name the topic of this seed.",
                     [Attachment("seed-1", "seed", seed.text)],
                     prompt_variables(config),
+                    style=config.experts.style,
                 ),
                 chain="seeds",
                 step=seed.id,
                 agent=_ROLE,
                 record_id="",
-                settings={"temperature": role.temperature, "max_tokens": role.max_tokens},
+                settings={
+                    **expert_settings(role, config),
+                    "temperature": role.temperature,  # a label is no matter of taste
+                },
             )
         except PromptError:  # its first words have to do
             return one_line(seed.text, most_words=4)

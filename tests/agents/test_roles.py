@@ -158,6 +158,13 @@ class TestOverriding:
         assert len({book.version() for book in books}) == 3
         assert load_roles().version() == books[0].version()
 
+    def test_short_texts_count_where_they_are_read(self, tmp_path: Path) -> None:
+        self.write(tmp_path / "one", "a.yaml", MINIMAL)
+        self.write(tmp_path / "two", "a.yaml", MINIMAL + "short: Find faults.\n")
+        one, two = load_roles([tmp_path / "one"]), load_roles([tmp_path / "two"])
+        assert one.version() == two.version()
+        assert one.version(short=True) != two.version(short=True)
+
     def test_a_role_for_another_graph_is_not_offered(self, tmp_path: Path) -> None:
         self.write(tmp_path, "a.yaml", MINIMAL + "for: instruct\n")
         book = load_roles([tmp_path])
@@ -276,3 +283,32 @@ class TestWrongRoles:
         said = role.system_prompt(variables())
         assert "class" not in said
         assert "/" not in said
+
+
+class TestShort:
+    def test_every_role_has_a_prompt_of_a_few_words(self) -> None:
+        for role in chain(packaged_roles(), *LIBRARY.values()):
+            prompt = role.short_prompt(variables())
+            assert "\n" not in prompt
+            assert len(prompt.split()) <= 60, role.name
+            assert role.short is not None or prompt.startswith(f"You are the {role.title}.")
+
+    @pytest.mark.parametrize(
+        ("added", "prompt"),
+        [
+            ("", "You are the Critic. Say what is wrong."),
+            ("short: Find  faults of {{ domain }}.\n", "Find faults of finance."),
+        ],
+    )
+    def test_a_short_prompt_is_the_roles_own_or_made(self, added: str, prompt: str) -> None:
+        role = parse_role(MINIMAL + added, where="critic.yaml")
+        assert role.short_prompt(variables()) == prompt
+
+    def test_of_long_instructions_the_description_stands_for_them(self) -> None:
+        text = with_instructions("Say what is wrong. " * 20) + "produces: summary\n"
+        role = parse_role(text.replace("description: d", "description: D."), where="critic.yaml")
+        assert role.short_prompt(variables()) == "You are the Critic. D. Answer with one sentence."
+
+    def test_a_template_that_is_wrong_is_told_with_its_line(self) -> None:
+        text = MINIMAL + "short: |\n  one\n  {{ colour }}\n"
+        assert "line 7: short: unknown variable 'colour'" in refusal(text)

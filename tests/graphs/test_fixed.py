@@ -147,6 +147,7 @@ def test_a_required_expert_is_asked_before_a_model_submits(tmp_path: Path) -> No
         (["conductor.policy=fixed", "conductor.order=[summarizer, domain_expert]"], "bad_order"),
         (["conductor.policy=fixed", "conductor.max_turns=3"], "too_few_turns"),
         (["conductor.policy=fixed", "graph=template"], "no_conductor"),
+        (["experts.style=short", "teacher.model=embedded"], "contradiction"),
     ],
 )
 def test_a_conductor_that_can_never_submit_is_refused(overrides: list[str], code: str) -> None:

@@ -82,6 +82,9 @@ class Change:
     field: str = ""
     value: Any = None
 
+    def __hash__(self) -> int:  # a value may be an object of JSON
+        return hash(json.dumps(self.as_json(), sort_keys=True))
+
     def __str__(self) -> str:
         match self.action:
             case "leave out":

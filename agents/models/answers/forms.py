@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 from .loose_json import loose_json, loose_json_at
 
@@ -26,7 +27,9 @@ _LABELS = {
     "topic": r"(?:topic|label|topic label)",
     "summary": r"(?:(?:brief|short|one-sentence) )?summary",
     "question": r"(?:question|instruction)",
+    "persona": r"(?:persona|person|author)",
 }
+_FROM_JSON = ("keywords", "topic", "summary", "persona")  # forms that are a list or a line
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("**", "**"), ("*", "*"), ("`", "`"))
 
 
@@ -41,7 +44,9 @@ def bare_document(text: str) -> str:
 
 
 def bare_form(text: str, kind: str) -> str:
-    """A keyword list, a label, a summary or a question without opening, label and fence.
+    """A keyword list, a label, a summary, a person or a question without opening, label and fence.
+
+    What is no question may stand in JSON, whatever its keys.
 
     Args:
         text: The answer.
@@ -63,7 +68,28 @@ def bare_form(text: str, kind: str) -> str:
         if rest == before:
             break
     rest = rest.strip()
-    return _unquoted(rest) if kind == "topic" else rest or text
+    if kind in _FROM_JSON:
+        rest = _from_json(rest, ", " if kind == "keywords" else " ")
+    return _unquoted(rest) if kind in ("topic", "persona") else rest or text
+
+
+def _from_json(text: str, between: str) -> str:
+    """The strings of an answer that is JSON; any other text as it is."""
+    try:
+        value, _ = loose_json_at(text, 0)
+    except ValueError:
+        return text
+    strings = list(_strings(value)) if isinstance(value, dict | list) else []
+    return between.join(strings) or text
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All strings in a value, in their order."""
+    if isinstance(value, str):
+        yield value.strip()
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def bare_json(text: str) -> str:

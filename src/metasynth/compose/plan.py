@@ -60,7 +60,7 @@ class RunPlan:
         self.active: ActivePlan | None = plan_active(config)
         self.screening: ScreeningPlan | None = plan_screening(config)
         self._own_checkers = _own_checkers(config)
-        self.prompt_version = f"{self._conductor_version()}-{self.roles.version()}"
+        self.prompt_version = f"{self._conductor_version()}-{self._roles_version()}"
         check_conductor(
             config,
             self.roles,
@@ -68,6 +68,9 @@ class RunPlan:
             draws_drafts=config.softsrv is not None and config.graph == "document",
         )
         self.exemplars: list[Seed] = plan_template(config, self.seeds)
+
+    def _roles_version(self) -> str:
+        return self.roles.version(short=self.config.experts.style == "short")
 
     def _conductor_version(self) -> str:
         if self.config.graph == "instruct":
@@ -89,7 +92,7 @@ class RunPlan:
         if self.config.template.exemplars is not None:
             parts.extend(one.id for one in self.exemplars)
         if any(not source.startswith(ROLE_LIBRARY) for source in self.config.roles):
-            parts.append(self.roles.version())
+            parts.append(self._roles_version())
         if self.softsrv is not None:
             parts.extend(self.softsrv.identity())
         if self.active is not None:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from langchain_core.messages import BaseMessage
 
+from metasynth.agents.expert import expert_settings
 from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
-from metasynth.graphs.document.consultation import expert_settings, read_reply
+from metasynth.graphs.document.consultation import read_reply
 from metasynth.graphs.run.budget import Budget
 from metasynth.graphs.run.calls import Caller
 from metasynth.memory.ledger import Ledger, Totals

@@ -1,4 +1,4 @@
-"""Who directs the experts of a record, and how."""
+"""Who directs the experts of a record and how, and how experts are asked."""
 
 from typing import Annotated, Literal
 
@@ -50,3 +50,13 @@ class ConductorConfig(ModelConfig):
     def steps(self) -> tuple[tuple[str, ...], ...]:
         """The order with every step as a tuple of names."""
         return tuple((step,) if isinstance(step, str) else step for step in self.order)
+
+
+class ExpertsConfig(ModelConfig):
+    """The experts' model, where it differs from the teacher, and how they are asked."""
+
+    style: Literal["full", "short"] = Field(
+        default="full",
+        description="short: one short message, and JSON by response_format for keywords, topic, "
+        "summary and person; for small models",
+    )

@@ -15,7 +15,7 @@ from metasynth.text.words import split_keywords
 
 from .active import ActiveConfig
 from .checks import ADDRESS, contradiction
-from .conductor import ConductorConfig
+from .conductor import ConductorConfig, ExpertsConfig
 from .identity import identity_of
 from .instruct import INSTRUCT_GRAPHS, InstructConfig, InstructGraph, check_instruct
 from .marks import CHECKER, EMBEDDER, TEXTS, NotIdentity, PartOf, RelativeToFile
@@ -31,6 +31,7 @@ ROLE_LIBRARY = "library:"  # before the name of a domain that the package has ex
 ROLES = RelativeToFile(rf"(?!{ROLE_LIBRARY})(?P<path>.+)", folder=True)
 
 _CONDUCTOR_BOUNDS = set(ConductorConfig.model_fields) - set(ModelConfig.model_fields)
+_EXPERTS_OWN = set(ExpertsConfig.model_fields) - set(ModelConfig.model_fields)
 
 
 class DomainConfig(Section):
@@ -207,7 +208,7 @@ class RunConfig(Section):
     seeds: SeedsConfig = SeedsConfig()
     teacher: ModelConfig = ModelConfig()
     conductor: ConductorConfig = ConductorConfig()
-    experts: ModelConfig = ModelConfig()
+    experts: ExpertsConfig = ExpertsConfig()
     template: TemplateConfig = TemplateConfig()
     instruct: InstructConfig = InstructConfig()
     softsrv: SoftSRVConfig | None = None
@@ -332,6 +333,8 @@ class RunConfig(Section):
         unsent = [sorted(self.model_for(part).unsent) for part in ("conductor", "experts")]
         if any(unsent):
             data["unsent"] = unsent
+        if style := identity_of(self.experts, _EXPERTS_OWN):
+            data["experts"] = style
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -56,6 +56,9 @@ max_tokens: 400
 # Reserved: experts have no tools yet.
 # tools: []
 
+# Optional: who it is in a sentence or two, for runs with experts.style: short (small models).
+# short: Quote what is wrong in the text, at most three places.
+
 # The system prompt, a Jinja2 template. It may mention domain, description (the domain's, may be
 # empty), language, persona and genre (what the conductor chose, may be empty), max_words and title.
 # The expert sees this, the conductor's instruction and what is attached, nothing else: write for

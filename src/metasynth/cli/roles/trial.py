@@ -61,7 +61,7 @@ def try_(
 
     attachments = _attachments(role, attach or ())
     variables = expert_variables(given, role, persona=persona, genre=genre)
-    messages = expert_messages(role, instruction, attachments, variables)
+    messages = expert_messages(role, instruction, attachments, variables, style=given.experts.style)
     if prompt:
         _show(messages)
     _warn(role, given)
