@@ -6,11 +6,11 @@ from typing import Any
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
 from metasynth.agents.conductor.tools import instruct_schemas, tool_schemas
-from metasynth.agents.expert import expert_messages
+from metasynth.agents.expert import expert_messages, expert_settings
 from metasynth.agents.messages import Attachment
 from metasynth.agents.roles.role import Role
 from metasynth.config.run import RunConfig
-from metasynth.graphs.document.consultation import expert_settings, expert_variables
+from metasynth.graphs.document.consultation import expert_variables
 from metasynth.graphs.document.order import conducts
 
 LAST_WORD = "AMBER"
@@ -95,5 +95,6 @@ def as_expert(role: Role, config: RunConfig) -> tuple[Messages, dict[str, Any]]:
         "Do what your role says with what is attached.",
         attached,
         expert_variables(config, role, persona="a teacher", genre="note"),
+        style=config.experts.style,
     )
     return messages, expert_settings(role, config)
