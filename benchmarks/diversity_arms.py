@@ -16,6 +16,7 @@ _EXAMPLES = Path(__file__).parent.parent / "examples"
 _DEMO, _TEMPLATE = _EXAMPLES / "demo.yaml", _EXAMPLES / "demo-template.yaml"
 _EXEMPLARS = 64
 BASELINE, WHOLE, WORLD = "fixed", "metasynth", "world"
+ORDER = "fixed_order"
 
 
 class Arm(NamedTuple):
@@ -88,6 +89,12 @@ def _without_all() -> Arm:
 
 ARMS: Mapping[str, Arm] = {
     WHOLE: Arm(_DEMO, {}, "the demo's run file without the student"),
+    ORDER: Arm(
+        _DEMO,
+        {"conductor.policy": "fixed"},
+        "as `metasynth`, but code asks the experts in their usual order "
+        "(`conductor.policy: fixed`)",
+    ),
     **{name: Arm(_TEMPLATE, *grade) for name, grade in _GRADES.items()},
     **{name: Arm(_DEMO, *part) for name, part in _PARTS.items()},
     "none_of_them": _without_all(),

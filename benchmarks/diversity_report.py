@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.diversity_arms import ARMS, BASELINE, WHOLE, WORLD
+from benchmarks.diversity_arms import ARMS, BASELINE, ORDER, WHOLE, WORLD
 from metasynth.eval.metric import METRICS, all_metrics
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -49,7 +49,7 @@ def report(
         f"## Differences from `{BASELINE}`, paired by seed\n\n"
         "Bold: the interval misses zero. (+): in the direction of more diversity, (-): of less.\n\n"
         + table(values, [name for name in (*ARMS, WORLD) if name != BASELINE], BASELINE),
-        f"## Differences of `{WHOLE}` with a part left out from `{WHOLE}`, paired by seed\n\n"
+        f"## Differences of `{WHOLE}` changed in one part from `{WHOLE}`, paired by seed\n\n"
         + table(values, [name for name in ARMS if _is_part(name)], WHOLE),
         "## Costs\n\n" + costs_table(costs, ARMS),
         "## Arms\n\n" + "\n".join(f"- `{name}`: {arm.told}." for name, arm in ARMS.items()),
@@ -87,7 +87,7 @@ def by_arm(found: Sequence[Mapping[str, Any]]) -> Values:
 
 
 def _is_part(name: str) -> bool:
-    return name.startswith("no_") or name == "none_of_them"
+    return name.startswith("no_") or name in ("none_of_them", ORDER)
 
 
 def table(values: Values, names: Sequence[str], against: str | None) -> str:
