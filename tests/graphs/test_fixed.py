@@ -11,9 +11,10 @@ from metasynth.config.file import load_run_config
 from metasynth.errors import ConfigError
 from metasynth.records.record import Record
 from tests.commands import FINANCE, corpus_of, metasynth, small_run
+from tests.instruct_runs import InstructTeacher, Run
 from tests.openai_server import OpenAIServer
 from tests.raising import raises
-from tests.teacher import Teacher
+from tests.teacher import Teacher, attachments
 
 FACT_CHECKER = """\
 name: fact_checker
@@ -130,6 +131,24 @@ def test_a_required_expert_is_asked_before_a_model_submits(tmp_path: Path) -> No
     told = [str(m["content"]) for m in last["messages"] if m["role"] == "tool"]
     assert any("the year is wrong" in text for text in told)
     assert any(text.startswith("error: fact_checker had to be asked") for text in told)
+
+
+async def test_a_fixed_order_asks_for_instructions(tmp_path: Path) -> None:
+    with Run(tmp_path, InstructTeacher(turns=())) as run:
+        records, _, _ = await run(conductor__policy="fixed", budget__records=2, concurrency=1)
+        assert not any("tools" in request for request in run.server.requests)
+        assert run.asked("Document Transformation Expert")
+        edited = run.asked("Question Editor Expert")
+    assert len(records) == 2
+    for record in records:
+        assert set(record.experts) >= {
+            "document_transformation",
+            "persona_suggestion",
+            "complexity_suggestion",
+            "question_editor",
+        }
+    kinds = [each.kind for each in attachments(edited[0]["messages"][-1])]
+    assert kinds.count("note") == 2
 
 
 @pytest.mark.parametrize(

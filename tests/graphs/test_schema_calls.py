@@ -2,13 +2,16 @@
 
 import json
 import re
+import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from tests.commands import corpus_of, metasynth, small_run
+from tests.commands import Command, corpus_of, metasynth, small_run
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
 from tests.teacher import Teacher
@@ -74,3 +77,31 @@ def test_native_calls_alone_stop_the_run(tmp_path: Path) -> None:
         run = small_run(server.base_url, budget__records=2, conductor__tools="native")
         assert metasynth(*run, "--out", tmp_path / "run") == 1
         assert len(server.requests) <= 10
+
+
+class Killing(WithoutTools):
+    """Does something as soon as a call by schema is asked for, and answers that much later."""
+
+    then: Callable[[], None] | None = None
+
+    def __call__(self, request: dict[str, Any]) -> Reply:
+        if request.get("response_format") and (then := self.then):
+            self.then = None
+            then()
+            return replace(super().__call__(request), delay_s=3600)
+        return super().__call__(request)
+
+
+def test_killed_right_after_the_fallback_a_run_pays_nothing_twice(tmp_path: Path) -> None:
+    teacher, out = Killing(), tmp_path / "run"
+    with OpenAIServer(teacher) as server:
+        run = small_run(server.base_url, budget__records=1, concurrency=1)
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            teacher.then = lambda: command.send(signal.SIGKILL)
+            assert command.end().status == -signal.SIGKILL
+        killed = len(server.requests)
+        assert metasynth(*run, "--out", out) == 0
+        native = [number for number, each in enumerate(server.requests) if each.get("tools")]
+    assert len(corpus_of(out)) == 1
+    assert len(native) == 1
+    assert native[0] < killed
