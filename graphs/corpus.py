@@ -35,6 +35,9 @@ RECORD_GRAPHS = {
     "template": template_graph,
     **{way: baseline_graph(way) for way in BASELINES},
 }
+RecordGraph = CompiledStateGraph[Any, Any, Any, Any]
+WITHOUT_THREADS = ("template", *BASELINES)
+"""Graphs whose records begin with what the ledger keeps of them (`Workspace.begin`)."""
 
 
 def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
@@ -54,6 +57,7 @@ def corpus_graph(source: Source) -> StateGraph[Any, Any, Any, Any]:
 class _Nodes:
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._graphs: dict[Workspace, RecordGraph] = {}  # compiled once, for all chains
 
     async def open(
         self, state: CorpusInput, runtime: Runtime[RunContext]
@@ -80,7 +84,9 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         chain = _name(state["chain"])
         quota = workspace.quota
-        writer = RecordWriter(workspace, chain)
+        if workspace not in self._graphs:
+            self._graphs[workspace] = record_graph(workspace)
+        writer = RecordWriter(workspace, chain, self._graphs[workspace])
         while await quota.take_up(chain) or await quota.take():
             try:
                 outcome = await writer.write_next()
@@ -117,10 +123,12 @@ class _Nodes:
 class RecordWriter:
     """One chain's records, each in a thread of its own that survives a kill."""
 
-    def __init__(self, workspace: Workspace, chain: str) -> None:
+    def __init__(self, workspace: Workspace, chain: str, graph: RecordGraph | None = None) -> None:
         self._workspace = workspace
         self._chain = chain
-        self._graph = record_graph(workspace)
+        self._graph = graph or record_graph(workspace)
+        self._has_thread = writes_threads(workspace)
+        self._unsaved = self._graph.copy({"checkpointer": False})
         self._number = workspace.next_number(chain)
 
     async def write_next(self) -> str:
@@ -134,6 +142,8 @@ class RecordWriter:
         """
         workspace = self._workspace
         record_id = workspace.record_id(self._chain, self._number)
+        if not self._has_thread:
+            return await self._write_at_once(record_id)
         config = thread_config(record_id)
         begun = await self._begun(config)
         if "seed" in begun:
@@ -161,6 +171,24 @@ class RecordWriter:
             await saver.adelete_thread(str(config["configurable"]["thread_id"]))
             return {}
         return dict(state.values)
+
+    async def _write_at_once(self, record_id: str) -> str:
+        """Write a record that has no thread on its way: the ledger answers what was asked before.
+
+        What it went through becomes its thread when it has ended.
+        """
+        workspace = self._workspace
+        given = {"record_id": record_id, "chain": self._chain, "number": self._number}
+        steps: list[tuple[str, dict[str, Any]]] = [(START, given)]
+        config = thread_config(record_id)
+        async for update in self._unsaved.astream(given, config, stream_mode="updates"):
+            steps += update.items()
+        self._number += 1
+        if workspace.checkpointer is not None:
+            await workspace.threads.add_steps(record_id, self._graph, steps)
+        workspace.ledger.end(record_id)
+        await asyncio.sleep(0)  # let the other chains see the memory
+        return str(steps[-1][1]["outcome"])
 
     async def _invoke(self, given: Any, config: RunnableConfig) -> dict[str, Any]:
         # a call is made of the steps before it: were they lost in a kill, other steps would take
@@ -191,10 +219,21 @@ async def _has_begun(workspace: Workspace, chain: int) -> bool:
         return False
     name = _name(chain)
     record_id = workspace.record_id(name, workspace.next_number(name))
+    if not writes_threads(workspace):
+        return workspace.ledger.beginning(record_id) is not None
     return await workspace.checkpointer.aget_tuple(thread_config(record_id)) is not None
 
 
-def record_graph(workspace: Workspace) -> CompiledStateGraph[Any, Any, Any, Any]:
+def writes_threads(workspace: Workspace) -> bool:
+    """Whether a record's thread is written step by step.
+
+    A record of few calls needs none: made anew from what it started with, it comes to the same
+    calls. A person is asked through a thread.
+    """
+    return workspace.config.graph not in WITHOUT_THREADS or workspace.config.review.ask
+
+
+def record_graph(workspace: Workspace) -> RecordGraph:
     """The compiled graph that writes one record of this run."""
     # in other graphs it is a conductor that writes whole records
     name = workspace.config.graph if workspace.config.graph in RECORD_GRAPHS else "document"

@@ -1,8 +1,8 @@
 """What the nodes of every graph work with: one object, made by `compose` for a run."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -30,6 +30,8 @@ from metasynth.memory.ledger import Ledger
 from metasynth.memory.records import RecordMemory
 from metasynth.records.record import Record
 from metasynth.records.seeds import Seed
+
+State = TypeVar("State", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,21 @@ class Workspace:
         while self.has_ended(self.record_id(chain, number)):
             number += 1
         return number
+
+    async def begun(
+        self, chain: str, record_id: str, choose: Callable[[], Awaitable[State]]
+    ) -> State:
+        """What a record starts from: what an earlier start has chosen, or else what is chosen now.
+
+        It lies beside the calls, so that a record without a thread comes to the same ones again.
+        """
+        known: Any = self.ledger.beginning(record_id)
+        if known is None:
+            state = await choose()
+            self.ledger.begin(record_id, state)
+            return state
+        self.seeds.remember(chain, known["seed"]["id"])
+        return known  # type: ignore[no-any-return]
 
     def place_of(self, given: DocumentInput) -> tuple[int, str]:
         """Number and id of the record that a graph begins; the chain's next where none is given."""

@@ -1,12 +1,12 @@
 """The corpus: what was accepted, and beside it what was rejected, one JSON line each.
 
-A line is written once, as a whole, and is on the disk before `accept` returns; see
-`metasynth.memory.lines`.
+A line is written once, as a whole, and is on the disk before `accept` returns, or when `synced`
+does, which many may wait for together; see `metasynth.memory.lines`.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +16,7 @@ from metasynth.errors import MetaSynthError
 from metasynth.records.record import Record, read_records
 
 from .lines import LineFile
+from .together import Together
 
 
 class Corpus:
@@ -34,6 +35,7 @@ class Corpus:
         self._places: dict[str, tuple[Path, int]] = {}
         self._counts = Counter({self.path: 0, self.rejected_path: 0})
         self._files: dict[Path, LineFile] = {}
+        self._together: Together[Path, None] = Together(self._sync, name="corpus")
         try:
             for path in self._counts:
                 self._files[path] = LineFile(path, is_whole=_is_record)
@@ -50,6 +52,7 @@ class Corpus:
 
     def close(self) -> None:
         """Close both files."""
+        self._together.close()
         with self._lock:
             for file in self._files.values():
                 file.close()
@@ -78,17 +81,21 @@ class Corpus:
         with self._lock:
             return [id_ for id_, (path, _) in self._places.items() if path == self.path]
 
-    def accept(self, record: Record) -> bool:
+    def accept(self, record: Record, *, synced: bool = True) -> bool:
         """Append to the corpus; False, and nothing happens, if the id is in either file."""
         if record.reason is not None:
             raise ValueError(f"record {record.id} has a reason to be rejected: {record.reason}")
-        return self._append(self.path, record)
+        return self._append(self.path, record, synced=synced)
 
-    def reject(self, record: Record) -> bool:
+    def reject(self, record: Record, *, synced: bool = True) -> bool:
         """Append to the rejected ones; False, and nothing happens, if the id is in either file."""
         if not record.reason:
             raise ValueError(f"record {record.id} is rejected without a reason")
-        return self._append(self.rejected_path, record)
+        return self._append(self.rejected_path, record, synced=synced)
+
+    async def synced(self, record: Record) -> None:
+        """Wait until a record is on the disk that was appended with `synced=False`."""
+        await self._together.done(self._places[record.id][0])
 
     def reasons(self) -> dict[str, int]:
         """How many were rejected for what, the most frequent first."""
@@ -112,11 +119,17 @@ class Corpus:
             file.seek(offset)
             return Record.model_validate_json(file.readline())
 
-    def _append(self, path: Path, record: Record) -> bool:
+    def _sync(self, paths: Sequence[Path]) -> list[None]:
+        for path in {*paths}:
+            self._files[path].sync()
+        return [None] * len(paths)
+
+    def _append(self, path: Path, record: Record, *, synced: bool) -> bool:
         with self._lock:
             if record.id in self._places:
                 return False
-            offset = self._files[path].append(record.to_line().encode())
+            file, line = self._files[path], record.to_line().encode()
+            offset = file.append(line) if synced else file.write(line)
             self._note(path, record.id, offset, record.reason)
             return True
 

@@ -1,13 +1,16 @@
 """Every model call with its response, so that no finished call is paid for twice.
 
 A call is written when it has ended and before its response is used: a killed run that comes to the
-same step again finds the response here. A power cut can take the last moments, see
-`metasynth.sqlite`: it costs those calls again and nothing else.
+same step again finds the response here. Calls that end at one moment are committed
+together. A power cut can take the last moments, see `metasynth.sqlite`: it costs those calls again
+and nothing else.
 """
 
+import json
+import sqlite3
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -19,6 +22,7 @@ from metasynth.sqlite import open_sqlite
 from metasynth.usage import MOST_TOKENS, plain_count
 
 from .messages import parse_response, response_text
+from .together import Together
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
@@ -31,12 +35,14 @@ CREATE TABLE IF NOT EXISTS calls (
     UNIQUE (chain, step, payload, attempt)
 );
 CREATE INDEX IF NOT EXISTS calls_by_record ON calls (record_id, number);
+CREATE TABLE IF NOT EXISTS beginnings (record_id TEXT PRIMARY KEY, state TEXT NOT NULL);
 """
 _FIRST_COLUMNS = (
     "chain, step, payload, record_id, agent, model, response, tokens_in, tokens_out, seconds, usd, "
     "created_at"
 )
 _COLUMNS = f"{_FIRST_COLUMNS}, attempt, seed, adaptation"
+_ADD = f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"  # noqa: S608
 _FIRST_ATTEMPTS = f"{_FIRST_COLUMNS}, 0, NULL, ''"  # of a ledger that knows no other
 _MIGRATION = f"""
 BEGIN IMMEDIATE;
@@ -60,6 +66,12 @@ def _sound(column: str) -> str:
         f"CASE WHEN typeof({column}) = 'integer' AND {column} BETWEEN 0 AND {MOST_TOKENS} "
         f"THEN {column} ELSE length(response) / 4 END"
     )
+
+
+_SUMS = (
+    f"COUNT(*), SUM({_sound('tokens_in')}), SUM({_sound('tokens_out')}), SUM(seconds), "
+    f"TOTAL({_SOUND_USD}), SUM(({_SOUND_USD}) IS NULL)"
+)
 
 
 class Price(Protocol):
@@ -134,7 +146,14 @@ class Totals:
         return self.tokens_in + self.tokens_out
 
     def __add__(self, other: "Totals") -> "Totals":
-        return Totals(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Totals(
+            self.calls + other.calls,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.seconds + other.seconds,
+            self.usd + other.usd,
+            self.unpriced + other.unpriced,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +191,25 @@ class Call:
         )
 
 
+class _Written(NamedTuple):
+    """A call on its way into the file."""
+
+    call: Call
+    response: str
+
+
+class _Begun(NamedTuple):
+    """What a record starts from, on its way into the file; None: it has ended."""
+
+    record_id: str
+    state: str | None
+
+
 class Ledger:
     """The calls of one run, in one SQLite file; safe for threads and tasks of one process.
+
+    It also keeps what records in work have started from, where the calls are all that there is of
+    them: made anew from there, they come to the same calls.
 
     Args:
         read_only: It is looked at beside a run that may be going on; it must be there.
@@ -203,10 +239,14 @@ class Ledger:
                 self._db.executescript(_MIGRATION)
             self.has_older_keys = bool(self._db.execute("PRAGMA user_version").fetchone()[0])
             self._by_agent = self._load_totals()
+            # its own connection: who reads does not wait for a commit
+            self._read = self._db if read_only else open_sqlite(path, read_only=True)
         except MetaSynthError:
             self._db.close()
             raise
         self._totals = sum(self._by_agent.values(), Totals())
+        self._reading = threading.Lock()
+        self._together = Together(self._write, name="ledger")
 
     def __enter__(self) -> Self:
         return self
@@ -216,13 +256,20 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        self._together.close()
+        with self._lock, self._reading:
+            self._read.close()
             self._db.close()
+
+    @property
+    def commits(self) -> int:
+        """How often calls were committed for tasks that waited."""
+        return self._together.groups
 
     def lookup(self, key: CallKey) -> AIMessage | None:
         """The response of a call that has ended before, as a new message."""
-        with self._lock:
-            row = self._db.execute(
+        with self._reading:
+            row = self._read.execute(
                 "SELECT response FROM calls "
                 "WHERE chain = ? AND step = ? AND payload = ? AND attempt = ?",
                 key,
@@ -238,29 +285,40 @@ class Ledger:
         prices: Mapping[str, Price] | None = None,
     ) -> Call | None:
         """Write a finished call down; None if one with this key is there already."""
-        usage: Mapping[str, Any] = response.usage_metadata or {}
-        tokens_in = plain_count(usage.get("input_tokens")) or 0
-        tokens_out = plain_count(usage.get("output_tokens")) or 0
-        call = Call(
-            key=tag.key,
-            record_id=tag.record_id,
-            agent=tag.agent,
-            model=tag.model or str(response.response_metadata.get("model_name", "")),
-            response=response,
-            tokens_in=tokens_in,
-            tokens_out=tokens_out,
-            seconds=seconds,
-            usd=_usd((prices or {}).get(tag.model), tokens_in, tokens_out),
-            created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            seed=tag.seed,
-            adaptation=str(response.response_metadata.get("adaptation", "")),
-        )
-        return call if self._insert(call) else None
+        call = _finished(tag, response, seconds, prices or {})
+        return call if self._write([_Written(call, response_text(response))])[0] else None
+
+    async def arecord(
+        self,
+        tag: CallTag,
+        response: AIMessage,
+        *,
+        seconds: float,
+        prices: Mapping[str, Price] | None = None,
+    ) -> Call | None:
+        """The same; returns when the call is committed, with all that ended meanwhile."""
+        call = _finished(tag, response, seconds, prices or {})
+        return call if await self._together.done(_Written(call, response_text(response))) else None
+
+    def begin(self, record_id: str, state: Mapping[str, Any]) -> None:
+        """Keep what a record starts from; it is there when its first call is."""
+        self._together.put(_Begun(record_id, json.dumps(state)))
+
+    def end(self, record_id: str) -> None:
+        """Forget what a record that has ended started from."""
+        self._together.put(_Begun(record_id, None))
+
+    def beginning(self, record_id: str) -> dict[str, Any] | None:
+        """What a record in work started from, at an earlier start; None where nothing is known."""
+        with self._reading:
+            row = self._read.execute(
+                "SELECT state FROM beginnings WHERE record_id = ?", (record_id,)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
 
     def take_over(self, calls: Iterable[Call]) -> None:
         """Write down calls that another ledger had; those that are there already stay."""
-        for call in calls:
-            self._insert(call)
+        self._write([_Written(call, response_text(call.response)) for call in calls])
 
     def totals(self) -> Totals:
         """What all calls used, at no cost."""
@@ -273,8 +331,8 @@ class Ledger:
 
     def busy_seconds(self) -> float:
         """How long at least one call was in flight: pauses between two starts do not count."""
-        with self._lock:
-            rows = self._db.execute("SELECT created_at, seconds FROM calls").fetchall()
+        with self._reading:
+            rows = self._read.execute("SELECT created_at, seconds FROM calls").fetchall()
         spans = ((datetime.fromisoformat(ended).timestamp(), seconds) for ended, seconds in rows)
         busy, until = 0.0, float("-inf")
         for start, end in sorted((ended - seconds, ended) for ended, seconds in spans):
@@ -284,8 +342,8 @@ class Ledger:
 
     def calls_of(self, record_id: str) -> list[Call]:
         """The calls that a record took, in the order in which they ended."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._reading:
+            rows = self._read.execute(
                 f"SELECT {self._columns} FROM calls WHERE record_id = ? ORDER BY number",  # noqa: S608
                 (record_id,),
             ).fetchall()
@@ -293,36 +351,34 @@ class Ledger:
 
     def totals_of(self, record_id: str) -> Totals:
         """What the calls of a record used."""
-        return sum((call.totals() for call in self.calls_of(record_id)), Totals())
+        with self._reading:
+            row = self._read.execute(
+                f"SELECT {_SUMS} FROM calls WHERE record_id = ?",  # noqa: S608
+                (record_id,),
+            ).fetchone()
+        return Totals(*row) if row[0] else Totals()
 
-    def _insert(self, call: Call) -> bool:
-        row = (
-            *call.key[:3],
-            call.record_id,
-            call.agent,
-            call.model,
-            response_text(call.response),
-            call.tokens_in,
-            call.tokens_out,
-            call.seconds,
-            call.usd,
-            call.created_at,
-            call.key.attempt,
-            call.seed,
-            call.adaptation,
-        )
-        marks = ", ".join("?" * len(row))
+    def _write(self, items: Sequence[_Written | _Begun]) -> list[bool]:
+        """Commit together; which of the items were new."""
         with self._lock:
             with self._db:
-                added = self._db.execute(
-                    f"INSERT OR IGNORE INTO calls ({_COLUMNS}) VALUES ({marks})",  # noqa: S608
-                    row,
-                ).rowcount
-            if added:
-                self._totals += call.totals()
-                mine = self._by_agent.get(call.agent, Totals())
-                self._by_agent[call.agent] = mine + call.totals()
-        return bool(added)
+                added = [self._insert(item) for item in items]
+            for item, new in zip(items, added, strict=True):
+                if new and isinstance(item, _Written):
+                    self._totals += item.call.totals()
+                    mine = self._by_agent.get(item.call.agent, Totals())
+                    self._by_agent[item.call.agent] = mine + item.call.totals()
+        return added
+
+    def _insert(self, item: _Written | _Begun) -> bool:
+        if isinstance(item, _Written):
+            row, into = _row(item), _ADD
+        elif item.state is None:
+            row, into = (item.record_id,), "DELETE FROM beginnings WHERE record_id = ?"
+        else:
+            row, into = item, "INSERT OR REPLACE INTO beginnings VALUES (?, ?)"
+        cursor: sqlite3.Cursor = self._db.execute(into, row)
+        return bool(cursor.rowcount)
 
     def _present(self) -> set[str]:
         """The columns that the file has; none where it is new."""
@@ -330,9 +386,7 @@ class Ledger:
 
     def _load_totals(self) -> dict[str, Totals]:
         rows = self._db.execute(
-            f"SELECT agent, COUNT(*), SUM({_sound('tokens_in')}), SUM({_sound('tokens_out')}), "  # noqa: S608
-            f"SUM(seconds), TOTAL({_SOUND_USD}), SUM(({_SOUND_USD}) IS NULL) "
-            "FROM calls GROUP BY agent"
+            f"SELECT agent, {_SUMS} FROM calls GROUP BY agent"  # noqa: S608
         )
         return {agent: Totals(*sums) for agent, *sums in rows}
 
@@ -348,6 +402,47 @@ def _call(row: tuple[Any, ...]) -> Call:
     message = parse_response(response)
     told = tokens_in, tokens_out, seconds, priced, ended, seed, adapted
     return Call(key, record_id, agent, model, message, *told)
+
+
+def _finished(
+    tag: CallTag, response: AIMessage, seconds: float, prices: Mapping[str, Price]
+) -> Call:
+    usage: Mapping[str, Any] = response.usage_metadata or {}
+    tokens_in = plain_count(usage.get("input_tokens")) or 0
+    tokens_out = plain_count(usage.get("output_tokens")) or 0
+    return Call(
+        key=tag.key,
+        record_id=tag.record_id,
+        agent=tag.agent,
+        model=tag.model or str(response.response_metadata.get("model_name", "")),
+        response=response,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        seconds=seconds,
+        usd=_usd(prices.get(tag.model), tokens_in, tokens_out),
+        created_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        seed=tag.seed,
+        adaptation=str(response.response_metadata.get("adaptation", "")),
+    )
+
+
+def _row(written: _Written) -> tuple[Any, ...]:
+    call = written.call
+    return (
+        *call.key[:3],
+        call.record_id,
+        call.agent,
+        call.model,
+        written.response,
+        call.tokens_in,
+        call.tokens_out,
+        call.seconds,
+        call.usd,
+        call.created_at,
+        call.key.attempt,
+        call.seed,
+        call.adaptation,
+    )
 
 
 def _usd(price: Price | None, tokens_in: int, tokens_out: int) -> float | None:

@@ -65,20 +65,42 @@ class LineFile:
             MetaSynthError: The disk takes no more (code `not_writable`); nothing of them is left.
         """
         with self._lock:
-            offset = self._file.tell()
-            try:
-                self._file.write(lines)
-                self._file.flush()
-                if self._synced:
-                    os.fsync(self._file.fileno())
-            except OSError as error:
-                os.truncate(self.path, offset)
-                raise MetaSynthError(
-                    f"{self.path}: cannot be written ({error.strerror})",
-                    hint="is the disk full?",
-                    code="not_writable",
-                ) from error
-            return offset
+            return self._write(lines, synced=self._synced)
+
+    def write(self, lines: bytes) -> int:
+        """As `append`, but only with the operating system: `sync` puts it on the disk."""
+        with self._lock:
+            return self._write(lines, synced=False)
+
+    def sync(self) -> None:
+        """Put on the disk all that was written.
+
+        Raises:
+            MetaSynthError: The disk does not take it (code `not_writable`).
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _write(self, lines: bytes, *, synced: bool) -> int:
+        offset = self._file.tell()
+        try:
+            self._file.write(lines)
+            self._file.flush()
+            if synced:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            os.truncate(self.path, offset)
+            raise self._unwritable(error) from error
+        return offset
+
+    def _unwritable(self, error: OSError) -> MetaSynthError:
+        return MetaSynthError(
+            f"{self.path}: cannot be written ({error.strerror})",
+            hint="is the disk full?",
+            code="not_writable",
+        )
 
 
 def _repair(path: Path, is_whole: Callable[[bytes], bool]) -> None:

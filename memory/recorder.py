@@ -88,12 +88,8 @@ class CallRecorder(AsyncCallbackHandler):
             if isinstance(generation, ChatGeneration) and isinstance(generation.message, AIMessage):
                 settle_usage(generation.message, prompt=_prompt_tokens(running.asked))
                 tag = running.tag if number == 0 else _untagged(f"{run_id}/{number}")
-                call = await asyncio.to_thread(
-                    self._ledger.record,
-                    tag,
-                    generation.message,
-                    seconds=seconds,
-                    prices=self._prices,
+                call = await self._ledger.arecord(
+                    tag, generation.message, seconds=seconds, prices=self._prices
                 )
                 if call is not None and self._tracer is not None:
                     await self._tracer.call_ended(call, parent=running.parent)

@@ -16,7 +16,8 @@ class Admission:
 
     Between the gate's judgement and admission another chain may have admitted something close, so
     novelty is measured again here, one record at a time. The corpus file comes first: whatever a
-    kill leaves undone after it is made good from the file at the next start.
+    kill leaves undone after it is made good from the file at the next start. Nobody hears of an
+    admission before its line is on the disk; those that wait for it at a moment share one sync.
     """
 
     def __init__(
@@ -39,18 +40,17 @@ class Admission:
             stamped = record.model_copy(
                 update={"novelty": verdict.novelty, "created_at": self._now()}
             )
-            await asyncio.to_thread(self._write, stamped)
+            self._corpus.accept(stamped, synced=False)
+            self._gate.learn([stamped])
             await self._memory.remember(stamped)
-            return verdict
+        await self._corpus.synced(stamped)
+        return verdict
 
     async def reject(self, record: Record) -> None:
         """Keep a record that did not pass, with its reason."""
         stamped = record.model_copy(update={"created_at": self._now()})
-        await asyncio.to_thread(self._corpus.reject, stamped)
-
-    def _write(self, record: Record) -> None:
-        self._corpus.accept(record)
-        self._gate.learn([record])
+        self._corpus.reject(stamped, synced=False)
+        await self._corpus.synced(stamped)
 
     def _now(self) -> str:
         return datetime.now(UTC).isoformat(timespec="seconds") if self._keeps_time else ""

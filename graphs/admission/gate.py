@@ -54,6 +54,7 @@ _META_ENDING = re.compile(
 )
 _LOOKED_AT = 400  # characters at either end, so that no text can keep the patterns busy
 _LANGUAGE_NEEDS_WORDS = 20
+_LANGUAGES = threading.Event()
 
 
 def declines(text: str) -> bool:
@@ -109,8 +110,8 @@ class _Repetition(NamedTuple):
 class Gate:
     """All checks of one run; it learns each accepted record through `learn`.
 
-    What takes long runs in threads, a user's checker included, so that no draft keeps other chains
-    waiting; what was learnt is read and written by one thread at a time.
+    What takes longer than a thread's start runs in threads, a user's checker included, so that no
+    draft keeps other chains waiting; what was learnt is read and written by one thread at a time.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Gate:
         self._opening_words = opening_words
         self._ngrams = NgramIndex(config.ngram)
         self._openings: Counter[str] = Counter()
+        self._opened = 0
         self._learnt = threading.Lock()
 
     def learn(self, records: Iterable[Record]) -> None:
@@ -141,6 +143,7 @@ class Gate:
             with self._learnt:
                 self._ngrams.add(record.id, record.body)
                 self._openings[opening(record.body, self._config.opening_words)] += 1
+                self._opened += 1
                 self.likeness.learn(record)
 
     def learn_sources(self, texts: Iterable[tuple[str, str]]) -> None:
@@ -155,7 +158,10 @@ class Gate:
 
     async def judge(self, draft: Draft, *, needs_summary: bool = True) -> Verdict:
         """Soundness first, which costs nothing, then novelty."""
-        verdict = await asyncio.to_thread(self.sound, draft, needs_summary=needs_summary)
+        if self._checker is None and (_knows_languages() or not self._config.check_language):
+            verdict = self.sound(draft, needs_summary=needs_summary)
+        else:
+            verdict = await asyncio.to_thread(self.sound, draft, needs_summary=needs_summary)
         if not verdict.passed:
             return verdict
         novelty = await self.novelty(draft)
@@ -198,7 +204,11 @@ class Gate:
         if await asyncio.to_thread(self._readable, f"{draft.summary}\n{head}"):
             matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
         nearest: Neighbour | None = matches[0] if matches else None
-        repeated, overlap, same, openings = await asyncio.to_thread(self._repetition, draft)
+        if self.likeness.takes_long:
+            repetition = await asyncio.to_thread(self._repetition, draft)
+        else:
+            repetition = self._repetition(draft)
+        repeated, overlap, same, openings = repetition
         novelty = Novelty(
             nearest_id=nearest.id if nearest else overlap.id,
             distance=nearest.distance if nearest else None,
@@ -230,7 +240,7 @@ class Gate:
                 self.likeness.repeated(draft.parent, draft.text),
                 self._ngrams.overlap(draft.text),
                 self._openings[opening(draft.text, self._config.opening_words)],
-                self._openings.total(),
+                self._opened,
             )
 
     def _formal_problem(self, draft: Draft, *, needs_summary: bool) -> Verdict | None:
@@ -296,4 +306,11 @@ def _language_of(text: str) -> str:
     """The ISO 639-1 code of the language that `text` is most likely written in."""
     import py3langid  # type: ignore[import-untyped]
 
-    return str(py3langid.classify(text)[0])
+    language = str(py3langid.classify(text)[0])
+    _LANGUAGES.set()
+    return language
+
+
+def _knows_languages() -> bool:
+    """Whether the languages' statistics are loaded, which takes seconds; a text then takes none."""
+    return _LANGUAGES.is_set()

@@ -21,7 +21,13 @@ class Match(NamedTuple):
 
 
 class NoLikeness:
-    """Compares with nothing; what else is compared with derives from it."""
+    """Compares with nothing; what else is compared with derives from it.
+
+    Attributes:
+        takes_long: Whether a comparison takes longer than a thread's start.
+    """
+
+    takes_long = False
 
     def learn(self, record: Record) -> None:
         """Compare later texts with an accepted record too."""
@@ -88,6 +94,8 @@ class InstructionPool(SiblingQuestions):
         most: ROUGE-L from which on two count as the same; above 1 they never do.
     """
 
+    takes_long = True
+
     def __init__(self, seeds: Mapping[str, str], most: float) -> None:
         super().__init__(most)
         self._seeds = dict(seeds)
@@ -135,6 +143,8 @@ class DocumentPool(NoLikeness):
         exemplars: Real documents by id.
         most: ROUGE-L from which on two documents count as the same.
     """
+
+    takes_long = True
 
     def __init__(self, exemplars: Mapping[str, str], most: float) -> None:
         self.most = most

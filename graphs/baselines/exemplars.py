@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from metasynth.agents.messages import Attachment, fenced
@@ -37,6 +38,11 @@ class Shelf:
         self._config = config
         self._exemplars = {one.id: one.text for one in exemplars}
         self._corpus = corpus
+
+    @property
+    def reads_corpus(self) -> bool:
+        """Whether earlier records are shown, which are read from their file."""
+        return self._config.grade == "earlier"
 
     def draw(self, rng: random.Random) -> Shown:
         """What the next prompt shows: drawn evenly, without one twice."""
@@ -80,7 +86,7 @@ def shown_variables(shown: Shown) -> Mapping[str, object]:
     }
 
 
-def shown_text(shown: Shown, *, without: set[str]) -> list[str]:
+def shown_text(shown: Shown, *, without: AbstractSet[str]) -> list[str]:
     """The paragraphs that follow a prompt; `without` are the variables that it mentions itself."""
     parts: list[str] = []
     for name, introduction, texts in (

@@ -7,9 +7,10 @@ critic and second tries; see `baseline_ways`.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
@@ -26,7 +27,7 @@ from metasynth.graphs.instruct.records import (
 from metasynth.graphs.instruct.state import InstructState
 from metasynth.graphs.run.nodes import END, Command, add_node
 from metasynth.graphs.run.review import ReviewDecision
-from metasynth.graphs.run.state import DocumentInput, DocumentOutput
+from metasynth.graphs.run.state import DocumentInput, DocumentOutput, SeedState
 from metasynth.graphs.tail.ending import Ending, given_up, with_update
 from metasynth.graphs.tail.tail import Tail, after_gate
 from metasynth.graphs.workspace import RunContext, Source, Workspace
@@ -40,6 +41,14 @@ class BaselineState(InstructState, total=False):
     """One instruction of a baseline; `drawn` is what it is made from."""
 
     drawn: dict[str, Any]
+
+
+class _Start(TypedDict):
+    """What a record starts from."""
+
+    seed: SeedState
+    drawn: dict[str, Any]
+    genre: str
 
 
 def baseline_graph(way: str) -> Callable[[Source], StateGraph[Any, Any, Any, Any]]:
@@ -77,27 +86,21 @@ class _Nodes:
     async def draw(self, state: DocumentInput, runtime: Runtime[RunContext]) -> BaselineState:
         """Choose what the question is made from."""
         workspace = await self._source(runtime.context)
-        chain = state.chain
         number, record_id = workspace.place_of(state)
-        pool = workspace.gate.likeness
-        if isinstance(pool, InstructionPool):
-            rng = generator(workspace.config.random_seed, "draw", record_id)
-            drawn, text = draw(pool, self._way, rng), ""
-        else:
-            seed = await workspace.seeds.pick(chain)
-            drawn, text = Drawn([seed.id], [seed.text]), seed.text
+        choose = functools.partial(_start, workspace, self._way, state.chain, record_id)
+        start = await workspace.begun(state.chain, record_id, choose)
         return BaselineState(
             record_id=record_id,
-            chain=chain,
+            chain=state.chain,
             number=number,
-            seed={"id": drawn.ids[0], "text": text, "keywords": []},
-            drawn=drawn._asdict(),
-            genre=drawn.operation,
             conversation=[],
             tries=0,
             answers=0,
             critique="",
             rejected_answers=[],
+            seed=start["seed"],
+            drawn=start["drawn"],
+            genre=start["genre"],
         )
 
     async def ask(self, state: BaselineState, runtime: Runtime[RunContext]) -> BaselineState:
@@ -163,6 +166,22 @@ class _Nodes:
             return with_update(given_up(verdict), update)
         turn = {"question": state["question"], "answer": state["answer"]}
         return Command(update={**update, "conversation": [turn]}, goto=after_gate(workspace))
+
+
+async def _start(workspace: Workspace, way: str, chain: str, record_id: str) -> _Start:
+    """What a record that has begun just now is made from."""
+    pool = workspace.gate.likeness
+    if isinstance(pool, InstructionPool):
+        rng = generator(workspace.config.random_seed, "draw", record_id)
+        drawn, text = draw(pool, way, rng), ""
+    else:
+        seed = await workspace.seeds.pick(chain)
+        drawn, text = Drawn([seed.id], [seed.text]), seed.text
+    return _Start(
+        seed={"id": drawn.ids[0], "text": text, "keywords": []},
+        drawn=drawn._asdict(),
+        genre=drawn.operation,
+    )
 
 
 def _place(state: BaselineState, what: str) -> dict[str, str]:

@@ -7,6 +7,8 @@ from what the first has kept, make the same call, and the ledger answers it.
 """
 
 import asyncio
+import functools
+import random
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -73,18 +75,9 @@ class _Nodes:
         workspace = await self._source(runtime.context)
         number, record_id = workspace.place_of(state)
         begun = TemplateState(record_id=record_id, chain=state.chain, number=number)
-        if (number - 1) % _taken(workspace):
-            return {**begun, **await asyncio.to_thread(_as_the_first, workspace, begun)}
-        seed = await workspace.seeds.pick(state.chain)
-        genres = least_used_genres(workspace, state.chain, most=1)
-        rng = generator(workspace.config.random_seed, "shown", state.chain, number)
-        shown = await asyncio.to_thread(_shelf(workspace).draw, rng)
-        return {
-            **begun,
-            "seed": {"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
-            "genre": genres[0] if genres else "",
-            "shown": shown._asdict(),
-        }
+        choose = functools.partial(_start, workspace, begun)
+        start = await workspace.begun(state.chain, record_id, choose)
+        return {**begun, **start}
 
     async def write(
         self, state: TemplateState, runtime: Runtime[RunContext]
@@ -112,6 +105,27 @@ class _Nodes:
         if answer.problem:
             return with_update(given_up(Verdict("unparsed", answer.problem)), update)
         return Command(update=update, goto="gate")
+
+
+async def _start(workspace: Workspace, begun: TemplateState) -> TemplateState:
+    """Seed, genre and what is shown, for a record that has begun just now."""
+    chain, number = begun["chain"], begun["number"]
+    if (number - 1) % _taken(workspace):
+        return await asyncio.to_thread(_as_the_first, workspace, begun)
+    seed = await workspace.seeds.pick(chain)
+    genres = least_used_genres(workspace, chain, most=1)
+    rng = generator(workspace.config.random_seed, "shown", chain, number)
+    return TemplateState(
+        seed={"id": seed.id, "text": seed.text, "keywords": list(seed.keywords)},
+        genre=genres[0] if genres else "",
+        shown=(await _drawn(_shelf(workspace), rng))._asdict(),
+    )
+
+
+async def _drawn(shelf: Shelf, rng: random.Random) -> Shown:
+    if not shelf.reads_corpus:
+        return shelf.draw(rng)
+    return await asyncio.to_thread(shelf.draw, rng)
 
 
 def _taken(workspace: Workspace) -> int:

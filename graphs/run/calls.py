@@ -1,6 +1,5 @@
 """One model call: looked up in the ledger first, within the budget, written before it is used."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -143,7 +142,7 @@ class Caller:
 
     async def _known(self, tag: CallTag) -> AIMessage | None:
         """What the ledger has of this call."""
-        known = await asyncio.to_thread(self._ledger.lookup, tag.key)
+        known = self._ledger.lookup(tag.key)
         if known is not None:
             parent = getattr(ensure_config()["callbacks"], "parent_run_id", None)
             await self._recorder.replayed(tag, known, parent=parent)

@@ -38,7 +38,8 @@ class Ending(ABC, Generic[State, Refused, Done]):
     def record(self, workspace: Workspace, state: State, *, rejected: bool) -> Record:
         """The record as it would enter the corpus, or as it is kept with what was rejected.
 
-        It blocks, so it runs in a thread. `Tail` adds what was measured, refused and decided.
+        It reads no file but the ledger, for it runs in no thread. `Tail` adds what was measured,
+        refused and decided.
         """
 
     @abstractmethod

@@ -7,7 +7,6 @@ again, under its lock: between the gate and there another chain may have admitte
 A refusal goes where the graph says: back to its conductor, or to `reject`.
 """
 
-import asyncio
 from dataclasses import replace
 from typing import Any, Generic, Literal
 
@@ -67,7 +66,7 @@ class Tail(Generic[State, Refused, Done]):
     ) -> Command[Literal["score"] | Refused]:
         """Have the checks that the run file names look at the record."""
         workspace = await self._source(runtime.context)
-        record = await self._record(workspace, state)
+        record = self._record(workspace, state)
         verdict = await run_checks(workspace.config.gate.checks, record)
         if not verdict.passed:
             return self._ending.refuse(workspace, state, verdict)
@@ -79,7 +78,7 @@ class Tail(Generic[State, Refused, Done]):
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen.has_say:  # a record is made for it alone, with what the ledger counts
-            verdict = await workspace.screen.judge(await self._record(workspace, state))
+            verdict = await workspace.screen.judge(self._record(workspace, state))
             if not verdict.passed:
                 return self._ending.refuse(workspace, state, verdict)
         return Command(goto="approve" if workspace.config.review.ask else "admit")
@@ -90,7 +89,7 @@ class Tail(Generic[State, Refused, Done]):
         """Ask a person, who may accept, edit or reject, or send back where a conductor wrote."""
         workspace = await self._source(runtime.context)
         ending, seen = self._ending, _values(state)
-        record = await self._record(workspace, state)
+        record = self._record(workspace, state)
         question = question_about(record, seen.get("edit") or {}, sends_back=ending.sends_back)
         decision = await ending.ask(workspace, question)
         by = workspace.config.review.by
@@ -111,7 +110,7 @@ class Tail(Generic[State, Refused, Done]):
         """Enter the corpus, if the draft is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         ending = self._ending
-        record, draft = await self._record(workspace, state), ending.draft(state)
+        record, draft = self._record(workspace, state), ending.draft(state)
         if await hold(workspace, record, draft):
             return Command(update={"outcome": "held", "reason": ""}, goto=ending.done)
         verdict = await workspace.admission.admit(record, draft)
@@ -125,7 +124,7 @@ class Tail(Generic[State, Refused, Done]):
     async def reject(self, state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
         """Keep what was written, with the reason."""
         workspace = await self._source(runtime.context)
-        record = await self._record(workspace, state, reason=_values(state)["reason"])
+        record = self._record(workspace, state, reason=_values(state)["reason"])
         await workspace.admission.reject(record)
         await self._ending.ended(workspace, accepted=False)
         return {"outcome": "rejected"}
@@ -144,7 +143,7 @@ class Tail(Generic[State, Refused, Done]):
         after: Any = {**_values(state), **update}
         verdict = await self._ending.judge(workspace, after)
         update["verdict"] = after["verdict"] = verdict.dump()
-        record = await self._record(workspace, after)
+        record = self._record(workspace, after)
         if verdict.passed:
             verdict = await run_checks(workspace.config.gate.checks, record)
         if verdict.passed:
@@ -153,16 +152,12 @@ class Tail(Generic[State, Refused, Done]):
             return _asked_again(decision, verdict.reason)
         return Command(update={**update, **done}, goto="admit")
 
-    async def _record(
-        self, workspace: Workspace, state: State, reason: str | None = None
-    ) -> Record:
+    def _record(self, workspace: Workspace, state: State, reason: str | None = None) -> Record:
         """The record with all that was found out about it."""
-        record = await asyncio.to_thread(
-            self._ending.record, workspace, state, rejected=reason is not None
-        )
+        record = self._ending.record(workspace, state, rejected=reason is not None)
         seen = _values(state)
         verdict = Verdict.load(seen.get("verdict"))
-        calls = await asyncio.to_thread(workspace.ledger.calls_of, record.id)
+        calls = workspace.ledger.calls_of(record.id)
         update = {
             "reasoning": reasoning_behind(record, calls),
             "novelty": verdict.novelty,

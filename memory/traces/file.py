@@ -24,7 +24,7 @@ class TraceFile:
     held for records that have not ended; of those that have, the trace alone.
 
     Args:
-        resource: What is said of the run with every span.
+        resource: What is said of the run, once in a start.
         clean: Takes secrets out of each text before it is written.
         also: Is given each span that was written, free of secrets, with its resource.
 
@@ -49,6 +49,7 @@ class TraceFile:
         self._open: dict[str, set[str]] = defaultdict(set)
         self._began: dict[str, int] = {}
         self._records: dict[str, str] = {}
+        self._named = False
         self.run = ""
         self._file = LineFile(path, synced=False)
         try:
@@ -83,7 +84,8 @@ class TraceFile:
             if span.trace_id in self._ended or span.span_id in self._open.get(span.trace_id, ()):
                 return False
             span = _cleaned(span, self._clean)
-            self._file.append(span_line(span, self.resource))
+            self._file.append(span_line(span, None if self._named else self.resource))
+            self._named = True
             self._note(span)
             if self._also is not None:
                 self._also(span, self.resource)
@@ -130,18 +132,20 @@ def read_spans(path: Path) -> Iterator[tuple[dict[str, Value], Span]]:
     """
     if not path.exists():
         return
+    resource: dict[str, Value] = {}
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
                 return
             try:
-                resource, spans = parse_line(line)
+                named, spans = parse_line(line)
             except ValueError as error:
                 raise MetaSynthError(
                     f"{path}, line {number}: {error}",
                     hint="remove the line and run again",
                     code="bad_line",
                 ) from error
+            resource = named or resource
             for span in spans:
                 yield resource, span
 

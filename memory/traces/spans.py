@@ -1,4 +1,8 @@
-"""Spans in OpenTelemetry's own form: one `resourceSpans` object of OTLP/JSON a line."""
+"""Spans in OpenTelemetry's own form: one `resourceSpans` object of OTLP/JSON a line.
+
+Resource and scope, which all spans of a start share, stand in its first line; what a field leaves
+out is OTLP's default.
+"""
 
 import hashlib
 import json
@@ -47,8 +51,12 @@ def span_id_of(trace_id: str, place: str) -> str:
     return hashlib.sha256(f"{trace_id}\n{place}".encode()).hexdigest()[:16]
 
 
-def span_line(span: Span, resource: Mapping[str, Value]) -> bytes:
-    """The span as a whole line, with the resource that it belongs to."""
+def span_line(span: Span, resource: Mapping[str, Value] | None = None) -> bytes:
+    """The span as a whole line.
+
+    Args:
+        resource: What it belongs to; None where an earlier line says it.
+    """
     told: dict[str, Any] = {
         "traceId": span.trace_id,
         "spanId": span.span_id,
@@ -62,17 +70,19 @@ def span_line(span: Span, resource: Mapping[str, Value]) -> bytes:
     }
     if not span.parent_id:
         del told["parentSpanId"]
-    scope = {"name": "metasynth", "version": code_version()}
-    resourced = {
-        "resource": {"attributes": _attributes(resource)},
-        "scopeSpans": [{"scope": scope, "spans": [told]}],
-    }
+    if not span.error:
+        del told["status"]
+    scoped: dict[str, Any] = {"spans": [told]}
+    resourced: dict[str, Any] = {"scopeSpans": [scoped]}
+    if resource is not None:
+        scoped = {"scope": {"name": "metasynth", "version": code_version()}, **scoped}
+        resourced = {"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scoped]}
     text = json.dumps({"resourceSpans": [resourced]}, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace") + b"\n"
 
 
 def parse_line(line: bytes) -> tuple[dict[str, Value], list[Span]]:
-    """A line's resource and its spans.
+    """A line's resource, {} where an earlier line says it, and its spans.
 
     Raises:
         ValueError: It is no line of OTLP/JSON.
@@ -81,7 +91,7 @@ def parse_line(line: bytes) -> tuple[dict[str, Value], list[Span]]:
     spans: list[Span] = []
     try:
         for resourced in json.loads(line)["resourceSpans"]:
-            resource = _parsed(resourced["resource"]["attributes"])
+            resource = _parsed(resourced.get("resource", {}).get("attributes", ()))
             for scoped in resourced["scopeSpans"]:
                 spans += map(_span, scoped["spans"])
     except (KeyError, TypeError, AttributeError) as error:

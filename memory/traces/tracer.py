@@ -213,7 +213,7 @@ class Tracer(AsyncCallbackHandler):
             start=self._began,
             end=self._clock(),
         )
-        await asyncio.to_thread(self._file.add, root)
+        self._file.add(root)
 
     async def _add_call(
         self,
@@ -255,7 +255,7 @@ class Tracer(AsyncCallbackHandler):
         if record_id:
             told = {"metasynth.record.id": record_id, **span.attributes}
             span = replace(span, attributes=told)
-        await asyncio.to_thread(self._file.add, span)
+        self._file.add(span)  # a line for the operating system: no work for a thread
 
     def _root(self, record_id: str) -> str:
         """A record's root; of the run there is one for each start."""

@@ -203,9 +203,10 @@ def render_template(source: str, variables: Mapping[str, object]) -> str:
         ) from None
 
 
-def template_variables(source: str) -> set[str]:
+@functools.lru_cache(maxsize=256)
+def template_variables(source: str) -> frozenset[str]:
     """The variables that a template of the user's mentions; one that does not parse has none."""
     try:
-        return meta.find_undeclared_variables(parsed(source))
+        return frozenset(meta.find_undeclared_variables(parsed(source)))
     except TemplateError:
-        return set()
+        return frozenset()

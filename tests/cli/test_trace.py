@@ -76,6 +76,14 @@ class TestARun:
             assert len(bytes.fromhex(span["spanId"])) == 8
             assert int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"])
 
+    def test_the_first_line_of_a_start_speaks_for_all(self, run: Path) -> None:
+        lines = (run / "traces.jsonl").read_text(encoding="utf-8").splitlines()
+        named = ["resource" in json.loads(line)["resourceSpans"][0] for line in lines]
+        assert named == [True] + [False] * (len(lines) - 1)
+        resources = [resource for resource, _ in read_spans(run / "traces.jsonl")]
+        assert all(resource == resources[0] for resource in resources)
+        assert resources[0]["service.name"] == "metasynth"
+
     def test_each_call_of_the_ledger_has_its_span(self, run: Path) -> None:
         made = [span for span in calls(spans_of(run)) if not span.error]
         told = [span.attributes for span in made]

@@ -354,3 +354,19 @@ def test_counts_that_are_none_in_an_old_ledger_break_nothing(tmp_path: Path) -> 
         assert ledger.totals().usd == 0
         assert 0 < ledger.totals_of("r").tokens < 1000
         assert [call.response.text for call in ledger.calls_of("r")][1] == "x"
+
+
+async def test_calls_that_end_together_are_committed_together(tmp_path: Path) -> None:
+    with Ledger(tmp_path / "ledger") as ledger:
+        ledger.begin("r1", {"seed": {"id": "s"}})
+        written = await asyncio.gather(
+            *(ledger.arecord(tag(str(number)), RESPONSE, seconds=1.0) for number in range(40)),
+            ledger.arecord(tag("0"), RESPONSE, seconds=1.0),
+        )
+        assert sum(call is None for call in written) == 1  # the same key a second time
+        assert ledger.totals().calls == 40
+        assert ledger.commits <= 2
+        assert ledger.beginning("r1") == {"seed": {"id": "s"}}
+        ledger.end("r1")
+        await ledger.arecord(tag("last"), RESPONSE, seconds=1.0)
+        assert ledger.beginning("r1") is None

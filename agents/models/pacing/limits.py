@@ -95,7 +95,7 @@ class Window:
 
 @dataclass
 class SendRate:
-    """Requests a second that the server is believed to sustain.
+    """Requests a second that the server is believed to sustain; infinity: no limit as yet.
 
     `peak` is the rate at which it last refused; None before the first refusal (slow start). A cycle
     runs from one refusal to the next: what was accepted in it, divided by its length, is what the
@@ -112,6 +112,8 @@ class SendRate:
     cycle_held_s: float = 0.0
     short_cycles: int = 0
 
+    FIRST = 20.0  # where nothing is known, or after the refusal of what had no limit
+    FIRST_SPAN_S = 1.0  # a burst says less of a rate than a second does
     SLOW_START_GAIN = 1.0  # requests/s gained per answer: the rate doubles every ln 2 = 0.7 s
     MINIMUM = 1 / 30
     TOO_FEW = 8  # accepted calls in a cycle, from which no rate can be told
@@ -126,7 +128,7 @@ class SendRate:
         Returns:
             Seconds since the one before, and whether that is as fast as the rate allows.
         """
-        interval = 1 / self.per_second
+        interval = 1 / self.per_second  # 0 where there is no limit
         after_s = now - self.last_sent_at
         self.last_sent_at = now
         # A late timer is made up for, but not so that two calls meet at a server without a burst.
@@ -170,6 +172,11 @@ class SendRate:
         self, refused: Permit, accepted: int, held_s: float, retry_after_s: float | None
     ) -> None:
         before = self.per_second
+        if math.isinf(before):
+            span_s = refused.sent_at - (self.cycle_started_at or refused.sent_at)
+            known = accepted / max(span_s, self.FIRST_SPAN_S) if accepted >= self.TOO_FEW else 0.0
+            self.per_second = known or self.FIRST
+            return
         sustained, peak = self._sustained(refused, accepted, held_s)
         # Had the call come `retry_after_s` later it would have been welcome, so calls that far
         # apart are: no need to go below that.

@@ -17,11 +17,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 from urllib.parse import urlsplit
 
 from .limits import Permit
 from .regulator import Outcome, Regulator
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A model whose calls go through a pacer."""
+
+    @property
+    def pacer(self) -> "Pacer": ...
 
 
 class HeldTooLongError(Exception):
@@ -153,6 +161,11 @@ class Pacer:
                 tokens_per_minute=tokens_per_minute,
                 max_concurrency=max_concurrency,
             )
+
+    def expect(self, calls: int) -> None:
+        """Let so many go at once until the endpoint refuses one; else it is tried how many may."""
+        with self._lock:
+            self._regulator.expect(calls)
 
     @property
     def in_flight(self) -> int:

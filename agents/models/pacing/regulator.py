@@ -6,7 +6,8 @@ that every property can be tested in simulated time. `Pacer` puts it behind an a
 Four limits; a call may go when all of them let it:
 
     hold       nobody sends before the time that the last refusal named
-    window     calls in flight: slow start, then additive increase, halved by a refusal (AIMD)
+    window     calls in flight: as many as are expected, or slow start, then additive increase;
+               halved by a refusal (AIMD)
     send rate  requests a second: slow start until the first refusal, then the rate that the server
                was seen to sustain, probed gently (the concave-then-convex curve of CUBIC, RFC 9438)
     allowance  the user's own limits of requests and tokens a minute
@@ -80,6 +81,12 @@ class Regulator:
         if max_concurrency:
             self.window.ceiling = min(self.window.ceiling, max_concurrency)
             self.window.limit = min(self.window.limit, float(self.window.ceiling))
+
+    def expect(self, calls: int) -> None:
+        """So many are asked for at once: they go at once, as fast as they come, until a refusal."""
+        if not self.refused:
+            self.window.limit = max(self.window.limit, float(min(calls, self.window.ceiling)))
+            self.rate.per_second = math.inf
 
     def wait_s(self, now: float, tokens: int) -> float:
         """Seconds until a call of about `tokens` may go; infinity when one must end first."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from metasynth.agents.models.adaptation.adaptation import Adaptable, Adaptations
+from metasynth.agents.models.pacing.pacer import Paced
 from metasynth.agents.models.provider import chat_model, provider_of
 from metasynth.agents.roles.role import Role
 from metasynth.config.model import ModelConfig
@@ -37,6 +38,8 @@ def make_voices(
     for voice in (voices.conductor, voices.experts, *by_name.values()):
         if isinstance(voice.model, Adaptable):
             voice.model.adapt_with(shared)
+        if isinstance(voice.model, Paced):
+            voice.model.pacer.expect(config.concurrency)
     return voices
 
 

@@ -204,6 +204,10 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         sampler = await asyncio.to_thread(
             open_sampler, plan.softsrv, directory.softsrv, config, models
         )
+    threads = await asyncio.to_thread(
+        _ended_threads, config, directory, checkpointer, corpus, screen
+    )
+    stack.push_async_callback(threads.close)
     workspace = Workspace(
         config=config,
         identity=plan.identity,
@@ -227,9 +231,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         caller=caller,
         quota=open_quota(config, corpus, screen),
         checkpointer=checkpointer,
-        threads=await asyncio.to_thread(
-            _ended_threads, config, directory, checkpointer, corpus, screen
-        ),
+        threads=threads,
         prompt_version=plan.prompt_version,
         exemplars=plan.exemplars,
         screen=screen,

@@ -118,6 +118,30 @@ def test_a_server_without_limits_is_soon_used_without_limits() -> None:
     assert run_calls(Server(), 1500) <= 6
 
 
+def test_what_is_expected_goes_at_once_until_a_refusal() -> None:
+    async def all_at_once(pacer: Pacer) -> tuple[int, float]:
+        pacer.expect(50)
+
+        async def call() -> None:
+            async with pacer.slot() as slot:
+                await asyncio.sleep(1.0)
+                slot.succeeded()
+
+        await asyncio.gather(*(call() for _ in range(50)))
+        most, took = pacer.concurrency, now()
+        async with pacer.slot() as slot:
+            slot.refused()
+        assert pacer.concurrency < 50
+        assert pacer.calls_per_second < 100
+        pacer.expect(50)  # what was refused once is found out by trying
+        assert pacer.concurrency < 50
+        return most, took
+
+    most, took = in_virtual_time(all_at_once)
+    assert most >= 50
+    assert took == 1.0
+
+
 def test_a_server_that_takes_four_at_once_gets_about_four_at_once() -> None:
     server = Server(most_at_once=4, latency_s=1.0, says=False)
     assert run_calls(server, 300) <= 1.35 * 300 / 4
