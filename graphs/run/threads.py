@@ -95,7 +95,9 @@ class EndedThreads(NoThreads):
         self._written_at = self._clock()
         held, self._held = self._held, {}
         for record_id, (graph, steps) in held.items():
-            await self._saver.adelete_thread(thread_of(record_id))  # of a line that was taken out
+            if await self._saver.aget_tuple(thread_config(record_id)) is not None:
+                # its line was taken out of the corpus, and the record was written anew
+                await self._saver.adelete_thread(thread_of(record_id))
             supersteps = [[StateUpdate(values, as_node=node)] for node, values in steps]
             await graph.abulk_update_state(thread_config(record_id), supersteps)
 
