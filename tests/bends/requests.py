@@ -326,6 +326,42 @@ ROLES = [
     ),
 ]
 
+
+def _form_type(body: Json) -> str:
+    return str((body.get("response_format") or {}).get("type"))
+
+
+NO_SCHEMA = refusing(
+    "json_object, no json_schema (DeepSeek)",
+    lambda body: _form_type(body) == "json_schema",
+    refusal("This response_format type is unavailable now"),
+)
+FORMS = [
+    NO_SCHEMA,
+    refusing(
+        "json_object, no json_schema (pydantic)",
+        lambda body: _form_type(body) == "json_schema",
+        in_form(
+            {
+                "detail": [
+                    {"loc": ["body", "response_format", "type"], "msg": "text or json_object"}
+                ]
+            },
+            422,
+        ),
+    ),
+    refusing(
+        "no response_format",
+        sends("response_format"),
+        refusal("Unrecognized request argument supplied: response_format"),
+    ),
+    refusing(
+        "no strict",
+        sends("response_format", "json_schema", "strict"),
+        forbidden("response_format", "json_schema", "strict"),
+    ),
+]
+
 REQUESTS = [
     *(MISTRAL_IDS, CLAUDE_IDS, OPENAI_IDS, SAME_IDS),
     *SCHEMAS,

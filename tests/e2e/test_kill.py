@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from metasynth.randomness import derive_seed
+from tests.bends.bend import refusal
+from tests.bends.requests import refusing
 from tests.commands import Command, calls_in, corpus_of, metasynth, remembered_in, small_run
 from tests.openai_answers import Reply
 from tests.openai_server import OpenAIServer
@@ -119,6 +121,30 @@ def test_finished_calls_are_not_paid_twice(tmp_path: Path) -> None:
         assert len(server.requests) - first == goal - paid
         assert repeated(server.requests) <= chains
     assert len({record.id for record in corpus_of(out)}) == goal == calls_in(out)
+
+
+def test_killed_right_after_an_adaptation_it_is_refused_nothing_twice(tmp_path: Path) -> None:
+    """The first expert's temperature is refused; the adapted request is in flight at the kill."""
+    out, teacher = tmp_path / "run", Watched()
+
+    def is_refused(body: dict[str, Any]) -> bool:
+        return "temperature" in body and not body.get("tools")
+
+    words = "Unsupported parameter: 'temperature' is not supported with this model."
+    bend = refusing("temperature of experts", is_refused, refusal(words, param="temperature"))
+    with OpenAIServer(teacher, bends=[bend]) as server:
+        run = small_run(server.base_url, budget__records=1, concurrency=1)
+        with Command(*run, "--out", out, folder=tmp_path) as command:
+            teacher.after(2, lambda: command.send(signal.SIGKILL), holding=1)
+            assert command.end().status == -signal.SIGKILL
+        first = len(server.requests)
+        assert [is_refused(body) for body in server.requests] == [False, True, False]
+        assert calls_in(out) == 1
+        assert json.loads((out / "adaptations.json").read_text())
+        assert metasynth(*run, "--out", out) == 0
+        assert not any(is_refused(body) for body in server.requests[first:])
+        assert len(server.requests) - first == calls_in(out) - 1
+    assert len(corpus_of(out)) == 1
 
 
 def test_interrupted_politely_it_says_so_and_goes_on(tmp_path: Path) -> None:
