@@ -1,8 +1,8 @@
 """The test server behind the protocols of providers: Anthropic, Gemini, Ollama, Cohere, Azure.
 
 A request is put into the form of OpenAI, in which it is recorded and given to the responder, and
-the answer is put back. Errors go out in the form of the protocol. Streams are not spoken here but
-by what speaks OpenAI's protocol under another address (Azure, Groq).
+the answer is put back. Errors go out in the form of the protocol. Streams are spoken by Anthropic's
+protocol, and by what speaks OpenAI's under another address (Azure, Groq).
 """
 
 import json
@@ -24,6 +24,7 @@ class Protocol(NamedTuple):
     request: Callable[[Json], Json]
     answer: Callable[[Json], Json]
     error: Callable[[Reply], Any]
+    events: Callable[[Json], list[Json]] | None = None
 
 
 FINGERPRINT = Bend(  # one SDK insists on the field
@@ -61,7 +62,7 @@ class ProviderServer(OpenAIServer):
         router.add_post("/{version}/models/{name}:generateContent", self._speaking(GEMINI))
 
     def _speaking(self, protocol: Protocol) -> Callable[[web.Request], Any]:
-        async def respond(request: web.Request) -> web.Response:
+        async def respond(request: web.Request) -> web.StreamResponse:
             body = await request.json()
             self.wire.append(body)
             asked = {"model": request.match_info.get("name", ""), **protocol.request(body)}
@@ -76,6 +77,13 @@ class ProviderServer(OpenAIServer):
             for bend in self._quirks:
                 assert isinstance(answered, dict)
                 answered = bend.change(body, answered)
+            if body.get("stream") and protocol.events:
+                assert isinstance(answered, dict)
+                lines = "".join(
+                    f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
+                    for event in protocol.events(answered)
+                )
+                return web.Response(text=lines, content_type="text/event-stream")
             return web.json_response(answered)
 
         return respond
@@ -141,10 +149,47 @@ def _from_anthropic(body: Json) -> Json:
             _tool(tool["name"], tool.get("description", ""), tool["input_schema"])
             for tool in body["tools"]
         ]
-        asked["tool_choice"] = {"any": "required"}.get(
-            (body.get("tool_choice") or {}).get("type", ""), "auto"
-        )
+        choice = body.get("tool_choice") or {}
+        asked["tool_choice"] = {"any": "required"}.get(choice.get("type", ""), "auto")
+        if choice.get("type") == "tool":
+            asked["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
+    if form := (body.get("output_config") or {}).get("format"):
+        schema = {"name": "form", "schema": form["schema"]}
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     return asked
+
+
+def _anthropic_events(answer: Json) -> list[Json]:
+    """An answer as a stream's events, a text in two pieces."""
+    usage = answer["usage"]
+    begun = answer | {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
+    events: list[Json] = [{"type": "message_start", "message": begun}]
+    for index, block in enumerate(answer["content"]):
+        place = {"index": index}
+        start, deltas = _anthropic_deltas(block)
+        events.append({"type": "content_block_start", **place, "content_block": start})
+        events += [{"type": "content_block_delta", **place, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", **place})
+    ending = {"stop_reason": answer["stop_reason"], "stop_sequence": None}
+    events.append({"type": "message_delta", "delta": ending, "usage": usage})
+    return [*events, {"type": "message_stop"}]
+
+
+def _anthropic_deltas(block: Json) -> tuple[Json, list[Json]]:
+    """How a block begins in a stream, and what is added to it."""
+    if block["type"] == "tool_use":
+        return block | {"input": {}}, [
+            {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
+        ]
+    if block["type"] == "thinking":
+        return block | {"thinking": "", "signature": ""}, [
+            {"type": "thinking_delta", "thinking": block["thinking"]},
+            {"type": "signature_delta", "signature": block["signature"]},
+        ]
+    text, half = block["text"], len(block["text"]) // 2
+    return block | {"text": ""}, [
+        {"type": "text_delta", "text": piece} for piece in (text[:half], text[half:])
+    ]
 
 
 def _to_anthropic(completion: Json) -> Json:
@@ -303,6 +348,7 @@ ANTHROPIC = Protocol(
         "type": "error",
         "error": {"type": "invalid_request_error", "message": _words(reply)},
     },
+    _anthropic_events,
 )
 GEMINI = Protocol(
     _from_gemini,
