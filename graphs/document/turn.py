@@ -102,6 +102,8 @@ async def _asked(
         name = f"{conductor.name} (by schema)"
         async with health.trial(name):
             reply = await _said(workspace, state, messages, number, tools, by_schema=True)
+            if not (reply.tool_calls or reply.invalid_tool_calls or health.calls_tools(name)):
+                form.go_back()
             health.took_turn(name, reply, limit=limit_of(conductor, {}))
             return reply
     except PromptError as error:

@@ -31,6 +31,7 @@ class ToolForm:
         self._path = path
         remembered = self._auto and path is not None and path.exists()
         self.by_schema = tools == "schema" or remembered
+        self._has_told = False
 
     def fall_back(self, model: str) -> bool:
         """Ask by schema from now on; False where the run file says how tools are offered."""
@@ -40,8 +41,17 @@ class ToolForm:
             self.by_schema = True
             if self._path is not None:
                 write_atomically(self._path, json.dumps({"tools": "schema", "model": model}) + "\n")
-            self.tell(
-                f"{model} answered without a tool call: calls are asked for as JSON from now on "
-                "(conductor.tools: schema)"
-            )
+            if not self._has_told:
+                self.tell(
+                    f"{model} answered without a tool call: calls are asked for as JSON from now "
+                    "on (conductor.tools: schema)"
+                )
+            self._has_told = True
         return True
+
+    def go_back(self) -> None:
+        """Offer tools as such again: no call came by schema either, so the model only talked."""
+        if self._auto and self.by_schema:
+            self.by_schema = False
+            if self._path is not None:
+                self._path.unlink(missing_ok=True)

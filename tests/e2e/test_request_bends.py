@@ -56,7 +56,7 @@ def test_many_chains_share_one_refusal(tmp_path: Path) -> None:
 
 def test_a_turn_of_talk_goes_back_with_its_words(tmp_path: Path) -> None:
     with OpenAIServer(scripted("I would begin.", then=Teacher()), bends=[ROLES[3]]) as server:
-        assert _run(server, tmp_path / "run") == 0
+        assert _run(server, tmp_path / "run", conductor__tools="native") == 0
         second = server.requests[1]["messages"]
     assert [message["content"] for message in second if message["role"] == "assistant"] == [
         "I would begin."

@@ -426,7 +426,7 @@ class TestKills:
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         run = small_demo(softsrv__training__steps=100_000, budget__minutes=0.02)
-        assert metasynth(*run, "--out", tmp_path / "run") == 0
+        assert metasynth(*run, "--out", tmp_path / "run") == 1  # nothing was written
         assert "ended because   budget.minutes: " in capsys.readouterr().out
 
     def test_a_corrected_run_file_keeps_what_it_did_not_change(
@@ -442,16 +442,16 @@ class TestKills:
 
         # no call is made, so that the ledger knows no answer, and no time is left for a record
         nothing = {"softsrv__answers__style": "none", "budget__minutes": 1e-9}
-        assert metasynth(*small_demo(gate__min_words=4, **nothing), "--out", run) == 0
+        assert metasynth(*small_demo(gate__min_words=4, **nothing), "--out", run) == 1
         assert _lines(run, "samples.jsonl") == samples
 
         fewer = small_demo(softsrv__sampling__count=10, **nothing)
-        assert metasynth(*fewer, "--out", run) == 0
+        assert metasynth(*fewer, "--out", run) == 1
         assert len(_lines(run, "samples.jsonl")) <= 1
         assert trained.stat().st_mtime_ns == before
 
         other = small_demo(softsrv__training__steps=5, **nothing)
-        assert metasynth(*other, "--out", run) == 0
+        assert metasynth(*other, "--out", run) == 1
         assert not trained.exists()
 
 

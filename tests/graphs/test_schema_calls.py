@@ -13,7 +13,7 @@ import pytest
 
 from tests.commands import Command, corpus_of, metasynth, small_run
 from tests.openai_answers import Reply
-from tests.openai_server import OpenAIServer
+from tests.openai_server import OpenAIServer, scripted
 from tests.teacher import Teacher
 
 
@@ -105,3 +105,13 @@ def test_killed_right_after_the_fallback_a_run_pays_nothing_twice(tmp_path: Path
     assert len(corpus_of(out)) == 1
     assert len(native) == 1
     assert native[0] < killed
+
+
+def test_one_turn_of_talk_does_not_end_native_calls_where_schemas_are_ignored(
+    tmp_path: Path,
+) -> None:
+    with OpenAIServer(scripted("I would begin.", then=Teacher())) as server:
+        run = small_run(server.base_url, budget__records=1, concurrency=1)
+        assert metasynth(*run, "--out", tmp_path / "run") == 0
+    assert len(corpus_of(tmp_path / "run")) == 1
+    assert not (tmp_path / "run" / "tool_form.json").exists()
