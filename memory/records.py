@@ -1,15 +1,16 @@
 """What conductor and gate know about the records written before, and about those being written.
 
-The records' summaries and openings lie in a store, each under a root label of its own, so that
-both can be searched without a condition. Counts and claims are held in this process: one process
-works in a run directory, and `reconcile` counts anew at its start.
+Everything that is asked while a run works is answered from this process: exact neighbours among the
+vectors of summaries and openings (`neighbours.py`), counts, claims. One process works in a run
+directory, and `load` reads the corpus at its start. A store has the same records for everybody
+else; it is written behind (`store/behind.py`), each of summaries and openings under a root label of
+its own, so that both can be searched without a condition.
 """
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import BaseStore, PutOp
 
@@ -18,27 +19,39 @@ from metasynth.text.words import excerpt, opening
 
 from .corpus import Corpus
 from .digest import LABEL_WORDS, Claim, Digest, Neighbour, most_frequent, shortened
+from .neighbours import Neighbours, Remembered
+from .store.behind import WriteBehind
 
 SUMMARIES = ("summaries",)
 OPENINGS = ("openings",)
-_BATCH = 256
 _PAGE = 50_000  # a later page of a store costs what the earlier ones cost together
 _RECENT = 1000
 
 
 class RecordMemory:
-    """The records in a store, by what they say and how they begin.
+    """The records by what they say and how they begin.
+
+    Nothing is embedded before somebody asks for neighbours.
 
     Args:
-        store: Any LangGraph store with an index; its vectors must come from `embedder`.
+        store: Any LangGraph store with an index, or what opens it when it is first written.
         embedder: Measures the distances that are given out.
         opening_words: How many words of a record's body are its opening.
+        searchable: The store's items have vectors, so that it can be searched by a text.
     """
 
-    def __init__(self, store: BaseStore, embedder: Embeddings, *, opening_words: int = 12) -> None:
-        self._store = store
-        self._embedder = embedder
+    def __init__(
+        self,
+        store: BaseStore | Callable[[], BaseStore],
+        embedder: Embeddings,
+        *,
+        opening_words: int = 12,
+        searchable: bool = True,
+    ) -> None:
+        self._store = WriteBehind((lambda: store) if isinstance(store, BaseStore) else store)
         self._opening_words = opening_words
+        self._searchable = searchable
+        self._neighbours = Neighbours(embedder)
         self._claims: dict[str, Claim] = {}
         self._forget()
 
@@ -51,42 +64,23 @@ class RecordMemory:
         return id_ in self._ids
 
     async def remember(self, record: Record) -> None:
-        """Keep an accepted record; a second time changes nothing."""
+        """Keep an accepted record, which the next question knows; a second time changes nothing.
+
+        The store has it a moment later; see `flush`.
+
+        Raises:
+            MetaSynthError: The store could not be written before.
+        """
         if record.id in self._ids:
             return
-        await self._write(self._puts(record))
-        if record.id not in self._ids:  # another task may have been faster
-            self._count(record)
+        self._count(record)
+        self._store.put(self._puts(record))
 
     async def nearest(
         self, *, summary: str | None = None, opening: str | None = None, k: int = 1
     ) -> list[Neighbour]:
         """The `k` records whose summary or opening is nearest to the given ones, nearest first."""
-        queries = [(SUMMARIES, summary), (OPENINGS, opening)]
-        asked = [(namespace, text) for namespace, text in queries if text]
-        if k < 1 or not asked or not self._ids:
-            return []
-        found = await asyncio.gather(
-            *(self._store.asearch(namespace, query=text, limit=k) for namespace, text in asked)
-        )
-        values = {item.key: item.value for items in found for item in items}
-        values = {id_: value for id_, value in values.items() if id_ in self._ids}
-        to_summary = await self._distances(summary, [v["summary"] for v in values.values()])
-        to_opening = await self._distances(opening, [v["opening"] for v in values.values()])
-        neighbours = [
-            Neighbour(
-                id=id_,
-                distance=min(part for part in (near, begin) if part is not None),
-                summary_distance=near,
-                opening_distance=begin,
-                summary=value["summary"],
-                topic=value["topic"],
-            )
-            for (id_, value), near, begin in zip(
-                values.items(), to_summary, to_opening, strict=True
-            )
-        ]
-        return sorted(neighbours, key=lambda found: (found.distance, found.id))[:k]
+        return await self._neighbours.nearest(summary, opening, k)
 
     def claim(self, chain: str, label: str, keywords: Sequence[str] = ()) -> None:
         """Say what a chain writes about now, in place of what it said before."""
@@ -156,35 +150,50 @@ class RecordMemory:
             ),
         )
 
-    async def reconcile(self, corpus: Corpus) -> None:
-        """Make the store agree with the corpus: add what it lacks, delete what it has too much.
+    def load(self, corpus: Corpus) -> None:
+        """Know the records of the corpus and no others; to be called before a run goes on.
 
-        Counts start from the corpus and claims from nothing. To be called before a run goes on.
+        Counts start from the corpus and claims from nothing. The store is brought into agreement
+        before it is next written, at the latest when it is flushed.
         """
-        summaries = {key async for key in self._keys(SUMMARIES)}
-        openings = {key async for key in self._keys(OPENINGS)}
         self._forget()
-        missing: list[PutOp] = []
         for record in corpus.records():
-            if record.id not in summaries or record.id not in openings:
-                missing.extend(self._puts(record))
             self._count(record)
-            if len(missing) >= _BATCH:
-                await self._write(missing)
-                missing = []
-        extra = [PutOp(SUMMARIES, key, None) for key in sorted(summaries - self._ids)]
-        extra += [PutOp(OPENINGS, key, None) for key in sorted(openings - self._ids)]
-        await self._write([*missing, *extra])
+        self._store.first(lambda store: self._disagreement(store, corpus), needed=len(self) > 0)
+
+    async def reconcile(self, corpus: Corpus) -> None:
+        """`load`, and have the store agree: add what it lacks, delete what it has too much."""
+        await asyncio.to_thread(self.load, corpus)
+        await self.flush()
 
     async def rebuild(self, corpus: Corpus) -> None:
         """Write the store anew from the corpus, whatever it holds."""
-        for namespace in (SUMMARIES, OPENINGS):
-            keys = [key async for key in self._keys(namespace)]
-            await self._write([PutOp(namespace, key, None) for key in keys])
+        self._store.first(
+            lambda store: [
+                PutOp(namespace, key, None)
+                for namespace in (SUMMARIES, OPENINGS)
+                for key in _keys(store, namespace)
+            ],
+            needed=True,
+        )
         await self.reconcile(corpus)
+
+    async def flush(self) -> None:
+        """Wait until the store has all that was remembered.
+
+        Raises:
+            MetaSynthError: The store cannot be opened or written.
+        """
+        await asyncio.to_thread(self._store.flush)
+
+    def close(self) -> None:
+        """Have the store written to the end; it is closed by whoever opened it."""
+        self._store.close()
+        self._neighbours.close()
 
     def _forget(self) -> None:
         self._claims.clear()
+        self._neighbours.clear()
         self._ids: set[str] = set()
         self._topics: Counter[str] = Counter()
         self._genres: Counter[str] = Counter()
@@ -193,6 +202,10 @@ class RecordMemory:
 
     def _count(self, record: Record) -> None:
         self._ids.add(record.id)
+        self._neighbours.add(
+            Remembered(record.id, _summary(record), record.topic),
+            opening(record.body, self._opening_words),
+        )
         for counter, name in (
             (self._topics, record.topic),
             (self._genres, record.genre),
@@ -203,48 +216,41 @@ class RecordMemory:
         if record.topic:
             self._labels.appendleft(record.topic)
 
+    def _disagreement(self, store: BaseStore, corpus: Corpus) -> Iterator[PutOp]:
+        """What makes the store agree with the corpus, as far as the corpus has been remembered."""
+        summaries, openings = set(_keys(store, SUMMARIES)), set(_keys(store, OPENINGS))
+        known: set[str] = set()
+        for record in corpus.records():
+            known.add(record.id)
+            if record.id not in summaries or record.id not in openings:
+                yield from self._puts(record)
+        yield from (PutOp(SUMMARIES, key, None) for key in sorted(summaries - known))
+        yield from (PutOp(OPENINGS, key, None) for key in sorted(openings - known))
+
     def _puts(self, record: Record) -> list[PutOp]:
         # Both items hold both texts, so that either search gives both distances.
         value = {
-            "summary": record.summary or excerpt(record.body, 40),
+            "summary": _summary(record),
             "opening": opening(record.body, self._opening_words),
             "topic": record.topic,
             "genre": record.genre,
             "persona": record.persona,
         }
         return [
-            PutOp(SUMMARIES, record.id, value, index=["summary"]),
-            PutOp(OPENINGS, record.id, value, index=["opening"]),
+            PutOp(SUMMARIES, record.id, value, index=["summary"] if self._searchable else False),
+            PutOp(OPENINGS, record.id, value, index=["opening"] if self._searchable else False),
         ]
 
-    async def _write(self, ops: Sequence[PutOp]) -> None:
-        """Write in batches that hold no text twice, which LangGraph's InMemoryStore refuses."""
-        batch: list[PutOp] = []
-        texts: set[str] = set()
-        for op in ops:
-            text = op.value[op.index[0]] if op.value and op.index else None
-            if text is not None and text in texts:
-                await self._store.abatch(batch)
-                batch, texts = [], set()
-            batch.append(op)
-            if text is not None:
-                texts.add(text)
-        if batch:
-            await self._store.abatch(batch)
 
-    async def _distances(self, text: str | None, others: Sequence[str]) -> list[float | None]:
-        if not text:
-            return [None] * len(others)
-        rows = np.asarray(await self._embedder.aembed_documents([text, *others]))
-        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return [max(0.0, float(1.0 - score)) for score in rows[1:] @ rows[0]]
+def _summary(record: Record) -> str:
+    return record.summary or excerpt(record.body, 40)
 
-    async def _keys(self, namespace: tuple[str, ...]) -> AsyncIterator[str]:
-        offset = 0
-        while True:
-            items = await self._store.asearch(namespace, limit=_PAGE, offset=offset)
-            for item in items:
-                yield item.key
-            if len(items) < _PAGE:
-                return
-            offset += _PAGE
+
+def _keys(store: BaseStore, namespace: tuple[str, ...]) -> Iterator[str]:
+    offset = 0
+    while True:
+        items = store.search(namespace, limit=_PAGE, offset=offset)
+        yield from (item.key for item in items)
+        if len(items) < _PAGE:
+            return
+        offset += _PAGE

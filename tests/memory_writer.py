@@ -1,14 +1,16 @@
-"""A process that writes records until it is killed: `python -m tests.memory_writer FOLDER`.
+"""A process that writes records until it is killed: `python -m tests.memory_writer FOLDER [held]`.
 
-After each record everything is written, and then its number stands on stdout.
+After each record everything is written, and then its number stands on stdout. `held` is a process
+whose store never opens, so that all writes to it are pending when it is killed.
 """
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 
 from langchain_core.messages import AIMessage
-from langgraph.store.base import IndexConfig
+from langgraph.store.base import BaseStore, IndexConfig
 
 from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import CallKey, CallTag, Ledger
@@ -36,6 +38,28 @@ def call(number: int) -> CallTag:
     return CallTag(CallKey("c", str(number), "p"), record_id=f"r{number}")
 
 
+async def write_held(folder: Path) -> None:
+    with Corpus(folder) as corpus:
+        memory = RecordMemory(never, WordEmbeddings())
+        memory.load(corpus)
+        number = corpus.accepted + corpus.rejected
+        while True:
+            new = record(number)
+            if not new.reason:
+                corpus.accept(new)
+                await memory.remember(new)
+                assert (await memory.nearest(summary=new.summary))[0].id == new.id
+            else:
+                corpus.reject(new)
+            print(number, flush=True)  # noqa: T201
+            number += 1
+
+
+def never() -> BaseStore:
+    threading.Event().wait()
+    raise AssertionError
+
+
 async def write(folder: Path) -> None:
     corpus, ledger = Corpus(folder), Ledger(folder / "ledger")
     store = ChromaStore.open(folder / "memory", index=index())
@@ -56,4 +80,5 @@ async def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1])))
+    work = write_held if sys.argv[2:] == ["held"] else write
+    asyncio.run(work(Path(sys.argv[1])))

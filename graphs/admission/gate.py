@@ -199,11 +199,14 @@ class Gate:
         Where the embedder cannot read summary and opening, there is no distance.
         """
         limits = self._config
-        head = opening(draft.text, self._opening_words)
-        matches = []
-        if await asyncio.to_thread(self._readable, f"{draft.summary}\n{head}"):
-            matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
-        nearest: Neighbour | None = matches[0] if matches else None
+        nearest: Neighbour | None = None
+        if limits.min_distance > 0:  # else nothing asks, and the draft is not embedded
+            head = opening(draft.text, self._opening_words)
+            measured = f"{draft.summary}\n{head}"
+            matches = []
+            if measured.isascii() or await asyncio.to_thread(self._readable, measured):
+                matches = await self._memory.nearest(summary=draft.summary, opening=head, k=1)
+            nearest = matches[0] if matches else None
         if self.likeness.takes_long:
             repetition = await asyncio.to_thread(self._repetition, draft)
         else:

@@ -233,37 +233,66 @@ def _settings() -> "Settings":
     return Settings(anonymized_telemetry=False)
 
 
-def _connect(location: str) -> "ClientAPI":
-    import chromadb
+def check_place(location: str | Path) -> None:
+    """Make the folder, or see that a server answers; without Chroma, whose import takes long.
 
-    settings = _settings().model_copy()  # the client writes into it
-    if not location.startswith(("http://", "https://")):
+    Raises:
+        RequestError: The folder cannot be written, or the URL names no host.
+        MetaSynthError: No server answers.
+    """
+    if not _is_url(str(location)):
         try:
             Path(location).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RequestError(
                 f"{location}: cannot be written ({error.strerror})", code="not_writable"
             ) from None
+        return
+    host, port, _ = _address(str(location))
+    try:
+        # Chroma's own attempt would say less and leave connections behind.
+        socket.create_connection((host, port), timeout=10).close()
+    except OSError as error:
+        raise _no_server(str(location)) from error
+
+
+def _connect(location: str) -> "ClientAPI":
+    check_place(location)
+    import chromadb
+
+    settings = _settings().model_copy()  # the client writes into it
+    if not _is_url(location):
         return chromadb.PersistentClient(location, settings=settings)
+    host, port, ssl = _address(location)
+    try:
+        client: Any = chromadb.HttpClient(host, port=port, ssl=ssl, settings=settings)
+    except (OSError, ValueError) as error:
+        raise _no_server(location) from error
+    client._server._session.timeout = _SERVER_SECONDS  # by default it waits for ever
+    return cast("ClientAPI", client)
+
+
+def _is_url(location: str) -> bool:
+    return location.startswith(("http://", "https://"))
+
+
+def _address(location: str) -> tuple[str, int, bool]:
+    """Host, port, and whether over TLS."""
     url = urlsplit(location)
-    ssl = url.scheme == "https"
     if not url.hostname:
         raise RequestError(
             f"{location}: names no host", hint="write http://HOST:PORT", code="missing_host"
         )
-    port = url.port or (443 if ssl else 8000)
-    try:
-        # Chroma's own attempt would say less and leave connections behind.
-        socket.create_connection((url.hostname, port), timeout=10).close()
-        client: Any = chromadb.HttpClient(url.hostname, port=port, ssl=ssl, settings=settings)
-        client._server._session.timeout = _SERVER_SECONDS  # by default it waits for ever
-        return cast("ClientAPI", client)
-    except (OSError, ValueError) as error:
-        raise MetaSynthError(
-            f"{location}: no Chroma server answers there",
-            hint="start one with `chroma run`",
-            code="unreachable",
-        ) from error
+    ssl = url.scheme == "https"
+    return url.hostname, url.port or (443 if ssl else 8000), ssl
+
+
+def _no_server(location: str) -> MetaSynthError:
+    return MetaSynthError(
+        f"{location}: no Chroma server answers there",
+        hint="start one with `chroma run`",
+        code="unreachable",
+    )
 
 
 def _vectors_name(root: str) -> str:

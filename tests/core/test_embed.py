@@ -1,6 +1,7 @@
 """Vectors: unit length, the same in every company, computed once."""
 
 import asyncio
+import random
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 from langchain_core.embeddings import Embeddings
 
 from metasynth.errors import RequestError
+from metasynth.vectors.cache import text_key
 from metasynth.vectors.embed import SentenceEmbedder, load_embedder
+from metasynth.vectors.models import PackagedModel, SentenceModel
 from tests.raising import raises
 
 TEXTS = [
@@ -108,6 +111,34 @@ def test_known_texts_need_no_model(embedder: SentenceEmbedder, tmp_path: Path) -
     again = load_embedder(cache=cache)
     assert np.array_equal(again.vectors(TEXTS), vectors)
     again.close()
+
+
+def test_a_cache_of_the_earlier_form_is_taken_over(tmp_path: Path) -> None:
+    cache = tmp_path / "vectors.sqlite"
+    row = np.full(384, 0.5, dtype="<f4")
+    with sqlite3.connect(cache) as database:
+        database.execute(
+            "CREATE TABLE vectors (model TEXT, text BLOB, vector BLOB, cut INT, "
+            "PRIMARY KEY (model, text)) WITHOUT ROWID"
+        )
+        values = (load_embedder().model_id, text_key("a fox"), row.tobytes(), True)
+        database.execute("INSERT INTO vectors VALUES (?, ?, ?, ?)", values)
+    database.close()
+    embedder = load_embedder(cache=cache)
+    assert np.array_equal(embedder.vectors(["a fox"])[0], row)
+    assert embedder.truncated == 1
+    embedder.close()
+
+
+def test_the_packaged_model_agrees_with_sentence_transformers(embedder: SentenceEmbedder) -> None:
+    rng = random.Random(0)
+    known = [word for text in TEXTS for word in text.split()] + ["unhörbar", "混合", "42"]
+    texts = TEXTS + [" ".join(rng.choices(known, k=rng.randint(1, 320))) for _ in range(26)]
+    theirs, cut = SentenceModel(embedder.name, "", "cpu").encode(texts)
+    own, own_cut = PackagedModel(Path(embedder.name)).encode(texts)
+    assert np.abs(own - theirs).max() < 1e-6
+    assert own_cut == cut
+    assert 0 < sum(cut) < len(texts)
 
 
 def test_models_do_not_share_vectors(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from tests.word_embeddings import WordEmbeddings
 KILLS = 3
 
 
-def write_until_killed(folder: Path, lines: int) -> int:
+def write_until_killed(folder: Path, lines: int, *how: str) -> int:
     """Let a process write, kill it after so many acknowledged records; the last number of them."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.memory_writer", str(folder)],
+        [sys.executable, "-m", "tests.memory_writer", str(folder), *how],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parent.parent.parent,
         text=True,
@@ -65,3 +65,19 @@ async def test_agreement_after_sigkill(tmp_path: Path) -> None:
                 assert near[0].id == id_
         corpus.close()
     assert last >= KILLS - 1
+
+
+async def test_writes_that_were_pending_at_a_kill_are_made_good(tmp_path: Path) -> None:
+    write_until_killed(tmp_path, 3)
+    write_until_killed(tmp_path, 8, "held")
+    with Corpus(tmp_path) as corpus, ChromaStore.open(tmp_path / "memory", index=index()) as store:
+        seen = {each.id for each in corpus.records()}
+        assert len({item.key for item in store.search(("summaries",), limit=100)}) < len(seen) - 3
+        memory = RecordMemory(store, WordEmbeddings())
+        await memory.reconcile(corpus)
+        for namespace in ("summaries", "openings"):
+            assert {item.key for item in store.search((namespace,), limit=100)} == seen
+        for id_ in seen:
+            assert (await memory.nearest(summary=f"w{id_[1:]} walks"))[0].id == id_
+            (found,) = store.search(("summaries",), query=f"w{id_[1:]} walks", limit=1)
+            assert found.key == id_

@@ -170,6 +170,7 @@ async def test_store_and_corpus_come_to_agree(store: BaseStore, corpus: Corpus) 
     before = RecordMemory(store, WordEmbeddings())
     await remember(before, *kept[:4], record("stray", "not in the corpus"))
     before.claim("c1", "lost with the process")
+    await before.flush()
     await store.adelete(("openings",), "r0")  # as if the write had been cut off
 
     memory = RecordMemory(store, WordEmbeddings())
@@ -187,6 +188,7 @@ async def test_the_memory_can_be_rebuilt(store: BaseStore, corpus: Corpus) -> No
     corpus.accept(record("a", "the summary of the corpus"))
     memory = RecordMemory(store, WordEmbeddings())
     await remember(memory, record("a", "another summary"), record("b", "stray"))
+    await memory.flush()
     await memory.rebuild(corpus)
     (near,) = await memory.nearest(summary="the summary of the corpus", k=5)
     assert (near.id, near.summary) == ("a", "the summary of the corpus")

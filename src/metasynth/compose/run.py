@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.base import BaseStore, IndexConfig
 
 from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.config.instruct import INSTRUCT_GRAPHS
@@ -41,6 +42,7 @@ from metasynth.memory.corpus import Corpus
 from metasynth.memory.ledger import Ledger
 from metasynth.memory.recorder import CallRecorder
 from metasynth.memory.records import RecordMemory
+from metasynth.memory.store.chroma import check_place
 from metasynth.memory.store.chroma_store import ChromaStore
 from metasynth.records.documents import Document
 from metasynth.records.rundir import RunDirectory
@@ -52,7 +54,7 @@ from metasynth.vectors.vocabulary import Readable
 from metasynth.version import code_version
 
 from .chat_models import make_voices
-from .plan import RunPlan, checker_names, roles_of
+from .plan import RunPlan, checker_names, record_graph_name, roles_of
 from .prices import prices_of
 from .sign_of_life import check_models
 from .threads import kept_threads, open_checkpoints
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
 
 # keys that may change between two starts
 _FREE = tuple(".".join(path) for path, _ in marked_fields(RunConfig, NotIdentity))
+_DIGESTED = ("document", "instruct")  # graphs whose conductor is shown a digest
+_BEHIND_S = 0.5  # until the first calls of a run are sent
 _NO_LIKENESS = 2.0  # Evol-Instruct compares its instructions with no other
 
 
@@ -130,31 +134,55 @@ def _remember_seeds(workspace: Workspace) -> None:
 
 class _Stores(NamedTuple):
     embedder: "SentenceEmbedder"
-    store: ChromaStore
+    memory: RecordMemory
     ledger: Ledger
     corpus: Corpus
 
 
 def _open_stores(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack) -> _Stores:
-    from langgraph.store.base import IndexConfig
-
     from metasynth.vectors.embed import load_embedder
 
-    settings = plan.config.memory
+    config = plan.config
     discard_damaged(directory.vectors, "vectors are computed again")
-    embedder = load_embedder(settings.embedder, cache=directory.vectors)
+    embedder = load_embedder(config.memory.embedder, cache=directory.vectors)
     stack.callback(embedder.close)
-    index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["summary"])
-    store = _open_store(plan, directory, index)
-    stack.callback(store.close)
+    check_place(config.memory.url or directory.memory)  # nothing is paid where it cannot be kept
+    store = stack.enter_context(ExitStack())
+
+    def open_store() -> BaseStore:
+        """Behind the first calls: importing and opening Chroma takes longer than one."""
+        index = IndexConfig(dims=embedder.dims, embed=embedder, fields=["summary"])
+        return store.enter_context(_open_store(plan, directory, index))
+
+    memory = RecordMemory(
+        open_store,
+        embedder,
+        opening_words=config.memory.opening_words,
+        searchable=_is_searched(config),
+    )
+    stack.push_async_callback(asyncio.to_thread, memory.close)
     ledger = Ledger(directory.ledger)
     stack.callback(ledger.close)
     corpus = Corpus(directory.root)
     stack.callback(corpus.close)
-    return _Stores(embedder, store, ledger, corpus)
+    memory.load(corpus)
+    return _Stores(embedder, memory, ledger, corpus)
 
 
-def _open_store(plan: RunPlan, directory: RunDirectory, index: "IndexConfig") -> ChromaStore:
+def _is_searched(config: RunConfig) -> bool:
+    """Whether anything of a run asks what is near: the gate, or the digest of a conductor."""
+    digested = config.memory.told and config.memory.neighbours > 0
+    return config.gate.min_distance > 0 or (digested and record_graph_name(config) in _DIGESTED)
+
+
+def _preload(config: RunConfig, embedder: "SentenceEmbedder", stack: AsyncExitStack) -> None:
+    """Load the embedder while the first calls are under way, where anything will ask it."""
+    if _is_searched(config):
+        timer = asyncio.get_running_loop().call_later(_BEHIND_S, embedder.preload)
+        stack.callback(timer.cancel)
+
+
+def _open_store(plan: RunPlan, directory: RunDirectory, index: IndexConfig) -> ChromaStore:
     """The memory's store; a damaged one of the run's own begins anew, for the corpus has it all."""
     name = f"run-{plan.identity}"
     if plan.config.memory.url:
@@ -168,9 +196,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     config = plan.config
-    embedder, store, ledger, corpus = await asyncio.to_thread(_open_stores, plan, directory, stack)
-    memory = RecordMemory(store, embedder, opening_words=config.memory.opening_words)
-    await memory.reconcile(corpus)
+    embedder, memory, ledger, corpus = await asyncio.to_thread(_open_stores, plan, directory, stack)
     # not `from_conn_string`, a generator: a server that stops closes all generators at once
     await asyncio.to_thread(
         discard_damaged, directory.checkpoints, "records in work begin anew, calls are not repeated"
@@ -186,6 +212,7 @@ async def _connect(plan: RunPlan, directory: RunDirectory, stack: AsyncExitStack
         likeness=_likeness(plan),
         readable=Readable(embedder),
     )
+    _preload(config, embedder, stack)
     budget = Budget(config.budget, ledger.totals)
     tracer = await open_tracer(plan, directory, stack)
     await end_traces(tracer, corpus)

@@ -12,6 +12,15 @@ from metasynth.sqlite import open_sqlite
 
 _LOOKUP = 500  # variables of one SQLite statement
 
+# A row of 1.6 kB fits into a page of an ordinary table, but not into one of an index, which a table
+# WITHOUT ROWID is: there each vector took a page of 4 kB for itself.
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS models (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+    "CREATE TABLE IF NOT EXISTS vectors (model INT, text BLOB, vector BLOB, cut INT, "
+    "UNIQUE (model, text))",
+)
+_OLDER = "SELECT 1 FROM sqlite_master WHERE name = 'vectors' AND sql LIKE '%WITHOUT ROWID%'"
+
 Vectors = NDArray[np.float32]
 
 
@@ -33,16 +42,30 @@ class VectorCache:
     """
 
     def __init__(self, path: Path | None, model_id: str) -> None:
-        self._model_id = model_id
         self._lock = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._db = open_sqlite(path)
+        self._model = self._open(model_id)
+
+    def _open(self, model_id: str) -> int:
+        """Make the tables where they are missing; the number of the model in them."""
         with self._db:
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (model TEXT, text BLOB, vector BLOB, cut INT, "
-                "PRIMARY KEY (model, text)) WITHOUT ROWID"
-            )
+            older = self._db.execute(_OLDER).fetchone() is not None
+            if older:
+                self._db.execute("ALTER TABLE vectors RENAME TO older")
+            for statement in _TABLES:
+                self._db.execute(statement)
+            if older:
+                self._db.execute("INSERT INTO models (name) SELECT DISTINCT model FROM older")
+                self._db.execute(
+                    "INSERT INTO vectors SELECT models.id, text, vector, cut FROM older "
+                    "JOIN models ON models.name = older.model"
+                )
+                self._db.execute("DROP TABLE older")
+            self._db.execute("INSERT OR IGNORE INTO models (name) VALUES (?)", (model_id,))
+            query = "SELECT id FROM models WHERE name = ?"
+            return int(self._db.execute(query, (model_id,)).fetchone()[0])
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, tuple[Vectors, bool]]:
         """The vectors that are known, and whether more was in the text than the model read."""
@@ -53,7 +76,7 @@ class VectorCache:
                 marks = ",".join("?" * len(part))
                 rows = self._db.execute(
                     f"SELECT text, vector, cut FROM vectors WHERE model = ? AND text IN ({marks})",  # noqa: S608
-                    (self._model_id, *part),
+                    (self._model, *part),
                 )
                 for text, vector, cut in rows:
                     found[text] = (np.frombuffer(vector, dtype="<f4"), bool(cut))
@@ -62,7 +85,7 @@ class VectorCache:
     def put(self, vectors: dict[bytes, tuple[Vectors, bool]]) -> None:
         """Keep vectors; what is known already stays as it is."""
         rows = (
-            (self._model_id, key, vector.astype("<f4").tobytes(), bool(cut))
+            (self._model, key, vector.astype("<f4").tobytes(), bool(cut))
             for key, (vector, cut) in vectors.items()
         )
         with self._lock, self._db:
