@@ -159,7 +159,8 @@ class RecordMemory:
         self._forget()
         for record in corpus.records():
             self._count(record)
-        self._store.first(lambda store: self._disagreement(store, corpus), needed=len(self) > 0)
+        ids = corpus.accepted_ids()
+        self._store.first(lambda store: self._disagreement(store, corpus, ids), needed=len(ids) > 0)
 
     async def reconcile(self, corpus: Corpus) -> None:
         """`load`, and have the store agree: add what it lacks, delete what it has too much."""
@@ -216,16 +217,17 @@ class RecordMemory:
         if record.topic:
             self._labels.appendleft(record.topic)
 
-    def _disagreement(self, store: BaseStore, corpus: Corpus) -> Iterator[PutOp]:
-        """What makes the store agree with the corpus, as far as the corpus has been remembered."""
+    def _disagreement(
+        self, store: BaseStore, corpus: Corpus, ids: Sequence[str]
+    ) -> Iterator[PutOp]:
+        """What makes the store agree with these records of the corpus, which goes on meanwhile."""
         summaries, openings = set(_keys(store, SUMMARIES)), set(_keys(store, OPENINGS))
-        known: set[str] = set()
-        for record in corpus.records():
-            known.add(record.id)
-            if record.id not in summaries or record.id not in openings:
+        for id_ in ids:
+            record = None if id_ in summaries and id_ in openings else corpus.find(id_)
+            if record is not None:
                 yield from self._puts(record)
-        yield from (PutOp(SUMMARIES, key, None) for key in sorted(summaries - known))
-        yield from (PutOp(OPENINGS, key, None) for key in sorted(openings - known))
+        yield from (PutOp(SUMMARIES, key, None) for key in sorted(summaries.difference(ids)))
+        yield from (PutOp(OPENINGS, key, None) for key in sorted(openings.difference(ids)))
 
     def _puts(self, record: Record) -> list[PutOp]:
         # Both items hold both texts, so that either search gives both distances.

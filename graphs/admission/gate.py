@@ -55,6 +55,8 @@ _META_ENDING = re.compile(
 _LOOKED_AT = 400  # characters at either end, so that no text can keep the patterns busy
 _LANGUAGE_NEEDS_WORDS = 20
 _LANGUAGES = threading.Event()
+# Threads that ask first at the same time would each load py3langid's model, of 70 MiB.
+_CLASSIFYING = threading.Lock()
 
 
 def declines(text: str) -> bool:
@@ -309,7 +311,8 @@ def _language_of(text: str) -> str:
     """The ISO 639-1 code of the language that `text` is most likely written in."""
     import py3langid  # type: ignore[import-untyped]
 
-    language = str(py3langid.classify(text)[0])
+    with _CLASSIFYING:
+        language = str(py3langid.classify(text)[0])
     _LANGUAGES.set()
     return language
 

@@ -24,6 +24,7 @@ _HEADS = 12
 _LAYERS = 6
 _TOGETHER = 64  # texts: about 20 MiB of hidden states at their longest
 _EPSILON = 1e-12
+_VOCABULARY = "embeddings.word_embeddings.weight"
 
 Floats = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ class MiniLM:
 
     def __init__(self, folder: Path) -> None:
         weights = _read_safetensors(folder / "model.safetensors")
-        self._words = weights["embeddings.word_embeddings.weight"]
+        self._words = weights[_VOCABULARY]
         # all tokens are of the first segment
         self._places = np.asarray(
             weights["embeddings.position_embeddings.weight"][:MAX_TOKENS]
@@ -160,17 +161,19 @@ def _norm(weights: dict[str, Floats], name: str) -> tuple[Floats, Floats]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Floats]:
-    """The float32 arrays of a file, mapped into memory."""
+    """The float32 arrays of a file; the vocabulary's is mapped, the others are read."""
     with path.open("rb") as file:
         header: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         begin = file.tell()
-    whole = np.memmap(path, dtype=np.uint8, mode="r")
-    arrays = {}
+    arrays: dict[str, Floats] = {}
     for name, entry in header.items():
-        if entry.get("dtype") == "F32":
-            start, end = (begin + offset for offset in entry["data_offsets"])
-            plain = np.asarray(whole[start:end].view("<f4"))
-            arrays[name] = plain.reshape(entry["shape"])
+        if entry.get("dtype") != "F32":
+            continue
+        at, shape = begin + entry["data_offsets"][0], tuple(entry["shape"])
+        if name == _VOCABULARY:
+            arrays[name] = np.asarray(np.memmap(path, "<f4", "r", at, shape))
+        else:
+            arrays[name] = np.fromfile(path, "<f4", math.prod(shape), offset=at).reshape(shape)
     return arrays
 
 
