@@ -61,8 +61,6 @@ from .threads import kept_threads, open_checkpoints
 from .tracing import end_traces, open_tracer
 
 if TYPE_CHECKING:
-    from langgraph.store.base import IndexConfig
-
     from metasynth.vectors.embed import SentenceEmbedder
 
 
