@@ -347,8 +347,9 @@ def _import_part(part: FoundPart) -> None:
     try:
         importlib.import_module(module)
     except Exception as error:
+        words = " ".join(str(error).split())
         raise RequestError(
-            f"{part.file}: cannot be imported ({type(error).__name__}: {error})", code="bad_part"
+            f"{part.file}: cannot be imported ({type(error).__name__}: {words})", code="bad_part"
         ) from error
 
 

@@ -123,7 +123,7 @@ def test_a_file_may_be_gzipped_and_a_damaged_one_is_told(tmp_path: Path) -> None
     with raises(RequestError, "damaged_file", path):
         list(RowFile(path))
     path.write_text("no gzip at all")
-    with raises(RequestError, "unreadable_file", path, "line 0"):
+    with raises(RequestError, "damaged_file", path, "line 0"):
         list(RowFile(path))
     with raises(RequestError, "unreadable_file", "missing.jsonl"):
         list(RowFile(tmp_path / "missing.jsonl"))
