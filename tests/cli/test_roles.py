@@ -65,7 +65,8 @@ class TestListAndShow:
     def test_show_prints_the_instructions(self, roles: Call) -> None:
         done = roles("show", "summarizer")
         assert done.status == 0
-        assert "takes draft, makes summary" in done.out
+        shown = yaml.safe_load(done.out)
+        assert (shown["receives"], shown["produces"]) == (["draft"], "summary")
         assert "Answer with the sentence alone." in done.out
         assert "appellate judge" in roles("show", "case_law_expert").out
 
