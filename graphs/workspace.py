@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from metasynth.agents.models.adaptation.adaptation import Adaptations
 from metasynth.agents.roles.book import RoleBook
 from metasynth.agents.roles.role import Role
+from metasynth.blocking import brief
 from metasynth.config.run import RunConfig
 from metasynth.graphs.admission.admission import Admission
 from metasynth.graphs.admission.gate import Gate
@@ -135,7 +136,7 @@ class Workspace:
 
         It lies beside the calls, so that a record without a thread comes to the same ones again.
         """
-        known: Any = self.ledger.beginning(record_id)
+        known: Any = await brief(self.ledger.beginning, record_id)
         if known is None:
             state = await choose()
             self.ledger.begin(record_id, state)

@@ -10,6 +10,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config, merge_configs
 
 from metasynth.agents.models.answers.cleaning import clean_answer
+from metasynth.blocking import brief
 from metasynth.errors import EmptyAnswerError, MetaSynthError, RefusedPromptError
 from metasynth.memory.ledger import CallKey, CallTag, Ledger
 from metasynth.memory.messages import payload_hash
@@ -142,7 +143,7 @@ class Caller:
 
     async def _known(self, tag: CallTag) -> AIMessage | None:
         """What the ledger has of this call."""
-        known = self._ledger.lookup(tag.key)
+        known = await brief(self._ledger.lookup, tag.key)
         if known is not None:
             parent = getattr(ensure_config()["callbacks"], "parent_run_id", None)
             await self._recorder.replayed(tag, known, parent=parent)

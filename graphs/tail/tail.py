@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime
 
+from metasynth.blocking import brief
 from metasynth.graphs.admission.check import run_checks
 from metasynth.graphs.admission.draft import Verdict
 from metasynth.graphs.run.nodes import Command, Targets, add_node, destinations
@@ -66,7 +67,7 @@ class Tail(Generic[State, Refused, Done]):
     ) -> Command[Literal["score"] | Refused]:
         """Have the checks that the run file names look at the record."""
         workspace = await self._source(runtime.context)
-        record = self._record(workspace, state)
+        record = await self._record(workspace, state)
         verdict = await run_checks(workspace.config.gate.checks, record)
         if not verdict.passed:
             return self._ending.refuse(workspace, state, verdict)
@@ -78,7 +79,7 @@ class Tail(Generic[State, Refused, Done]):
         """Ask the student, where it has a say."""
         workspace = await self._source(runtime.context)
         if workspace.screen.has_say:  # a record is made for it alone, with what the ledger counts
-            verdict = await workspace.screen.judge(self._record(workspace, state))
+            verdict = await workspace.screen.judge(await self._record(workspace, state))
             if not verdict.passed:
                 return self._ending.refuse(workspace, state, verdict)
         return Command(goto="approve" if workspace.config.review.ask else "admit")
@@ -89,7 +90,7 @@ class Tail(Generic[State, Refused, Done]):
         """Ask a person, who may accept, edit or reject, or send back where a conductor wrote."""
         workspace = await self._source(runtime.context)
         ending, seen = self._ending, _values(state)
-        record = self._record(workspace, state)
+        record = await self._record(workspace, state)
         question = question_about(record, seen.get("edit") or {}, sends_back=ending.sends_back)
         decision = await ending.ask(workspace, question)
         by = workspace.config.review.by
@@ -110,7 +111,7 @@ class Tail(Generic[State, Refused, Done]):
         """Enter the corpus, if the draft is still new; what the student chooses from waits."""
         workspace = await self._source(runtime.context)
         ending = self._ending
-        record, draft = self._record(workspace, state), ending.draft(state)
+        record, draft = await self._record(workspace, state), ending.draft(state)
         if await hold(workspace, record, draft):
             return Command(update={"outcome": "held", "reason": ""}, goto=ending.done)
         verdict = await workspace.admission.admit(record, draft)
@@ -124,7 +125,7 @@ class Tail(Generic[State, Refused, Done]):
     async def reject(self, state: State, runtime: Runtime[RunContext]) -> dict[str, Any]:
         """Keep what was written, with the reason."""
         workspace = await self._source(runtime.context)
-        record = self._record(workspace, state, reason=_values(state)["reason"])
+        record = await self._record(workspace, state, reason=_values(state)["reason"])
         await workspace.admission.reject(record)
         await self._ending.ended(workspace, accepted=False)
         return {"outcome": "rejected"}
@@ -143,7 +144,7 @@ class Tail(Generic[State, Refused, Done]):
         after: Any = {**_values(state), **update}
         verdict = await self._ending.judge(workspace, after)
         update["verdict"] = after["verdict"] = verdict.dump()
-        record = self._record(workspace, after)
+        record = await self._record(workspace, after)
         if verdict.passed:
             verdict = await run_checks(workspace.config.gate.checks, record)
         if verdict.passed:
@@ -152,8 +153,13 @@ class Tail(Generic[State, Refused, Done]):
             return _asked_again(decision, verdict.reason)
         return Command(update={**update, **done}, goto="admit")
 
-    def _record(self, workspace: Workspace, state: State, reason: str | None = None) -> Record:
+    async def _record(
+        self, workspace: Workspace, state: State, reason: str | None = None
+    ) -> Record:
         """The record with all that was found out about it."""
+        return await brief(self._recorded, workspace, state, reason)
+
+    def _recorded(self, workspace: Workspace, state: State, reason: str | None) -> Record:
         record = self._ending.record(workspace, state, rejected=reason is not None)
         seen = _values(state)
         verdict = Verdict.load(seen.get("verdict"))

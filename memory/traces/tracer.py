@@ -18,6 +18,7 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessage
 from typing_extensions import override
 
+from metasynth.blocking import brief
 from metasynth.memory.ledger import Call, CallTag
 
 from .file import TraceFile
@@ -213,7 +214,7 @@ class Tracer(AsyncCallbackHandler):
             start=self._began,
             end=self._clock(),
         )
-        self._file.add(root)
+        await brief(self._file.add, root)
 
     async def _add_call(
         self,
@@ -255,7 +256,7 @@ class Tracer(AsyncCallbackHandler):
         if record_id:
             told = {"metasynth.record.id": record_id, **span.attributes}
             span = replace(span, attributes=told)
-        self._file.add(span)  # a line for the operating system: no work for a thread
+        await brief(self._file.add, span)  # a line for the operating system: no work for a thread
 
     def _root(self, record_id: str) -> str:
         """A record's root; of the run there is one for each start."""

@@ -1,11 +1,13 @@
-"""Work that takes long and blocks, in a thread that ends when its task does."""
+"""Work that blocks: what takes long in a thread that ends when its task does, the rest here."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Check = Callable[[], None]
 
@@ -35,3 +37,13 @@ async def in_thread(work: Callable[[Check], T], check: Check) -> T:
         with suppress(_StoppedError):
             await running
         raise
+
+
+async def brief(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What work of less than a millisecond returns, which a thread would cost more than it takes.
+
+    LangGraph's development server raises at whatever blocks its loop, so there it has a thread.
+    """
+    if "blockbuster" in sys.modules:
+        return await asyncio.to_thread(work, *args, **kwargs)
+    return work(*args, **kwargs)

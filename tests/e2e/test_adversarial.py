@@ -101,6 +101,7 @@ def run_with(
             seeds__documents=seeds,
             seeds__refresh_every=1,
             gate__min_distance=0,
+            gate__max_ngram_overlap=1,  # the drafts are the seeds
             gate__min_seed_words=0,
             gate__max_words=300,
             gate__check_language="false",

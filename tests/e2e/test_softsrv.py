@@ -457,7 +457,7 @@ class TestKills:
 
 WRONG = {
     "no such task": ({"softsrv__task": "algebra"}, "softsrv.task: no task 'algebra'"),
-    "no such file": ({"softsrv__task": "own.yaml"}, "softsrv.task: no such file: own.yaml"),
+    "no such file": ({"softsrv__task": "own.yaml"}, "softsrv.task: own.yaml: no such file"),
     "unknown variable": (
         {"softsrv__answers__template": "'{{ question }}{{ x }}'"},
         "softsrv.answers.template: unknown variable 'x'",

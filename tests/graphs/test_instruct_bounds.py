@@ -157,7 +157,7 @@ async def test_hostile_documents_change_no_decision(tmp_path: Path) -> None:
     shown = [attachments(r["messages"][-1])[0].text for r in run.asked("Answer Expert")]
     assert max(len(text.split()) for text in shown) == 400
     payloads = [t for name, t in HOSTILE.items() if name not in ("long", "line ends", "control")]
-    assert all(any(payload in text for text in shown) for payload in payloads)
+    assert [p for p in payloads if not any(p in text for text in shown)] == []
 
 
 async def test_hostile_questions_and_answers_reach_the_corpus_as_they_are(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ less, one small call of the model tells; the run's ledger counts it.
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from langchain_core.messages import HumanMessage
 
-from metasynth.agents.models.openai.chat import OpenAIChat
-from metasynth.agents.models.served.chat import ServedChat
 from metasynth.config.model import ModelConfig
 from metasynth.config.run import BudgetConfig, RunConfig
 from metasynth.errors import MetaSynthError, ModelCallError
@@ -28,6 +28,9 @@ from .asked_models import AskedModel, asked_models
 from .chat_models import voice_of
 from .plan import RunPlan
 from .prices import is_own_host, prices_of
+
+if TYPE_CHECKING:
+    from metasynth.agents.models.openai.chat import OpenAIChat
 
 NO_ANSWER_EVER = frozenset(
     {"unreachable", "wrong_key", "forbidden", "no_quota", "unknown_model", "not_found"}
@@ -56,10 +59,9 @@ async def check_models(plan: RunPlan, directory: Path) -> Sequence[Call]:
     }.values()
     if not (config.check_models and hosted) or await asyncio.to_thread(_goes_on, directory):
         return ()
-    with (
-        tempfile.TemporaryDirectory(prefix="metasynth-check-") as folder,
-        Ledger(Path(folder) / "ledger.sqlite") as ledger,
-    ):
+    stack = ExitStack()
+    try:  # files are made and removed in threads: a server's loop must not stand still
+        ledger = await asyncio.to_thread(_ledger_for_now, stack)
         recorder = CallRecorder(ledger, prices=prices_of(config))
         caller = Caller(
             ledger,
@@ -71,7 +73,14 @@ async def check_models(plan: RunPlan, directory: Path) -> Sequence[Call]:
         for outcome in await asyncio.gather(*checks, return_exceptions=True):
             if outcome is not None:
                 raise outcome
-        return ledger.calls_of("")
+        return await asyncio.to_thread(ledger.calls_of, "")
+    finally:
+        await asyncio.to_thread(stack.close)
+
+
+def _ledger_for_now(stack: ExitStack) -> Ledger:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="metasynth-check-"))
+    return stack.enter_context(Ledger(Path(folder) / "ledger.sqlite"))
 
 
 def is_hosted(settings: ModelConfig) -> bool:
@@ -84,7 +93,7 @@ def patient(settings: ModelConfig) -> ModelConfig:
     return settings.model_copy(update={"max_tries": min(_TRIES, settings.max_tries)})
 
 
-async def listed_models(chat: OpenAIChat) -> list[dict[str, object]]:
+async def listed_models(chat: "OpenAIChat") -> list[dict[str, object]]:
     """What an endpoint says of its models, an object each; empty where it lists none.
 
     Raises:
@@ -107,6 +116,9 @@ def _goes_on(directory: Path) -> bool:
 
 
 async def _check(model: AskedModel, config: RunConfig, caller: Caller) -> None:
+    from metasynth.agents.models.openai.chat import OpenAIChat
+    from metasynth.agents.models.served.chat import ServedChat
+
     voice = await asyncio.to_thread(voice_of, patient(model.settings), config)
     chat = voice.model
     if isinstance(chat, OpenAIChat):
@@ -121,7 +133,7 @@ async def _check(model: AskedModel, config: RunConfig, caller: Caller) -> None:
             raise
 
 
-async def _is_listed(chat: OpenAIChat) -> bool:
+async def _is_listed(chat: "OpenAIChat") -> bool:
     """Whether the endpoint says that it has the model for this key.
 
     Raises:

@@ -297,6 +297,6 @@ def test_an_error_inside_an_answer_is_judged_by_its_code() -> None:
         return answer
 
     with ProviderServer(lambda _: Reply(content="So"), bends=[Bend("x", change=breaks)]) as server:
-        with raises(ModelCallError, "request_refused"):
+        with raises(ModelCallError, "forbidden"):
             model_of("deepseek", server).invoke(ASKED)
         assert len(server.requests) == 1

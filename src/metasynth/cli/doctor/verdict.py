@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from metasynth.compose.asked_models import AskedModel
 from metasynth.config.run import RunConfig
+from metasynth.errors import BudgetEndedError
 
 from .findings import Finding
 from .interview import Answers
@@ -87,7 +88,7 @@ def _about_tools(
     by_schema = heard.schema_call.calls > 0
     if form != "schema" and native:
         return
-    if heard.tools.error is not None and not heard.tools.error.code and form != "schema":
+    if isinstance(heard.tools.error, BudgetEndedError) and form != "schema":
         return  # the budget was used up before
     reason = findings["tools"].words
     if form == "schema" and not by_schema:
