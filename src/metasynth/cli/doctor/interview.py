@@ -245,12 +245,19 @@ class Interview:
                 tools=tools,
             )
         except (ModelCallError, BudgetEndedError) as error:
-            failure = type(error)(self._redact(error.message), hint=error.hint, code=error.code)
+            failure = type(error)(
+                self._redact(error.message), hint=error.hint, code=_code_of(error)
+            )
         calls = await asyncio.to_thread(self._ledger.calls_of, record)
         self._used += sum((call.totals() for call in calls), Totals())
         raw = calls[-1].response if calls else None
         limit = (settings or {}).get("max_tokens") or self._asked.settings.max_tokens
         return Answer(reply, raw, failure, limit)
+
+
+def _code_of(error: MetaSynthError) -> str:
+    """What a model's failure is called; a budget that is used up is none."""
+    return "" if isinstance(error, BudgetEndedError) else error.code
 
 
 def fits_schema(answer: Answer) -> bool:
