@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin
 
+from metasynth.nested import named_values
+
 _CODES: Mapping[str, int] = {
     # OpenAI and its like
     "rate_limit_exceeded": 429,
@@ -119,7 +121,7 @@ class Evidence:
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Every key of the body with its value, however deep."""
-        yield from _items(self.body)
+        yield from named_values(self.body)
 
     def _page_words(self) -> str:
         title = _TITLE.search(self.body)
@@ -251,13 +253,3 @@ def _words_of(body: Any, depth: int = 0) -> str:
     if raw and raw not in words:  # a router's, with the words of who is behind it
         words = f"{words}: {raw}" if words else raw
     return words or (json.dumps(body, default=str) if depth == 0 else "")
-
-
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield str(key), item
-            yield from _items(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _items(item)

@@ -7,6 +7,8 @@ from pathlib import PurePath
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
+from metasynth.nested import named_values
+
 HIDDEN = "(not shown)"
 _SHORTEST = 8  # of a value that is searched for in texts: a shorter one is no key, and too common
 _SECRET_VARIABLE = re.compile(
@@ -39,7 +41,9 @@ class Redactor:
     """
 
     def __init__(self, environment: Mapping[str, str], config: Mapping[str, Any]) -> None:
-        named = {str(value) for key, value in _items(config) if key == "api_key_env" and value}
+        named = {
+            str(value) for key, value in named_values(config) if key == "api_key_env" and value
+        }
         secrets = {
             value
             for name, value in environment.items()
@@ -49,7 +53,7 @@ class Redactor:
         for name in environment:
             if _HEADERS_VARIABLE.search(name):  # OTLP's: `name=value,name=value`
                 secrets |= {one.partition("=")[2] for one in environment[name].split(",")}
-        for address in (*environment.values(), *(v for _, v in _items(config))):
+        for address in (*environment.values(), *(v for _, v in named_values(config))):
             if isinstance(address, str) and "://" in address:
                 secrets |= set(_passwords(address))
         found = sorted((s for s in secrets if len(s) >= _SHORTEST), key=lambda s: (-len(s), s))
@@ -134,24 +138,14 @@ def _short_path(value: str) -> str:
     return str(PurePath("…", *parts[-2:]))
 
 
-def _items(data: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            yield str(key), value
-            yield from _items(value)
-    elif isinstance(data, list):
-        for value in data:
-            yield from _items(value)
-
-
 def _secret_settings(config: Mapping[str, Any]) -> Iterator[str]:
     """Values that stand in the run file itself, though they should not."""
-    for key, value in _items(config):
+    for key, value in named_values(config):
         if _SECRET_SETTING.search(key) and isinstance(value, str):
             yield value
         if key in _FREE_FORM:
             yield from (
                 one
-                for name, one in _items(value)
+                for name, one in named_values(value)
                 if isinstance(one, str) and _SECRET_SETTING.search(name)
             )

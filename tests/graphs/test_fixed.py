@@ -86,14 +86,19 @@ def test_what_is_refused_is_written_anew_with_the_reason(tmp_path: Path) -> None
     assert len(told) == 2  # all drafts but the first
 
 
-def test_experts_of_the_users_own_are_wired_in_the_run_file(tmp_path: Path) -> None:
-    roles = tmp_path / "roles"
+def own_roles(folder: Path) -> str:
+    """A directory with the role of the user's own."""
+    roles = folder / "roles"
     roles.mkdir()
     (roles / "fact_checker.yaml").write_text(FACT_CHECKER)
+    return str(roles)
+
+
+def test_experts_of_the_users_own_are_wired_in_the_run_file(tmp_path: Path) -> None:
     records, requests = written(
         tmp_path / "run",
         Checked(),
-        roles=str(roles),
+        roles=own_roles(tmp_path),
         budget__records=1,
         budget__stall_after=1,
         gate__max_words=300,
@@ -114,13 +119,10 @@ def test_experts_of_the_users_own_are_wired_in_the_run_file(tmp_path: Path) -> N
 
 
 def test_a_required_expert_is_asked_before_a_model_submits(tmp_path: Path) -> None:
-    roles = tmp_path / "roles"
-    roles.mkdir()
-    (roles / "fact_checker.yaml").write_text(FACT_CHECKER)
     records, requests = written(
         tmp_path / "run",
         Checked(),
-        roles=str(roles),
+        roles=own_roles(tmp_path),
         budget__records=1,
         budget__stall_after=1,
         conductor__require="[fact_checker]",

@@ -12,12 +12,12 @@ import json
 import math
 import os
 import random
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Self
 
 import httpx2
 import openai
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -25,12 +25,12 @@ from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from metasynth.agents.models.adaptation.adaptation import Adaptation, Adaptations
 from metasynth.agents.models.adaptation.call import AdaptedCall, Sent
-from metasynth.agents.models.background_loop import background_loop
 from metasynth.agents.models.errors import final_error, judge, public_url
 from metasynth.agents.models.evidence import evidence_of
 from metasynth.agents.models.keys import key_from
 from metasynth.agents.models.pacing.pacer import Pacer, Slot, pacer_for
 from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
+from metasynth.agents.models.synchronous import ThroughAsync
 from metasynth.errors import ModelCallError, RequestError
 from metasynth.redaction import Redactor
 
@@ -43,7 +43,7 @@ _LISTING_TIMEOUT_S = 30.0  # for each step: a loop may stand still while librari
 _NO_KEY = "not-needed"  # local servers ask for none, the SDK insists on one
 
 
-class OpenAIChat(PlainChatOpenAI):
+class OpenAIChat(ThroughAsync, PlainChatOpenAI):
     """`ChatOpenAI` that keeps an endpoint's pace and makes another try where that can help.
 
     However it is called, it raises `ContextLimitError` where the prompt does not fit, and
@@ -290,32 +290,6 @@ class OpenAIChat(PlainChatOpenAI):
             self._typical_answer_tokens += (
                 usage["output_tokens"] - self._typical_answer_tokens
             ) / 8
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return background_loop().run(self._agenerate(messages, stop, None, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        yield from background_loop().iterate(self._astream(messages, stop, None, **kwargs))
-
-    def _should_stream(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
-        # A listener (Studio, for one) is no reason to stream a call that did not ask for it: when
-        # an answer breaks off, one that nobody has seen can be asked for again.
-        return super()._should_stream(run_manager=None, **kwargs)
-
-    def _should_use_protocol_streaming(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
-        return super()._should_use_protocol_streaming(run_manager=None, **kwargs)
 
 
 def openai_chat(

@@ -9,11 +9,11 @@ models, so every request of every caller is made on one loop, the background loo
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Self
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
@@ -37,6 +37,7 @@ from metasynth.agents.models.openai.messages import (
 from metasynth.agents.models.pacing.pacer import Pacer, pacer_for
 from metasynth.agents.models.pacing.tries import Endpoint, Tries, Verdict
 from metasynth.agents.models.received import note_package
+from metasynth.agents.models.synchronous import ThroughAsync
 from metasynth.config.model import ModelConfig
 from metasynth.errors import ModelCallError
 from metasynth.redaction import Redactor
@@ -51,7 +52,7 @@ _NO_FIELDS = frozenset(
 )
 
 
-class ServedChat(BaseChatModel):
+class ServedChat(ThroughAsync, BaseChatModel):
     """A package's chat model that keeps its endpoint's pace and tries again where that can help.
 
     However it is called, it raises `ContextLimitError` where the prompt does not fit, and
@@ -322,31 +323,6 @@ class ServedChat(BaseChatModel):
         return type(described)(
             self._redactor.text(described.message), hint=described.hint, code=described.code
         )
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return background_loop().run(self._agenerate(messages, stop, None, **kwargs))
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        yield from background_loop().iterate(self._astream(messages, stop, None, **kwargs))
-
-    def _should_stream(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
-        # As in OpenAIChat: a listener is no reason to stream a call that did not ask for it.
-        return super()._should_stream(run_manager=None, **kwargs)
-
-    def _should_use_protocol_streaming(self, *, run_manager: Any = None, **kwargs: Any) -> bool:
-        return super()._should_use_protocol_streaming(run_manager=None, **kwargs)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         chat, _ = self.package.with_settings(self.chat, self._settings(kwargs))
