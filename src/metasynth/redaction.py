@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote
 
+from metasynth.errors import MetaSynthError
 from metasynth.nested import named_values
 
 HIDDEN = "(not shown)"
@@ -29,6 +30,7 @@ _PASSWORD_IN_ADDRESS = re.compile(r"\w+://[^/\s@:]*:([^/\s@]+)@")
 _FREE_FORM = {"extra_body"}  # may hold anything that an endpoint asks for
 _LEFT_OUT = {"api_key_env"}
 
+E = TypeVar("E", bound=MetaSynthError)
 T = TypeVar("T")
 
 
@@ -69,6 +71,10 @@ class Redactor:
         if "://" in text:
             text = _USER_IN_ADDRESS.sub(r"\1", text)
         return _KEY_SHAPES.sub(HIDDEN, text)
+
+    def error(self, error: E) -> E:
+        """The same error with a message that is free of secrets."""
+        return type(error)(self.text(error.message), hint=error.hint, code=error.code)
 
     def everywhere(self, data: T) -> T:
         """The same data with every string in it free of secrets."""

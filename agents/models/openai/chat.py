@@ -195,9 +195,7 @@ class OpenAIChat(ThroughAsync, PlainChatOpenAI):
             tries=tries,
             offered=offered,
         )
-        return type(described)(
-            self._redactor.text(described.message), hint=described.hint, code=described.code
-        )
+        return self._redactor.error(described)
 
     async def _agenerate(
         self,

@@ -320,9 +320,7 @@ class ServedChat(ThroughAsync, BaseChatModel):
             key_env=self.api_key_env,
             tries=tries,
         )
-        return type(described)(
-            self._redactor.text(described.message), hint=described.hint, code=described.code
-        )
+        return self._redactor.error(described)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         chat, _ = self.package.with_settings(self.chat, self._settings(kwargs))

@@ -15,14 +15,14 @@ from metasynth.agents.models.openai.client import LoopClient
 OURS = (httpx2.AsyncClient, LoopClient)  # what packages derive from the first is theirs
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _clients_of_packages(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(scope="module")
+def clients_of_packages() -> Iterator[None]:
+    """What the packages make in a module of tests ends with it."""
     yield
-    if "served" in request.module.__name__:
-        background_loop().run(_close_clients())
-        with warnings.catch_warnings():  # of connections whose client is gone already
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+    background_loop().run(_close_clients())
+    with warnings.catch_warnings():  # of connections whose client is gone already
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def _close_clients() -> None:

@@ -1,7 +1,6 @@
 """Providers of LangChain's own packages, each over HTTP in its own protocol."""
 
 import asyncio
-import gc
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from tests.teacher import Teacher
 
 # third parties among themselves: Google's SDK, aiohttp, and sessions that no loop closes
 pytestmark = [
+    pytest.mark.usefixtures("clients_of_packages"),
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -70,13 +70,6 @@ TOOL = {
         },
     },
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_sessions_left() -> Iterator[None]:
-    """Sessions that no loop closes go while their warnings are still ours to ignore."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(params=ALL, ids=lambda served: served.name)

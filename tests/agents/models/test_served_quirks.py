@@ -1,8 +1,7 @@
 """What providers refuse, and what comes with their turns, each over HTTP in its own protocol."""
 
-import gc
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from tests.servers.providers import ProviderServer
 
 Json = dict[str, Any]
 pytestmark = [
+    pytest.mark.usefixtures("clients_of_packages"),
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -49,13 +49,6 @@ CHOOSING: Json = {
     },
 }
 ASKED = [SystemMessage("Be short."), HumanMessage("Weigh 'pear' of 7 grams.")]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_sessions_left() -> Iterator[None]:
-    """Sessions that no loop closes go while their warnings are still ours to ignore."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(autouse=True)

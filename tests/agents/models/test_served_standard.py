@@ -3,7 +3,6 @@
 What is left out is as in `test_openai_standard`.
 """
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,17 +17,12 @@ from metasynth.config.model import ModelConfig
 from tests.servers.providers import ProviderServer
 
 pytestmark = [
+    pytest.mark.usefixtures("clients_of_packages"),
     pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"),
     pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema:UserWarning"),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_sessions_left() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 def parameters(name: str, address: str, **values: Any) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Answer:
     limit: int | None = None
 
     @property
+    def failure(self) -> MetaSynthError | None:
+        """Why the model gave nothing; None too where it was not asked, for want of budget."""
+        return None if isinstance(self.error, BudgetEndedError) else self.error
+
+    @property
     def text(self) -> str:
         """Its words."""
         return str(self.reply.text).strip() if self.reply is not None else ""
@@ -125,7 +130,7 @@ class Interview:
         self._caller = caller
         self._ledger = ledger
         self._adaptations = Adaptations(tell=lambda _: None)
-        self._redact = Redactor(os.environ, config.model_dump(mode="json")).text
+        self._redactor = Redactor(os.environ, config.model_dump(mode="json"))
         name = "/".join(asked.parts)
         self._records = (f"{name}/{number}" for number in itertools.count(1))
         self._used = Totals()
@@ -155,7 +160,7 @@ class Interview:
         else:
             await self._further(voice, heard, tools)
         heard.adapted = {
-            str(change): self._redact(one_line(words, most_words=40))
+            str(change): self._redactor.text(one_line(words, most_words=40))
             for change, words in self._adaptations.words().items()
         }
         heard.used = self._used
@@ -245,19 +250,12 @@ class Interview:
                 tools=tools,
             )
         except (ModelCallError, BudgetEndedError) as error:
-            failure = type(error)(
-                self._redact(error.message), hint=error.hint, code=_code_of(error)
-            )
+            failure = self._redactor.error(error)
         calls = await asyncio.to_thread(self._ledger.calls_of, record)
         self._used += sum((call.totals() for call in calls), Totals())
         raw = calls[-1].response if calls else None
         limit = (settings or {}).get("max_tokens") or self._asked.settings.max_tokens
         return Answer(reply, raw, failure, limit)
-
-
-def _code_of(error: MetaSynthError) -> str:
-    """What a model's failure is called; a budget that is used up is none."""
-    return "" if isinstance(error, BudgetEndedError) else error.code
 
 
 def fits_schema(answer: Answer) -> bool:

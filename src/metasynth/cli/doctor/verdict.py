@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from metasynth.compose.asked_models import AskedModel
 from metasynth.config.run import RunConfig
-from metasynth.errors import BudgetEndedError
 
 from .findings import Finding
 from .interview import Answers
@@ -46,13 +45,14 @@ def advice_on(
     if asked.conducts:
         yield from _about_tools(heard, findings, config)
         yield from _about_window(asked, findings, config)
-    if heard.plain.error is not None:
-        code, text = heard.plain.error.code, f"no answer in words ({heard.plain.error.message})"
-        key = asked.key(config, "max_tokens" if code == "thinking_cut" else "model")
-        value = "null" if code == "thinking_cut" else "another model"
-        if code:
-            yield Advice(text, key, value)
-    elif heard.limits.error is not None and heard.tightest is not None and heard.limits.error.code:
+    if (failure := heard.plain.failure) is not None:
+        cut = failure.code == "thinking_cut"
+        yield Advice(
+            f"no answer in words ({failure.message})",
+            asked.key(config, "max_tokens" if cut else "model"),
+            "null" if cut else "another model",
+        )
+    elif heard.plain.error is None and heard.limits.failure and heard.tightest is not None:
         yield _about_limits(asked, heard, findings, config)
 
 
@@ -88,7 +88,7 @@ def _about_tools(
     by_schema = heard.schema_call.calls > 0
     if form != "schema" and native:
         return
-    if isinstance(heard.tools.error, BudgetEndedError) and form != "schema":
+    if heard.tools.error is not None and heard.tools.failure is None and form != "schema":
         return  # the budget was used up before
     reason = findings["tools"].words
     if form == "schema" and not by_schema:
