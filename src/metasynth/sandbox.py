@@ -29,6 +29,11 @@ _MOST_CHARACTERS = 4_000_000
 _MOST_SOURCE = 1_000_000
 _MOST_BITS = 1000  # of a power, before it is looked at
 _LARGE_NUMBER = 1 << 40
+# A template of these alone does each of its parts once at most.
+_STRAIGHT = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const),
+    *(nodes.If, nodes.CondExpr, nodes.Or, nodes.And, nodes.Not, nodes.Compare, nodes.Operand),
+)
 _WIDTH = re.compile(r"\d{6}|\*")  # of a format, such as %1000000d
 
 
@@ -154,13 +159,27 @@ def fill(source: str, variables: Mapping[str, object]) -> str:
     """
     template = compiled(source)
     parts, length = [], 0
-    with _bounded_time():
+    with _bounded_values(source, variables) if _is_straight(source) else _bounded_time():
         for part in template.generate(variables):
             parts.append(part)
             length += len(part)
             if length > _MOST_CHARACTERS:
                 raise SecurityError(f"the text is longer than {_MOST_CHARACTERS:,} characters")
     return "".join(parts)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_straight(source: str) -> bool:
+    """Whether nothing in a template can repeat or grow, so that only its values need a bound."""
+    return all(isinstance(node, _STRAIGHT) for node in parsed(source).find_all(nodes.Node))
+
+
+@contextmanager
+def _bounded_values(source: str, variables: Mapping[str, object]) -> Iterator[None]:
+    """Look at what a straight template mentions, once instead of at each of its lines."""
+    for name in template_variables(source):
+        _check_value(variables.get(name))
+    yield
 
 
 @contextmanager
